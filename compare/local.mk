@@ -1,0 +1,2 @@
+noinst_LTLIBRARIES += libcompare.la
+libcompare_la_SOURCES = compare/verdict.h compare/verdict.c

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compare/verdict.h"
+
+const char *ekka_status_name(enum ekka_status s)
+{
+	static const char *const names[EKKA_STATUS_COUNT] = { "PASS", "FAIL", "UNDECIDED", "UNSUPPORTED", "INCOMPLETE" };
+
+	return (unsigned)s < EKKA_STATUS_COUNT ? names[s] : "?";
+}

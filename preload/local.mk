@@ -1,0 +1,2 @@
+# files of preload/
+EXTRA_DIST += preload/capture.h

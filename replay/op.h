@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an op must provide to be judged. To add one: a row in spec/ops.def, a file
+ * replay/op_NAME.c that defines `const struct ekka_op ekka_op_NAME`, its line in
+ * replay/local.mk, and a test beside the others.
+ */
+#ifndef EKKA_REPLAY_OP_H
+#define EKKA_REPLAY_OP_H
+
+#include "compare/verdict.h"
+#include "replay/replay.h"
+
+struct ekka_op_context {
+	struct ekka_trace *trace;
+	const struct ekka_replay_options *options;
+	uint64_t memory_bytes;		/* this thread's share */
+};
+
+struct ekka_op {
+	const char *name;		/* as in `fn` records: "gemm" */
+	/*
+	 * Judges one complete event. Fills *ret; `event`, `reason` for bytes that capture could not take and audit
+	 * findings about extents are already set by the caller. Negative only on out of memory or damaged blobs, with err filled.
+	 * Called from several threads at once on different events.
+	 */
+	int (*judge)(const struct ekka_op_context *, const struct ekka_event *, struct ekka_verdict *ret, struct ekka_error *err);
+};
+
+const struct ekka_op *ekka_op_find(const char *name);	/* NULL: unsupported */
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Replays a trace: re-executes its ops on references and judges what was recorded.
+ */
+#ifndef EKKA_REPLAY_REPLAY_H
+#define EKKA_REPLAY_REPLAY_H
+
+#include "compare/verdict.h"
+#include "trace/reader.h"
+
+struct ekka_replay_options {
+	bool exact;			/* recompute every element of every op, no screen */
+	unsigned threads;		/* 0: one per core */
+	uint64_t memory_bytes;		/* working memory for all threads together; 0: 1 GiB */
+	const char *only;		/* glob on function names; NULL: all */
+	uint64_t event;			/* judge this event alone; 0: all */
+	double screen_delta;		/* chance that the screen escalates a right op; 0: 1e-6 */
+	/* Called from one thread at a time; NULL: none. */
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	/* Called once per event in event order, also for PASS; NULL: none. The verdict is borrowed. */
+	void (*verdict)(void *arg, const struct ekka_event *, const struct ekka_verdict *);
+	void *arg;
+};
+
+struct ekka_suspect {
+	unsigned rank;			/* from 1 */
+	struct ekka_verdict verdict;
+};
+
+/* Coverage counts outermost events only: what a call does inside the library is its own detail. */
+struct ekka_report {
+	uint64_t ops;			/* outermost events that compute something */
+	uint64_t judged;		/* PASS + FAIL */
+	uint64_t count[EKKA_STATUS_COUNT];
+	double coverage;		/* judged / ops; 1 when ops is 0 */
+	uint64_t bytes_judged, bytes_total;	/* output bytes */
+	uint64_t dropped;		/* events or tensors that capture dropped, all segments */
+	bool unclosed;			/* a segment has no trailer: the drop count is a lower limit */
+	struct ekka_suspect *suspects;	/* FAIL first in dependency order, then audit findings; owned */
+	size_t n_suspects;
+};
+
+/* 0, or negative when the replay itself could not run; damage within the trace shows as INCOMPLETE. */
+int ekka_replay_run(struct ekka_trace *, const struct ekka_replay_options *, struct ekka_report *ret, struct ekka_error *err);
+void ekka_report_release(struct ekka_report *);
+
+#endif

@@ -1,0 +1,1 @@
+EXTRA_DIST += spec/dtypes.def spec/ops.def

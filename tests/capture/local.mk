@@ -1,0 +1,1 @@
+# tests/capture/local.mk
