@@ -1,2 +1,2 @@
 # files of preload/
-EXTRA_DIST += preload/capture.h
+EXTRA_DIST += preload/capture.h preload/stack.h
