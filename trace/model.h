@@ -76,6 +76,8 @@ struct ekka_attr {
  * Element (i0, i1, ...) of batch item p lies at
  *     base_p + (offset + sum_d i_d * stride[d]) * bytes(dtype)
  * where base_p is `addr`, or the p-th entry of a pointer array when n_ptrs > 0.
+ * The batch is dim[0] in both cases; with a pointer array dim[0] == n_ptrs and
+ * stride[0] == 0, since the items have no common base.
  * `offset` (elements) is non-zero only when a stride is negative, so that
  * `addr` is always the lowest address touched.
  */
