@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Makes a relocatable tarball of the installed tree, with every shared library that `ekka` needs beyond
+# glibc, for machines where nothing can be installed. Called by `make bundle`.
+#
+#   bundle.sh STAGED-INSTALL-DIR NAME
+#
+# STAGED-INSTALL-DIR holds bin/, lib/ and share/; the result is NAME.tar.xz in the current directory.
+set -euo pipefail
+stage=$1
+name=$2
+
+command -v patchelf >/dev/null || { echo "bundle: patchelf is not installed (./quickstart deps)" >&2; exit 1; }
+
+rm -rf "$name"
+mkdir -p "$name/bin" "$name/lib"
+cp "$stage/bin/ekka" "$name/bin/"
+cp "$stage/lib/libekkatrace.so" "$name/lib/"
+[ -d "$stage/share" ] && cp -r "$stage/share" "$name/"
+
+# glibc is the one thing the target machine must bring itself.
+is_glibc() {
+	case $1 in
+	linux-vdso.so* | ld-linux*.so* | libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so*) return 0 ;;
+	esac
+	return 1
+}
+
+copy_needed() {
+	local soname path
+	ldd "$1" | awk '$2 == "=>" && $3 ~ /^\// { print $1, $3 }' | while read -r soname path; do
+		is_glibc "$soname" || [ -e "$name/lib/$soname" ] || cp -L "$path" "$name/lib/$soname"
+	done
+}
+copy_needed "$name/bin/ekka"
+
+# The shim looks for libunwind next to itself; nothing names it as needed.
+libunwind=$(ldconfig -p | awk '$1 == "libunwind.so.8" { print $NF; exit }')
+[ -z "$libunwind" ] || { cp -L "$libunwind" "$name/lib/libunwind.so.8"; copy_needed "$name/lib/libunwind.so.8"; }
+
+chmod u+w "$name"/lib/* "$name"/bin/*
+patchelf --set-rpath '$ORIGIN/../lib' "$name/bin/ekka"
+for lib in "$name"/lib/*.so*; do
+	[ "$lib" = "$name/lib/libekkatrace.so" ] || patchelf --set-rpath '$ORIGIN' "$lib"
+done
+strip --strip-debug "$name"/lib/*.so* "$name/bin/ekka"
+
+# Proof that it is whole: with an empty environment every library comes from the bundle or is glibc.
+env -i ldd "$name/bin/ekka" | while read -r soname _ path _; do
+	case $path in "$PWD/$name/"* | /*/"$name"/*) continue ;; esac
+	is_glibc "$(basename "$soname")" || { echo "bundle: $soname resolves outside the bundle: $path" >&2; exit 1; }
+done
+
+tar -C . --sort=name --owner=0 --group=0 --numeric-owner -cJf "$name.tar.xz" "$name"
+ls -l "$name.tar.xz"
