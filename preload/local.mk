@@ -1,2 +1,4 @@
 # files of preload/
-EXTRA_DIST += preload/cuda.h preload/capture.h preload/stack.h
+EXTRA_DIST += preload/capture.h preload/snapshot.h
+EXTRA_DIST += preload/cuda.h
+EXTRA_DIST += preload/stack.h
