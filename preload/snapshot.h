@@ -2,13 +2,10 @@
 /*
  * The bytes of one tensor at one moment, on their way to the trace. Zone: inside the host process.
  *
- * Two implementations: snapshot_host.c copies in the calling thread; cuda*.c enqueues a
- * stream-ordered copy and hands over a *job* whose bytes become ready later. Everything goes
- * through one FIFO queue (preload/queue.h), so that an event's records keep their order in the
- * file whenever the bytes arrive; the sink thread alone waits for a job.
- *
- * event.c calls ekka_snapshot_host or ekka_snapshot_device, by ekka_tensor.place, between
- * ekka_call_enter and the real call (EKKA_PRE), and after the real call (EKKA_POST).
+ * Host tensors are copied in the calling thread (snapshot_host.c), device tensors by
+ * stream-ordered copies that become ready later (preload/cuda.h; snapshot_device.c puts them
+ * into the queue). All go through one FIFO (preload/queue.h), so that an event's records keep their order
+ * in the file whenever the bytes arrive; the sink thread alone waits for a device copy.
  */
 #ifndef EKKA_PRELOAD_SNAPSHOT_H
 #define EKKA_PRELOAD_SNAPSHOT_H
@@ -16,39 +13,11 @@
 #include "preload/capture.h"
 
 /*
- * Takes call->tensors[tensor] now. Each ends in exactly one `data` record, by one of the four
- * functions below; neither fails. Calling thread, never blocks on a device, no malloc.
+ * Takes what `phase` wants of all the call's tensors: EKKA_PRE before the real call, EKKA_POST after it. Each
+ * tensor wanted ends in exactly one `data` record. Calling thread; no malloc, no wait for a device.
  */
-void ekka_snapshot_host(struct ekka_call *call, unsigned tensor, enum ekka_phase phase);
-void ekka_snapshot_device(struct ekka_call *call, unsigned tensor, enum ekka_phase phase);
-
-enum ekka_job_state {
-	EKKA_JOB_READY,		/* data is valid until release */
-	EKKA_JOB_PENDING,	/* not within the time given */
-	EKKA_JOB_FAILED,	/* `missing` says why */
-};
-
-/*
- * Bytes that become ready later. The memory of the structure belongs to whoever implements it,
- * from ekka_snapshot_job on until `release` is called: exactly once, on the sink thread in
- * queue order, or in the calling thread when the queue is full and the job is dropped.
- */
-struct ekka_snapshot_job {
-	/*
-	 * Sink thread. Waits at most `ms` milliseconds (0: only looks). The sink calls again while PENDING, and gives the job up
-	 * (missing "timeout") after EKKA_JOB_TIMEOUT_MS. Must not take a lock that the engine may hold for long. The sink
-	 * thread may have no CUDA context current: set it here if needed.
-	 */
-	enum ekka_job_state (*wait)(struct ekka_snapshot_job *, unsigned ms);
-	void (*release)(struct ekka_snapshot_job *);	/* returns the staging buffer; any thread; must not block */
-	const void *data;				/* `bytes` bytes on the host, set by wait before it returns READY */
-	uint64_t bytes;					/* set before ekka_snapshot_job */
-	const char *missing;				/* static text, set by wait before it returns FAILED */
-};
-enum { EKKA_JOB_TIMEOUT_MS = 60000 };
-
-/* Queues a job. When it cannot be queued it is released here and a `data` record says why the bytes are missing. */
-void ekka_snapshot_job(struct ekka_call *call, unsigned tensor, enum ekka_phase phase, struct ekka_snapshot_job *job);
+void ekka_snapshot_host(struct ekka_call *call, enum ekka_phase phase);
+void ekka_snapshot_device(struct ekka_call *call, enum ekka_phase phase);
 
 /* Says that the bytes could not be taken: "capture", "fault", "memory", ... static text. Counted under that name. */
 void ekka_snapshot_missing(struct ekka_call *call, unsigned tensor, enum ekka_phase phase, uint64_t bytes,
@@ -67,14 +36,7 @@ bool ekka_blob_known(const struct ekka_blob_id *id);
  */
 unsigned ekka_segment_generation(void);
 
-/* Writes a device record unless this segment has one of that ordinal. Call before ekka_call_begin's `call` record, e.g. in ekka_context_cublas. */
-bool ekka_device_known(int32_t ordinal);
-void ekka_device_describe(const struct ekka_rec_device *device);
-
 /* Counts something dropped, by static name, into the trailer. Any thread. */
 void ekka_count_drop(const char *static_name, uint64_t n);
-
-/* Upper limit of staging memory as configured (EKKA_MEMORY), bytes; device snapshots keep their own pool within it. */
-uint64_t ekka_conf_memory(void);
 
 #endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings of the shim, from the environment. Zone: inside the host process.
+ *
+ * Parsed once, before the first recorded call; read-only afterwards. The table is preload/conf.def.
+ */
+#ifndef EKKA_PRELOAD_CONF_H
+#define EKKA_PRELOAD_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ekka_level { EKKA_LEVEL_OFF, EKKA_LEVEL_CALLS, EKKA_LEVEL_FULL };
+enum ekka_when_full { EKKA_BLOCK, EKKA_DROP };
+
+struct ekka_conf {
+	const char *output;		/* "" : default. Texts are borrowed from the environment at start, copied */
+	enum ekka_level level;
+	const char *include, *exclude;	/* "" : none */
+	uint64_t skip, count, every;	/* calls; count 0: no limit; every is at least 1 */
+	uint64_t budget;		/* bytes; 0: default */
+	uint64_t memory;		/* bytes */
+	enum ekka_when_full when_full;
+	uint64_t compress;		/* zstd level */
+	uint64_t stack;			/* frames */
+	uint64_t sync, quiet;		/* 0 or 1 */
+};
+
+extern struct ekka_conf ekka_conf;
+
+/*
+ * Fills *conf from `env` (the process environment's form). Returns true, or false with one line of text in
+ * err (no newline) naming the variable and what it may be; *conf then has level OFF. No allocation.
+ */
+bool ekka_conf_parse(struct ekka_conf *conf, char *const env[], char *err, size_t err_size);
+
+/* Does `name` match one of the comma-separated shell patterns (a pattern longer than 127 bytes matches nothing). */
+bool ekka_globs_match(const char *globs, const char *name);
+
+/* Is the function wanted, by include and exclude. */
+bool ekka_conf_wants(const struct ekka_conf *conf, const char *name);
+
+#endif
