@@ -4,13 +4,24 @@
  *
  * Used inside the host process: no allocation, no I/O, no locks, no errno change;
  * safe from any thread on distinct buffers. msgpack comes from msgpack-c's packer
- * with a write callback. On overflow `overflow` is set, further output is
- * discarded, and ekka_buf_commit returns 0 for that record.
+ * with a write callback. A record that does not fit leaves the buffer as it was,
+ * except that `overflow` is set: the caller empties the buffer and tries again, or
+ * counts the record as dropped. The encoder itself never reads `overflow`.
+ *
+ * Limits, so that one record cannot outgrow any sensible buffer: a string is cut
+ * after EKKA_MAX_STR bytes, argv after EKKA_MAX_ARGV entries (`argc` still says how
+ * many there were), arguments, attributes, tensors and dims after EKKA_MAX_*. NULL strings are
+ * written as nil and read back as "", or as NULL where model.h gives NULL a meaning.
  */
 #ifndef EKKA_TRACE_ENCODE_H
 #define EKKA_TRACE_ENCODE_H
 
 #include "trace/model.h"
+
+#define EKKA_FORMAT_VERSION 1u
+#define EKKA_MAX_BODY_BYTES (1u << 20)	/* of a record's body */
+#define EKKA_MAX_STR 4096u		/* bytes */
+#define EKKA_MAX_ARGV 64u
 
 struct ekka_buf {
 	uint8_t *data;
@@ -35,6 +46,7 @@ enum ekka_codec { EKKA_CODEC_RAW = 0, EKKA_CODEC_ZSTD = 1 };
 /*
  * The frame of one blob chunk is [ "chunk", body, check, data ]: this appends everything up to
  * and including data's msgpack bin header; the caller writes `data_bytes` bytes of data right behind.
+ * trace/chunk.h makes the data. The head is at most EKKA_CHUNK_HEAD_BYTES long.
  */
 struct ekka_rec_chunk {
 	struct ekka_blob_id id;		/* of the whole blob */
@@ -43,9 +55,28 @@ struct ekka_rec_chunk {
 	uint32_t raw_bytes;		/* of this chunk, uncompressed; at most EKKA_CHUNK_BYTES */
 	enum ekka_codec codec;
 	uint32_t data_bytes;		/* as stored */
-	uint64_t data_check;		/* XXH3-64 of the stored bytes */
+	uint64_t data_check;		/* XXH3-64 of the stored bytes: ekka_check64 */
 };
 #define EKKA_CHUNK_BYTES (1u << 20)
+#define EKKA_CHUNK_HEAD_BYTES 160u
 size_t ekka_encode_chunk_head(struct ekka_buf *, const struct ekka_rec_chunk *);
+
+/*
+ * Index file: an `open` frame, one ix-chunk frame per chunk frame of the blobs file in the order of that
+ * file, then ix-end. Can be written along with the blobs or at the end; only a file with ix-end counts.
+ */
+struct ekka_rec_ix_chunk {
+	struct ekka_blob_id id;
+	uint64_t size, offset;		/* as in ekka_rec_chunk */
+	uint32_t raw_bytes;
+	uint64_t at;			/* where the chunk's frame starts in the blobs file, bytes */
+	uint32_t frame_bytes;		/* of that frame, head and data */
+};
+struct ekka_rec_ix_end {
+	uint64_t blobs_bytes;		/* length of the blobs file this index belongs to */
+	uint64_t n_chunks;
+};
+size_t ekka_encode_ix_chunk(struct ekka_buf *, const struct ekka_rec_ix_chunk *);
+size_t ekka_encode_ix_end(struct ekka_buf *, const struct ekka_rec_ix_end *);
 
 #endif
