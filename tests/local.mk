@@ -2,6 +2,7 @@
 include tests/unit/trace.mk
 include tests/unit/spec.mk
 include tests/unit/preload.mk
+include tests/unit/stack.mk
 include tests/unit/compare.mk
 include tests/unit/replay.mk
 include tests/unit/tools.mk

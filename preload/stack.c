@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Native call stacks of the calling thread. Zone: inside the host process.
+ *
+ * The unwinder is libunwind's unw_backtrace: it follows frame pointers and CFI and keeps a cache of frame layouts per
+ * thread, so that a known call path costs nanoseconds per frame. It is dlopened RTLD_LOCAL: in the global scope its
+ * _Unwind_* functions would replace libgcc's under the engine's C++ exceptions.
+ *
+ * What libunwind does behind the first look at a frame it has not seen: dl_iterate_phdr (the loader's recursive lock, so a
+ * call from a constructor is fine), its own locks with all signals blocked, mmap for its caches; and the first call of a
+ * thread allocates its thread-local storage. None of that happens on a path seen before. A signal handler that calls a wrapper
+ * while its thread unwinds gets no native stack (`busy`); libunwind checks memory before it reads it in frames without CFI.
+ */
+#include "config.h"
+
+#include "preload/pystack.h"
+#include "preload/stack.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* The shim's own frames between unw_backtrace and the wrapper's caller; more than there ever are. */
+enum { OWN_FRAMES = 16 };
+
+static int (*backtrace_fn)(void **pcs, int size);
+
+/* The wrapper can run inside a signal handler that interrupted an unwind. */
+static __thread bool busy __attribute__((tls_model("initial-exec")));
+
+/* "dir of our own object" + suffix; false when that does not fit. */
+static bool beside_us(char *path, size_t size, const char *suffix)
+{
+	Dl_info info;
+	const char *slash;
+	size_t dir_len, suffix_len = strlen(suffix);
+
+	if (!dladdr((void *)beside_us, &info) || !info.dli_fname)
+		return false;
+	slash = strrchr(info.dli_fname, '/');
+	dir_len = slash ? (size_t)(slash - info.dli_fname) : 0;
+	if (!slash || dir_len + suffix_len + 1 > size)
+		return false;
+	memcpy(path, info.dli_fname, dir_len);
+	memcpy(path + dir_len, suffix, suffix_len + 1);
+	return true;
+}
+
+/* A bundle brings its own copy; otherwise the system's. */
+static void *open_libunwind(void)
+{
+	static const char *const places[] = { "/libunwind.so.8", "/../lib/libunwind.so.8" };
+	char path[4096];
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		void *lib = beside_us(path, sizeof(path), places[i]) ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+
+		if (lib)
+			return lib;
+	}
+	return dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+}
+
+const char *ekka_stack_init(void)
+{
+	void *lib = open_libunwind();
+
+	if (!lib)
+		return "libunwind.so.8 cannot be loaded";
+	backtrace_fn = (int (*)(void **, int))dlsym(lib, "unw_backtrace");
+	if (!backtrace_fn) {
+		dlclose(lib);
+		return "libunwind.so.8 has no unw_backtrace";
+	}
+	return NULL;
+}
+
+static void capture_native(struct ekka_stack *st, const void *caller, unsigned depth)
+{
+	void *pcs[EKKA_STACK_MAX_PC + OWN_FRAMES];
+	int n = 0, first = 0;
+
+	st->pc[0] = (uintptr_t)caller;
+	st->n_pc = 1;
+	if (!backtrace_fn || busy)
+		return;
+	busy = true;
+	n = backtrace_fn(pcs, (int)depth + OWN_FRAMES);
+	busy = false;
+	while (first < n && pcs[first] != caller)
+		first++;
+	for (int i = first + 1; i < n && st->n_pc < depth && pcs[i]; i++)
+		st->pc[st->n_pc++] = (uintptr_t)pcs[i];
+}
+
+void ekka_stack_capture(struct ekka_stack *st, const void *caller, unsigned depth)
+{
+	int saved_errno = errno;
+
+	st->n_pc = 0;
+	st->n_py = 0;
+	st->text_len = 0;
+	if (depth > EKKA_STACK_MAX_PC)
+		depth = EKKA_STACK_MAX_PC;
+	if (depth > 0) {
+		capture_native(st, caller, depth);
+		ekka_pystack_capture(st, depth);
+	}
+	errno = saved_errno;
+}
+
+uint64_t ekka_stack_hash(const struct ekka_stack *st)
+{
+	uint64_t h = XXH3_64bits(st->pc, st->n_pc * sizeof(st->pc[0]));
+
+	for (unsigned i = 0; i < st->n_py; i++)
+		h = XXH3_64bits_withSeed(&st->py[i].line, sizeof(st->py[i].line), h);
+	return XXH3_64bits_withSeed(st->text, st->text_len, h);
+}
