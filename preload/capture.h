@@ -48,7 +48,7 @@ struct ekka_fn {
 	const struct ekka_arg_info *args;
 	unsigned n_args;
 };
-extern const struct ekka_fn ekka_fns[];
+extern const struct ekka_fn ekka_fns[];	/* in strcmp order of the names */
 extern const unsigned ekka_n_fns;
 
 /* Generated: sonames to try with RTLD_NOLOAD, by library name. */
@@ -89,7 +89,15 @@ bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
 void ekka_call_begin(struct ekka_call *call);		/* snapshots inputs, writes `call` and PRE `data` */
 void ekka_call_end(struct ekka_call *call, const struct ekka_value *ret);	/* ret NULL: void function */
 
-/* Arguments, in order, as passed. More than EKKA_MAX_* are dropped and counted. */
+/*
+ * A call that is recorded as several events (the groups of a grouped GEMM): after ekka_call_enter(first) was true, initialises
+ * `part` as event number `group` of the same call, with first's stack, parent and depth. The parts begin in order, `first` first, before the
+ * real call, and all end after it, `first` last. drop_parts counts n groups that got no event.
+ */
+void ekka_call_enter_part(struct ekka_call *part, struct ekka_call *first, unsigned group);
+void ekka_call_drop_parts(struct ekka_call *first, uint64_t n);
+
+/* Arguments, in order, as passed; what Fortran passes by reference, except arrays and scalars like alpha, by value. More than EKKA_MAX_* are dropped and counted. */
 void ekka_arg_int(struct ekka_call *, int64_t v);
 void ekka_arg_real(struct ekka_call *, double v);
 void ekka_arg_complex(struct ekka_call *, double re, double im);

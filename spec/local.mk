@@ -1,1 +1,44 @@
-EXTRA_DIST += spec/dtypes.def spec/ops.def
+# spec/: tables and the generator. What it makes lies in the build directory under spec/gen/ and is never committed.
+#
+# For preload/local.mk: libekkawrap.la (the wrappers and their tables, for libekkatrace_la_LIBADD) and $(EKKA_SPEC_MAP), the
+# version script to link with.
+EKKA_SPECS = $(srcdir)/spec/ops.spec $(srcdir)/spec/cblas.spec $(srcdir)/spec/cublas.spec $(srcdir)/spec/shim.spec
+EKKA_SPEC_PARSER = $(srcdir)/spec/parse.awk $(srcdir)/spec/ctypes.awk
+EKKA_SPEC_GENERATORS = spec/parse.awk spec/ctypes.awk spec/gen-ids.awk spec/gen-fns.awk spec/gen-map.awk spec/gen-wrappers.awk
+EXTRA_DIST += spec/README.md spec/dtypes.def spec/ops.def spec/wrap.h \
+	spec/ops.spec spec/cblas.spec spec/cublas.spec spec/shim.spec $(EKKA_SPEC_GENERATORS)
+
+EKKA_SPEC_APIS = cblas
+EKKA_SPEC_SOURCES = spec/gen/fns.c spec/gen/wrap-cblas.c
+if HAVE_CUDA
+EKKA_SPEC_APIS += cublas
+EKKA_SPEC_SOURCES += spec/gen/wrap-cublas.c
+endif
+EKKA_SPEC_MAP = spec/gen/exports.map
+EKKA_SPEC_GENERATED = spec/gen/ids.h $(EKKA_SPEC_SOURCES) $(EKKA_SPEC_MAP)
+BUILT_SOURCES += $(EKKA_SPEC_GENERATED)
+CLEANFILES += $(EKKA_SPEC_GENERATED)
+
+# LC_ALL=C: awk compares strings by the locale. $(@F) is written aside first: a failed run must leave no target.
+EKKA_GENERATE = $(AM_V_GEN)$(MKDIR_P) spec/gen && LC_ALL=C $(AWK) -f $(srcdir)/spec/parse.awk -f $(srcdir)/spec/ctypes.awk
+EKKA_GENERATE_END = -v LIBRARIES="$(EKKA_SPEC_APIS)" $(EKKA_SPECS) >$@.tmp && mv $@.tmp $@
+$(EKKA_SPEC_GENERATED): $(EKKA_SPECS) $(EKKA_SPEC_PARSER)
+
+spec/gen/ids.h: $(srcdir)/spec/gen-ids.awk
+	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-ids.awk $(EKKA_GENERATE_END)
+spec/gen/fns.c: $(srcdir)/spec/gen-fns.awk
+	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-fns.awk $(EKKA_GENERATE_END)
+spec/gen/exports.map: $(srcdir)/spec/gen-map.awk
+	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-map.awk $(EKKA_GENERATE_END)
+spec/gen/wrap-cblas.c: $(srcdir)/spec/gen-wrappers.awk
+	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-wrappers.awk -v LIBRARY=cblas $(EKKA_GENERATE_END)
+spec/gen/wrap-cublas.c: $(srcdir)/spec/gen-wrappers.awk
+	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-wrappers.awk -v LIBRARY=cublas $(EKKA_GENERATE_END)
+
+noinst_LTLIBRARIES += libekkawrap.la
+libekkawrap_la_SOURCES = spec/wrap.h
+nodist_libekkawrap_la_SOURCES = $(EKKA_SPEC_SOURCES)
+libekkawrap_la_CPPFLAGS = $(AM_CPPFLAGS)
+if HAVE_CUDA
+libekkawrap_la_CPPFLAGS += -isystem $(CUDA_HOME_DIR)/include
+endif
