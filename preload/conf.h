@@ -22,6 +22,8 @@ struct ekka_conf {
 	uint64_t budget;		/* bytes; 0: default */
 	uint64_t memory;		/* bytes */
 	enum ekka_when_full when_full;
+	uint64_t cuda_staging;		/* bytes per context; 0: default */
+	uint64_t cuda_pinned;		/* bytes */
 	uint64_t compress;		/* zstd level */
 	uint64_t stack;			/* frames */
 	uint64_t sync, quiet;		/* 0 or 1 */

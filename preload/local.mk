@@ -1,6 +1,7 @@
 # files of preload/
 EXTRA_DIST += preload/capture.h preload/snapshot.h preload/conf.h preload/conf.def preload/conf.c
 EXTRA_DIST += preload/cuda.h
+include preload/cuda.mk
 
 # Call stacks, a library of its own so that its tests link it alone; goes into the shim.
 noinst_LTLIBRARIES += libstack.la

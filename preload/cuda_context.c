@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "preload/conf.h"
+#include "preload/cuda_context.h"
+#include "preload/cuda_gather.h"
+
+#include <string.h>
+
+enum {
+	FAILURES_MAX = 3,		/* in a row, then the context is off */
+	STAGING_MIN = 16 << 20,		/* bytes; below this staging is not worth having */
+};
+static const uint64_t staging_default_max = 1ull << 30; /* bytes */
+
+pthread_mutex_t ekka_cuda_lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_cond_t ekka_cuda_room = PTHREAD_COND_INITIALIZER;
+struct ekka_cuda_pinned ekka_cuda_pinned;
+
+static struct ekka_cuda_context contexts[EKKA_CUDA_CONTEXTS];
+static atomic_uint n_contexts;
+static bool pinned_tried; /* under ekka_cuda_lock */
+
+static struct ekka_cuda_context *find(CUcontext ctx, unsigned long long id)
+{
+	unsigned n = atomic_load_explicit(&n_contexts, memory_order_acquire);
+
+	for (unsigned i = 0; i < n; i++)
+		if (contexts[i].ctx == ctx && contexts[i].id == id)
+			return &contexts[i];
+	return NULL;
+}
+
+/* Half the pinned memory each way: the sink's half must not be taken by copies that queue behind the one it works on. */
+static void set_up_pinned(const struct ekka_cuda_driver *drv)
+{
+	uint64_t half = ekka_conf.cuda_pinned / 2 / EKKA_RING_ALIGN * EKKA_RING_ALIGN;
+	void *slab = NULL;
+
+	if (pinned_tried)
+		return;
+	pinned_tried = true;
+	if (half == 0 || drv->p_cuMemHostAlloc(&slab, 2 * half, CU_MEMHOSTALLOC_PORTABLE) != CUDA_SUCCESS)
+		return;
+	ekka_ring_init(&ekka_cuda_pinned.direct_ring, half);
+	ekka_ring_init(&ekka_cuda_pinned.bounce_ring, half);
+	ekka_cuda_pinned.direct = slab;
+	ekka_cuda_pinned.bounce = (char *)slab + half;
+}
+
+/* As large as allowed; less when the engine has left less. */
+static void set_up_staging(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c)
+{
+	uint64_t bytes = ekka_conf.cuda_staging;
+	size_t free_bytes = 0, total_bytes = 0;
+
+	if (bytes == 0) {
+		if (drv->p_cuMemGetInfo(&free_bytes, &total_bytes) != CUDA_SUCCESS)
+			return;
+		bytes = free_bytes / 16 < staging_default_max ? free_bytes / 16 : staging_default_max;
+	}
+	while (bytes > 0 && drv->p_cuMemAlloc(&c->staging, bytes) != CUDA_SUCCESS) {
+		c->staging = 0;
+		bytes = bytes / 2 >= STAGING_MIN ? bytes / 2 : 0;
+	}
+	if (c->staging != 0)
+		ekka_ring_init(&c->staging_ring, bytes);
+}
+
+static struct ekka_cuda_context *set_up(const struct ekka_cuda_driver *drv, CUcontext ctx, unsigned long long id)
+{
+	struct ekka_cuda_context *c;
+	CUstreamCaptureMode mode;
+	CUresult res;
+
+	pthread_mutex_lock(&ekka_cuda_lock);
+	c = find(ctx, id); /* another thread was faster */
+	if (c != NULL || n_contexts == EKKA_CUDA_CONTEXTS)
+		goto unlock;
+	c = &contexts[n_contexts];
+	memset(c, 0, sizeof(*c));
+	c->ctx = ctx;
+	c->id = id;
+	mode = ekka_cuda_relaxed_begin(drv);
+	set_up_pinned(drv);
+	set_up_staging(drv, c);
+	c->gather = c->staging != 0 ? ekka_cuda_gather_load(drv) : NULL;
+	CU_GOTO(cuCtxGetDevice(&c->device), failed);
+	CU_GOTO(cuStreamCreate(&c->side, CU_STREAM_NON_BLOCKING), failed);
+	goto relaxed_end;
+failed:
+	(void)res;
+	c->off = true;
+relaxed_end:
+	ekka_cuda_relaxed_end(drv, mode);
+	atomic_store_explicit(&n_contexts, n_contexts + 1, memory_order_release);
+unlock:
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	return c;
+}
+
+/*
+ * A thread that never called the runtime has no current context; cuBLAS then works in the stream's, or for
+ * the default streams in the runtime's context of device 0.
+ */
+static CUcontext context_of(const struct ekka_cuda_driver *drv, CUstream stream)
+{
+	CUcontext ctx = NULL;
+	CUdevice device;
+	unsigned flags;
+	int active = 0;
+
+	if (stream != NULL && stream != CU_STREAM_LEGACY && stream != CU_STREAM_PER_THREAD)
+		return drv->p_cuStreamGetCtx(stream, &ctx) == CUDA_SUCCESS ? ctx : NULL;
+	if (drv->p_cuDeviceGet(&device, 0) != CUDA_SUCCESS ||
+	    drv->p_cuDevicePrimaryCtxGetState(device, &flags, &active) != CUDA_SUCCESS || !active)
+		return NULL;
+	return drv->p_cuDevicePrimaryCtxRetain(&ctx, device) == CUDA_SUCCESS ? ctx : NULL;
+}
+
+struct ekka_cuda_context *ekka_cuda_context_enter(const struct ekka_cuda_driver *drv, CUstream stream, bool *ret_pushed,
+						  const char **ret_why)
+{
+	struct ekka_cuda_context *c;
+	unsigned long long id = 0;
+	CUcontext ctx = NULL;
+	bool pushed = false;
+	CUresult res = drv->p_cuCtxGetCurrent(&ctx);
+
+	if (res == CUDA_SUCCESS && ctx == NULL) {
+		ctx = context_of(drv, stream);
+		pushed = ctx != NULL && drv->p_cuCtxPushCurrent(ctx) == CUDA_SUCCESS;
+		if (!pushed)
+			ctx = NULL;
+	}
+	if (res != CUDA_SUCCESS || ctx == NULL) {
+		*ret_why = "no context";
+		return NULL;
+	}
+	if (drv->p_cuCtxGetId != NULL)
+		(void)drv->p_cuCtxGetId(ctx, &id);
+	c = find(ctx, id);
+	if (c == NULL)
+		c = set_up(drv, ctx, id);
+	if (c == NULL || c->off) {
+		*ret_why = c == NULL ? "too many contexts" : "CUDA error";
+		ekka_cuda_context_leave(drv, pushed);
+		return NULL;
+	}
+	*ret_pushed = pushed;
+	return c;
+}
+
+void ekka_cuda_context_leave(const struct ekka_cuda_driver *drv, bool pushed)
+{
+	CUcontext ctx;
+
+	if (pushed)
+		(void)drv->p_cuCtxPopCurrent(&ctx);
+}
+
+void ekka_cuda_context_note(struct ekka_cuda_context *c, CUresult res)
+{
+	switch (res) {
+	case CUDA_SUCCESS:
+		if (atomic_load_explicit(&c->failures, memory_order_relaxed) != 0)
+			atomic_store_explicit(&c->failures, 0, memory_order_relaxed);
+		return;
+	case CUDA_ERROR_INVALID_VALUE:
+		return; /* an address that is none: says nothing about the context */
+	case CUDA_ERROR_DEINITIALIZED:
+	case CUDA_ERROR_CONTEXT_IS_DESTROYED:
+	case CUDA_ERROR_INVALID_CONTEXT:
+	case CUDA_ERROR_ILLEGAL_ADDRESS:
+	case CUDA_ERROR_LAUNCH_FAILED:
+	case CUDA_ERROR_LAUNCH_TIMEOUT:
+		c->off = true; /* the context cannot recover */
+		return;
+	default:
+		if (atomic_fetch_add_explicit(&c->failures, 1, memory_order_relaxed) + 1 >= FAILURES_MAX)
+			c->off = true;
+	}
+}
+
+CUevent ekka_cuda_event_take(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c)
+{
+	CUevent event = NULL;
+	CUstreamCaptureMode mode;
+
+	pthread_mutex_lock(&ekka_cuda_lock);
+	if (c->n_events > 0)
+		event = c->events[--c->n_events];
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	if (event != NULL)
+		return event;
+	mode = ekka_cuda_relaxed_begin(drv);
+	if (drv->p_cuEventCreate(&event, CU_EVENT_DISABLE_TIMING) != CUDA_SUCCESS)
+		event = NULL;
+	ekka_cuda_relaxed_end(drv, mode);
+	return event;
+}
+
+/* More than the pool holds are only in use when as many copies are; the surplus is left to the context's end. */
+void ekka_cuda_event_give(struct ekka_cuda_context *c, CUevent event)
+{
+	pthread_mutex_lock(&ekka_cuda_lock);
+	if (c->n_events < EKKA_CUDA_EVENTS)
+		c->events[c->n_events++] = event;
+	pthread_mutex_unlock(&ekka_cuda_lock);
+}
+
+void ekka_cuda_context_forget(void)
+{
+	ekka_cuda_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	ekka_cuda_room = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+	memset(&ekka_cuda_pinned, 0, sizeof(ekka_cuda_pinned));
+	atomic_store(&n_contexts, 0);
+	pinned_tried = false;
+}

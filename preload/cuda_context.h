@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What capture keeps per CUDA context: a staging slab on the device, a side stream, events, the gather kernel; and
+ * the pinned host memory that all contexts share. Zone: inside the host process.
+ *
+ * Memory is taken once, at the first snapshot, in a few big pieces, and never given back while the process runs: cuMemAlloc and
+ * cuMemFree may synchronise the device. One mutex (ekka_cuda_lock) guards rings, pools and the table; no driver
+ * call is made under it except at set-up.
+ */
+#ifndef EKKA_PRELOAD_CUDA_CONTEXT_H
+#define EKKA_PRELOAD_CUDA_CONTEXT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "preload/cuda_driver.h"
+#include "preload/cuda_ring.h"
+
+enum { EKKA_CUDA_CONTEXTS = 16, EKKA_CUDA_EVENTS = 1024 };
+
+struct ekka_cuda_context {
+	CUcontext ctx;
+	unsigned long long id;		/* cuCtxGetId: a context made after a reset may get the old one's address */
+	CUdevice device;
+	atomic_bool off;		/* our calls failed repeatedly: no more snapshots here */
+	atomic_uint failures;		/* in a row */
+	CUstream side;			/* copies to the host run here */
+	CUdeviceptr staging;		/* 0: none could be had */
+	struct ekka_ring staging_ring;
+	CUfunction gather;		/* NULL: could not be loaded */
+	CUevent events[EKKA_CUDA_EVENTS];	/* free ones */
+	unsigned n_events;
+};
+
+/* The lock, and the condition signalled when room in a ring appears. */
+extern pthread_mutex_t ekka_cuda_lock;
+extern pthread_cond_t ekka_cuda_room;
+
+/* Pinned host memory: `direct` for copies enqueued on the engine's stream, `bounce` for the sink's; NULL when refused. */
+struct ekka_cuda_pinned {
+	char *direct, *bounce;
+	struct ekka_ring direct_ring, bounce_ring;
+};
+extern struct ekka_cuda_pinned ekka_cuda_pinned;
+
+/*
+ * Finds, or at first use sets up, the context that `stream` works in, and makes it current if the thread has none. NULL and *ret_why
+ * (static text) when there is none or it is off. Undo with ekka_cuda_context_leave when not NULL.
+ */
+struct ekka_cuda_context *ekka_cuda_context_enter(const struct ekka_cuda_driver *drv, CUstream stream, bool *ret_pushed,
+						  const char **ret_why);
+void ekka_cuda_context_leave(const struct ekka_cuda_driver *drv, bool pushed);
+
+/* Notes the outcome of our driver calls: switches the context off after a sticky error or several in a row. */
+void ekka_cuda_context_note(struct ekka_cuda_context *, CUresult res);
+
+/* An event of the context's pool; NULL when none can be made. */
+CUevent ekka_cuda_event_take(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *);
+void ekka_cuda_event_give(struct ekka_cuda_context *, CUevent);
+
+/* Forgets everything without calling the driver: in a forked child. */
+void ekka_cuda_context_forget(void);
+
+#endif

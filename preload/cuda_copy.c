@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sink's side of device snapshots: waits for the point in the engine's stream, brings staged bytes to the host over the
+ * context's side stream, gives room back. Every wait is a bounded poll of an event of ours: no stream is synchronised.
+ */
+#include "config.h"
+
+#include "preload/cuda_copy.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+static const uint64_t second_ns = 1000000000;
+enum {
+	WAIT_MAX_S = 60,		/* for a point in an engine's stream, which may wait for other ranks */
+	EXIT_MAX_S = 10,		/* for everything, once the process ends */
+	SPIN_QUERIES = 32,		/* a small copy is there sooner than the shortest sleep */
+	SLEEP_MIN_NS = 20000, SLEEP_MAX_NS = 1000000,
+};
+
+/* All under ekka_cuda_lock. */
+static struct ekka_cuda_copy copies[EKKA_CUDA_COPIES], *free_copies, *abandoned;
+static struct ekka_cuda_mark marks[EKKA_CUDA_COPIES], *free_marks;
+static unsigned n_copies_made, n_marks_made, n_in_flight;
+
+static void (*drain_at_exit)(void);
+static atomic_bool used, closed;
+static _Atomic uint64_t exit_deadline_ns;	/* 0: not exiting */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * second_ns + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- pools ------------------------------------------------------------ */
+
+struct ekka_cuda_mark *ekka_cuda_mark_new(struct ekka_cuda_context *context, CUevent event)
+{
+	struct ekka_cuda_mark *mark;
+
+	pthread_mutex_lock(&ekka_cuda_lock);
+	mark = free_marks;
+	if (mark != NULL)
+		free_marks = mark->next;
+	else if (n_marks_made < EKKA_CUDA_COPIES)
+		mark = &marks[n_marks_made++];
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	if (mark == NULL)
+		return NULL;
+	mark->context = context;
+	mark->event = event;
+	mark->users = 1; /* the maker, until ekka_cuda_mark_drop */
+	mark->passed = false;
+	return mark;
+}
+
+void ekka_cuda_mark_drop(struct ekka_cuda_mark *mark)
+{
+	bool last;
+
+	pthread_mutex_lock(&ekka_cuda_lock);
+	last = --mark->users == 0;
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	if (!last)
+		return;
+	ekka_cuda_event_give(mark->context, mark->event);
+	pthread_mutex_lock(&ekka_cuda_lock);
+	mark->next = free_marks;
+	free_marks = mark;
+	pthread_mutex_unlock(&ekka_cuda_lock);
+}
+
+struct ekka_cuda_copy *ekka_cuda_copy_new(struct ekka_cuda_mark *mark, uint64_t bytes)
+{
+	struct ekka_cuda_copy *copy;
+
+	pthread_mutex_lock(&ekka_cuda_lock);
+	copy = free_copies;
+	if (copy != NULL)
+		free_copies = copy->next;
+	else if (n_copies_made < EKKA_CUDA_COPIES)
+		copy = &copies[n_copies_made++];
+	if (copy != NULL) {
+		n_in_flight++;
+		mark->users++;
+		*copy = (struct ekka_cuda_copy){
+			.mark = mark, .bytes = bytes, .staging_slot = -1, .direct_slot = -1, .bounce_slot = -1,
+		};
+	}
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	return copy;
+}
+
+unsigned ekka_cuda_copies_in_flight(void)
+{
+	return n_in_flight;
+}
+
+static void release_staging(struct ekka_cuda_copy *copy)
+{
+	pthread_mutex_lock(&ekka_cuda_lock);
+	if (copy->staging_slot >= 0)
+		ekka_ring_release(&copy->mark->context->staging_ring, copy->staging_slot);
+	copy->staging_slot = -1;
+	pthread_cond_broadcast(&ekka_cuda_room);
+	pthread_mutex_unlock(&ekka_cuda_lock);
+}
+
+/* Gives everything back; the device no longer touches the copy's ranges. */
+void ekka_cuda_copy_discard(struct ekka_cuda_copy *copy)
+{
+	struct ekka_cuda_mark *mark = copy->mark;
+
+	if (copy->mapped)
+		munmap(copy->host, copy->bytes);
+	release_staging(copy);
+	pthread_mutex_lock(&ekka_cuda_lock);
+	if (copy->direct_slot >= 0)
+		ekka_ring_release(&ekka_cuda_pinned.direct_ring, copy->direct_slot);
+	if (copy->bounce_slot >= 0)
+		ekka_ring_release(&ekka_cuda_pinned.bounce_ring, copy->bounce_slot);
+	copy->next = free_copies;
+	free_copies = copy;
+	n_in_flight--;
+	pthread_cond_broadcast(&ekka_cuda_room);
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	ekka_cuda_mark_drop(mark);
+}
+
+/* ---- waiting ---------------------------------------------------------- */
+
+static uint64_t deadline(void)
+{
+	uint64_t at_exit = exit_deadline_ns, normal = now_ns() + WAIT_MAX_S * second_ns;
+
+	return at_exit != 0 && at_exit < normal ? at_exit : normal;
+}
+
+static const char *poll(const struct ekka_cuda_driver *drv, CUevent event)
+{
+	uint64_t until = deadline();
+	struct timespec nap = { .tv_nsec = SLEEP_MIN_NS };
+	CUresult res;
+
+	for (unsigned n = 0; (res = drv->p_cuEventQuery(event)) == CUDA_ERROR_NOT_READY; n++) {
+		if (n < SPIN_QUERIES)
+			continue;
+		if (now_ns() > until)
+			return "timeout";
+		nanosleep(&nap, NULL);
+		if (nap.tv_nsec < SLEEP_MAX_NS)
+			nap.tv_nsec *= 2;
+	}
+	return res == CUDA_SUCCESS ? NULL : "CUDA error";
+}
+
+/* One piece over the side stream, with an event of its own. */
+static const char *fetch(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c, char *dst, CUdeviceptr src,
+			 uint64_t bytes)
+{
+	CUevent event = ekka_cuda_event_take(drv, c);
+	const char *why = "CUDA error";
+	CUresult res;
+
+	if (event == NULL)
+		return why;
+	CU_GOTO(cuMemcpyDtoHAsync(dst, src, bytes, c->side), out);
+	CU_GOTO(cuEventRecord(event, c->side), out);
+	why = poll(drv, event);
+out:
+	ekka_cuda_context_note(c, res);
+	if (why == NULL)
+		ekka_cuda_event_give(c, event);
+	else
+		c->off = true; /* the copy may still run: neither the event nor its target may be used again */
+	return why;
+}
+
+/* Room in the bounce ring: other sink threads hold it only while they work, so this ends. */
+static char *take_bounce(uint64_t bytes, int *ret_slot)
+{
+	struct timespec until;
+	uint64_t offset;
+	int slot = -1;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += EXIT_MAX_S;
+	pthread_mutex_lock(&ekka_cuda_lock);
+	if (ekka_cuda_pinned.bounce != NULL && ekka_ring_could_fit(&ekka_cuda_pinned.bounce_ring, bytes))
+		while ((slot = ekka_ring_take(&ekka_cuda_pinned.bounce_ring, bytes, &offset)) < 0)
+			if (pthread_cond_timedwait(&ekka_cuda_room, &ekka_cuda_lock, &until) != 0)
+				break;
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	*ret_slot = slot;
+	return slot < 0 ? NULL : ekka_cuda_pinned.bounce + offset;
+}
+
+/* Larger than the bounce ring: piece by piece into memory of its own. */
+static const char *fetch_pieces(const struct ekka_cuda_driver *drv, struct ekka_cuda_copy *copy)
+{
+	uint64_t piece = ekka_cuda_pinned.bounce_ring.bytes / 2;
+	const char *why = NULL;
+	char *bounce, *map;
+	int slot;
+
+	map = mmap(NULL, copy->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		return "memory";
+	copy->host = map;
+	copy->mapped = true;
+	bounce = piece > 0 ? take_bounce(piece, &slot) : NULL;
+	if (bounce == NULL)
+		return "no pinned memory";
+	for (uint64_t at = 0; why == NULL && at < copy->bytes; at += piece) {
+		uint64_t n = copy->bytes - at < piece ? copy->bytes - at : piece;
+
+		why = fetch(drv, copy->mark->context, bounce, copy->staged + at, n);
+		if (why == NULL)
+			memcpy(copy->host + at, bounce, n);
+	}
+	if (why == NULL)
+		copy->bounce_slot = slot; /* else a copy may still write there: the range is lost */
+	return why;
+}
+
+static const char *bring_home(const struct ekka_cuda_driver *drv, struct ekka_cuda_copy *copy)
+{
+	const char *why;
+	int slot;
+
+	if (!ekka_ring_could_fit(&ekka_cuda_pinned.bounce_ring, copy->bytes))
+		return fetch_pieces(drv, copy);
+	copy->host = take_bounce(copy->bytes, &slot);
+	if (copy->host == NULL)
+		return "no pinned memory";
+	why = fetch(drv, copy->mark->context, copy->host, copy->staged, copy->bytes);
+	if (why == NULL)
+		copy->bounce_slot = slot;
+	return why;
+}
+
+/* Makes the copy's context current. After cudaDeviceReset the same handle may stand for a new context, where ours means nothing. */
+static bool enter(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c)
+{
+	unsigned long long id = 0;
+	CUcontext ctx;
+
+	if (c->off || drv->p_cuCtxPushCurrent(c->ctx) != CUDA_SUCCESS)
+		return false;
+	if (drv->p_cuCtxGetId == NULL || (drv->p_cuCtxGetId(c->ctx, &id) == CUDA_SUCCESS && id == c->id))
+		return true;
+	(void)drv->p_cuCtxPopCurrent(&ctx);
+	return false;
+}
+
+/* Looks whether copies that nobody waits for any more have ended meanwhile. */
+static void reap(const struct ekka_cuda_driver *drv)
+{
+	struct ekka_cuda_copy *list, *next;
+
+	pthread_mutex_lock(&ekka_cuda_lock);
+	list = abandoned;
+	abandoned = NULL;
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	for (; list != NULL; list = next) {
+		next = list->next;
+		if (drv->p_cuEventQuery(list->mark->event) == CUDA_SUCCESS)
+			list->mark->passed = true;
+		ekka_cuda_copy_release(list);
+	}
+}
+
+const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *copy, const void **ret_bytes)
+{
+	const struct ekka_cuda_driver *drv = ekka_cuda_driver();
+	struct ekka_cuda_mark *mark = copy->mark;
+	CUstreamCaptureMode mode;
+	const char *why = NULL;
+	CUcontext ctx;
+
+	if (closed || drv == NULL)
+		return "exit";
+	if (!enter(drv, mark->context))
+		return "no context";
+	mode = ekka_cuda_relaxed_begin(drv);
+	if (!mark->passed)
+		why = poll(drv, mark->event);
+	if (why == NULL) {
+		mark->passed = true;
+		if (copy->staged != 0) {
+			why = bring_home(drv, copy);
+			if (why == NULL)
+				release_staging(copy);
+		}
+	}
+	reap(drv);
+	ekka_cuda_relaxed_end(drv, mode);
+	(void)drv->p_cuCtxPopCurrent(&ctx);
+	if (why == NULL)
+		*ret_bytes = copy->host;
+	return why;
+}
+
+void ekka_cuda_copy_release(struct ekka_cuda_copy *copy)
+{
+	if (copy == NULL)
+		return;
+	if (copy->mark->passed) {
+		ekka_cuda_copy_discard(copy);
+		return;
+	}
+	/* The device may still write into its ranges. */
+	pthread_mutex_lock(&ekka_cuda_lock);
+	copy->next = abandoned;
+	abandoned = copy;
+	pthread_mutex_unlock(&ekka_cuda_lock);
+}
+
+uint64_t ekka_cuda_copy_bytes(const struct ekka_cuda_copy *copy)
+{
+	return copy->bytes;
+}
+
+/* ---- the process's end ------------------------------------------------ */
+
+/*
+ * Registered at the first snapshot, hence after the driver and the runtime registered theirs, hence run before them:
+ * the last moment at which the driver surely works.
+ */
+static void at_exit(void)
+{
+	if (!used)
+		return;
+	exit_deadline_ns = now_ns() + EXIT_MAX_S * second_ns;
+	if (drain_at_exit != NULL)
+		drain_at_exit();
+	closed = true;
+}
+
+bool ekka_cuda_usable(void)
+{
+	static atomic_bool registered;
+
+	if (closed)
+		return false;
+	used = true;
+	if (!atomic_load_explicit(&registered, memory_order_relaxed) && !atomic_exchange(&registered, true))
+		(void)atexit(at_exit);
+	return true;
+}
+
+void ekka_cuda_on_exit(void (*drain)(void))
+{
+	drain_at_exit = drain;
+}
+
+void ekka_cuda_fork_child(void)
+{
+	ekka_cuda_context_forget();
+	free_copies = abandoned = NULL;
+	free_marks = NULL;
+	n_copies_made = n_marks_made = n_in_flight = 0;
+	used = closed = false;
+	exit_deadline_ns = 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Copies in flight: what cuda_snapshot.c (engine's threads) enqueues and cuda_copy.c (sink's threads) completes.
+ * Zone: inside the host process.
+ */
+#ifndef EKKA_PRELOAD_CUDA_COPY_H
+#define EKKA_PRELOAD_CUDA_COPY_H
+
+#include "preload/cuda.h"
+#include "preload/cuda_context.h"
+
+enum { EKKA_CUDA_COPIES = EKKA_RING_SLOTS };
+
+/* A point in an engine's stream, shared by the copies that were enqueued together before it. */
+struct ekka_cuda_mark {
+	struct ekka_cuda_context *context;
+	CUevent event;
+	unsigned users;			/* under ekka_cuda_lock */
+	atomic_bool passed;		/* the event was seen complete */
+	struct ekka_cuda_mark *next;	/* in the free list */
+};
+
+struct ekka_cuda_copy {
+	struct ekka_cuda_mark *mark;
+	uint64_t bytes;
+	CUdeviceptr staged;		/* address in the slab; 0 when copied straight to `host` */
+	int staging_slot, direct_slot, bounce_slot;	/* ranges held, -1 none */
+	char *host;			/* the bytes, once there */
+	bool mapped;			/* host is a mapping of its own */
+	struct ekka_cuda_copy *next;	/* in the free or in the abandoned list */
+};
+
+/* From the pools; NULL when all are in use. Both take ekka_cuda_lock. */
+struct ekka_cuda_copy *ekka_cuda_copy_new(struct ekka_cuda_mark *mark, uint64_t bytes);
+struct ekka_cuda_mark *ekka_cuda_mark_new(struct ekka_cuda_context *context, CUevent event);
+
+/* Gives up one use of a mark: the maker's, or a copy's. */
+void ekka_cuda_mark_drop(struct ekka_cuda_mark *);
+
+/* Gives back a copy that the device does not touch: never enqueued, or complete. */
+void ekka_cuda_copy_discard(struct ekka_cuda_copy *);
+
+/* Copies taken from the pool and not yet given back; call with ekka_cuda_lock held. */
+unsigned ekka_cuda_copies_in_flight(void);
+
+/* False after the exit handler ran: the driver may be gone. The first call registers that handler. */
+bool ekka_cuda_usable(void);
+
+#endif

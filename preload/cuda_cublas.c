@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a cuBLAS handle knows about a call: stream, pointer mode, math mode, asked from the very library that the call goes to,
+ * as handles mean nothing to another version of it.
+ */
+#include "config.h"
+
+#include "preload/cuda.h"
+#include "preload/cuda_driver.h"
+
+#include <cublas_api.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* Getters belonging to one real function; a program uses few different ones. */
+struct getters {
+	const void *real;
+	__typeof__(cublasGetStream_v2) *stream;
+	__typeof__(cublasGetPointerMode_v2) *pointer_mode;
+	__typeof__(cublasGetMathMode) *math_mode;
+};
+
+enum { GETTERS_MAX = 256 };
+
+static struct getters known[GETTERS_MAX];	/* append-only */
+static atomic_uint n_known;
+static pthread_mutex_t append_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static const struct getters *find(const void *real)
+{
+	unsigned n = atomic_load_explicit(&n_known, memory_order_acquire);
+
+	for (unsigned i = 0; i < n; i++)
+		if (known[i].real == real)
+			return &known[i];
+	return NULL;
+}
+
+/* A layer that wraps some of cuBLAS has no getters: then the library loaded under the name the spec gives. */
+static void *look_up(void *lib, const char *symbol)
+{
+	void *address = lib != NULL ? dlsym(lib, symbol) : NULL;
+
+	for (unsigned i = 0; address == NULL && i < ekka_n_libraries; i++) {
+		if (strcmp(ekka_libraries[i].name, "cublas") != 0)
+			continue;
+		for (const char *const *name = ekka_libraries[i].sonames; address == NULL && *name != NULL; name++) {
+			void *other = dlopen(*name, RTLD_LAZY | RTLD_NOLOAD);
+
+			address = other != NULL ? dlsym(other, symbol) : NULL;
+		}
+	}
+	return address;
+}
+
+static const struct getters *resolve(const void *real)
+{
+	const struct getters *found;
+	struct getters g = { .real = real };
+	Dl_info info;
+	void *lib = NULL;
+
+	if (dladdr(real, &info) != 0 && info.dli_fname != NULL)
+		lib = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+	*(void **)&g.stream = look_up(lib, "cublasGetStream_v2");
+	*(void **)&g.pointer_mode = look_up(lib, "cublasGetPointerMode_v2");
+	*(void **)&g.math_mode = look_up(lib, "cublasGetMathMode");
+
+	pthread_mutex_lock(&append_lock);
+	found = find(real);
+	if (found == NULL && n_known < GETTERS_MAX) {
+		known[n_known] = g;
+		found = &known[n_known];
+		atomic_store_explicit(&n_known, n_known + 1, memory_order_release);
+	}
+	pthread_mutex_unlock(&append_lock);
+	return found;
+}
+
+static int32_t current_device(void)
+{
+	const struct ekka_cuda_driver *drv = ekka_cuda_driver();
+	CUdevice device = -1;
+
+	if (drv == NULL)
+		return -1;
+	/* No current context: the runtime will take device 0. */
+	return drv->p_cuCtxGetDevice(&device) == CUDA_SUCCESS ? device : 0;
+}
+
+void ekka_context_cublas(struct ekka_call *call, void *cublas_handle)
+{
+	const void *real = ekka_real(call->fn_id, call->caller);
+	const struct getters *g = find(real);
+	cublasPointerMode_t pointer_mode = CUBLAS_POINTER_MODE_HOST;
+	cublasMath_t math = CUBLAS_DEFAULT_MATH;
+	cudaStream_t stream = NULL;
+
+	call->rec.device = current_device();
+	if (g == NULL)
+		g = resolve(real);
+	if (g == NULL || cublas_handle == NULL)
+		return;
+	if (g->stream != NULL && g->stream(cublas_handle, &stream) == CUBLAS_STATUS_SUCCESS)
+		call->rec.stream = (uint64_t)stream;
+	if (g->pointer_mode != NULL && g->pointer_mode(cublas_handle, &pointer_mode) == CUBLAS_STATUS_SUCCESS) {
+		call->device_pointer_mode = pointer_mode == CUBLAS_POINTER_MODE_DEVICE;
+		ekka_attr_int(call, "pointer_mode", pointer_mode);
+	}
+	if (g->math_mode != NULL && g->math_mode(cublas_handle, &math) == CUBLAS_STATUS_SUCCESS)
+		ekka_attr_int(call, "math", math);
+}

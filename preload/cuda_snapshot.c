@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine's side of device snapshots: asynchronous copies on the call's own stream, then one event.
+ *
+ * A tensor goes device-to-device into the context's staging slab; when that is full, straight into pinned host memory, still in
+ * stream order; when that is full too the call waits for the sink (EKKA_WHEN_FULL=block, bounded) or the bytes are dropped.
+ */
+#include "config.h"
+
+#include "preload/conf.h"
+#include "preload/cuda_copy.h"
+#include "preload/cuda_gather.h"
+
+#include <time.h>
+
+enum { BLOCK_MAX_S = 10 /* a stream may wait for the very thread that we hold up */ };
+
+struct scope {
+	const struct ekka_cuda_driver *drv;
+	struct ekka_cuda_context *c;
+	CUstream stream;
+	struct ekka_cuda_mark *mark;
+	unsigned n_copies;		/* of this phase, not yet the sink's */
+	unsigned n_enqueued;
+};
+
+static bool wanted(const struct ekka_tensor *t, enum ekka_phase phase)
+{
+	return t->place == EKKA_DEVICE && t->alias_of < 0 && (phase == EKKA_PRE ? t->pre : t->post);
+}
+
+/* Why nothing may be enqueued on the stream now, or NULL. */
+static const char *capture_state(const struct ekka_cuda_driver *drv, CUstream stream)
+{
+	CUstreamCaptureStatus status;
+	CUresult res = drv->p_cuStreamIsCapturing(stream, &status);
+
+	/* IMPLICIT: the legacy stream while another stream of the context is captured; touching it would spoil that capture. */
+	if (res == CUDA_ERROR_STREAM_CAPTURE_IMPLICIT || (res == CUDA_SUCCESS && status != CU_STREAM_CAPTURE_STATUS_NONE))
+		return "capture";
+	return res == CUDA_SUCCESS ? NULL : "CUDA error";
+}
+
+/* Takes a range for the copy, staging first. Call with ekka_cuda_lock held. */
+static bool take_room(struct ekka_cuda_context *c, struct ekka_cuda_copy *copy, bool need_staging)
+{
+	uint64_t offset;
+
+	if (c->staging != 0 && (copy->staging_slot = ekka_ring_take(&c->staging_ring, copy->bytes, &offset)) >= 0) {
+		copy->staged = c->staging + offset;
+		return true;
+	}
+	if (need_staging || ekka_cuda_pinned.direct == NULL)
+		return false;
+	copy->direct_slot = ekka_ring_take(&ekka_cuda_pinned.direct_ring, copy->bytes, &offset);
+	if (copy->direct_slot < 0)
+		return false;
+	copy->host = ekka_cuda_pinned.direct + offset;
+	return true;
+}
+
+static bool could_fit(const struct ekka_cuda_context *c, uint64_t bytes, bool need_staging)
+{
+	return (c->staging != 0 && ekka_ring_could_fit(&c->staging_ring, bytes)) ||
+	       (!need_staging && ekka_cuda_pinned.direct != NULL && ekka_ring_could_fit(&ekka_cuda_pinned.direct_ring, bytes));
+}
+
+/* As take_room, waiting for the sink if that is allowed and can help: not for copies that it does not have yet. */
+static const char *get_room(struct scope *s, struct ekka_cuda_copy *copy, bool need_staging)
+{
+	struct timespec deadline;
+	const char *why = NULL;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += BLOCK_MAX_S;
+	pthread_mutex_lock(&ekka_cuda_lock);
+	if (!could_fit(s->c, copy->bytes, need_staging))
+		why = "too large";
+	while (why == NULL && !take_room(s->c, copy, need_staging)) {
+		if (ekka_conf.when_full != EKKA_BLOCK || ekka_cuda_copies_in_flight() <= s->n_copies ||
+		    pthread_cond_timedwait(&ekka_cuda_room, &ekka_cuda_lock, &deadline) != 0)
+			why = "staging full";
+	}
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	return why;
+}
+
+static CUresult enqueue(struct scope *s, const struct ekka_tensor *t, const struct ekka_cuda_copy *copy, CUmemorytype type)
+{
+	const struct ekka_cuda_driver *drv = s->drv;
+
+	if (t->n_ptrs > 0)
+		return ekka_cuda_gather(drv, s->c->gather, s->stream, copy->staged, t->addr, t->n_ptrs, t->span_bytes);
+	if (copy->staged == 0)
+		return type == CU_MEMORYTYPE_HOST ? drv->p_cuMemcpyAsync((CUdeviceptr)copy->host, t->addr, copy->bytes, s->stream) :
+						    drv->p_cuMemcpyDtoHAsync(copy->host, t->addr, copy->bytes, s->stream);
+	if (type == CU_MEMORYTYPE_HOST)
+		return drv->p_cuMemcpyAsync(copy->staged, t->addr, copy->bytes, s->stream);
+	return drv->p_cuMemcpyDtoDAsync(copy->staged, t->addr, copy->bytes, s->stream);
+}
+
+/* Copies one tensor. NULL and *ret_copy, or why not. */
+static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, struct ekka_cuda_copy **ret_copy)
+{
+	struct ekka_cuda_copy *copy;
+	CUmemorytype type = 0;
+	uint64_t bytes = t->span_bytes;
+	const char *why;
+	CUresult res;
+
+	if (t->n_ptrs > 0 && __builtin_mul_overflow(t->span_bytes, t->n_ptrs, &bytes))
+		return "too large";
+	if (t->n_ptrs > 0 && s->c->gather == NULL)
+		return "no gather kernel";
+	/* Memory the driver does not know (plain malloc) is nothing that a copy of ours could read in stream order. */
+	if (s->drv->p_cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, t->addr) != CUDA_SUCCESS)
+		return "not CUDA memory";
+	copy = ekka_cuda_copy_new(s->mark, bytes);
+	if (copy == NULL)
+		return "too many copies";
+	s->n_copies++;
+	why = get_room(s, copy, t->n_ptrs > 0);
+	if (why == NULL) {
+		res = enqueue(s, t, copy, type);
+		ekka_cuda_context_note(s->c, res);
+		if (res == CUDA_SUCCESS) {
+			s->n_enqueued++;
+			*ret_copy = copy;
+			return NULL;
+		}
+		why = res == CUDA_ERROR_INVALID_VALUE ? "fault" : "CUDA error";
+	}
+	ekka_cuda_copy_discard(copy);
+	s->n_copies--;
+	return why;
+}
+
+/* Everything between entering the context and leaving it. Returns a reason that holds for all tensors, or NULL. */
+static const char *snapshot_all(struct scope *s, struct ekka_call *call, enum ekka_phase phase,
+				struct ekka_cuda_copy **ret_copy, const char **ret_missing)
+{
+	const char *why = capture_state(s->drv, s->stream);
+	CUevent event;
+	CUresult res;
+
+	if (why != NULL)
+		return why;
+	event = ekka_cuda_event_take(s->drv, s->c);
+	if (event == NULL)
+		return "CUDA error";
+	s->mark = ekka_cuda_mark_new(s->c, event);
+	if (s->mark == NULL) {
+		ekka_cuda_event_give(s->c, event);
+		return "too many copies";
+	}
+	for (unsigned i = 0; i < call->rec.n_tensors; i++)
+		if (wanted(&call->tensors[i], phase))
+			ret_missing[i] = snapshot_one(s, &call->tensors[i], &ret_copy[i]);
+	if (s->n_enqueued == 0) {
+		ekka_cuda_mark_drop(s->mark);
+		return NULL;
+	}
+	res = s->drv->p_cuEventRecord(event, s->stream);
+	ekka_cuda_mark_drop(s->mark);
+	if (res == CUDA_SUCCESS)
+		return NULL;
+	/*
+	 * Copies run that no event tells the end of: their ranges are never handed out again (they stay with the
+	 * copies, which nobody gets), and this context is left alone.
+	 */
+	s->c->off = true;
+	for (unsigned i = 0; i < call->rec.n_tensors; i++)
+		ret_copy[i] = NULL;
+	return "CUDA error";
+}
+
+void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ekka_cuda_copy *ret_copy[EKKA_MAX_TENSORS],
+			const char *ret_missing[EKKA_MAX_TENSORS])
+{
+	struct scope s = { .stream = (CUstream)call->rec.stream };
+	const char *why = "no driver";
+	bool any = false, pushed = false;
+
+	for (unsigned i = 0; i < call->rec.n_tensors; i++) {
+		ret_copy[i] = NULL;
+		ret_missing[i] = NULL;
+		any |= wanted(&call->tensors[i], phase);
+	}
+	if (!any)
+		return;
+	s.drv = ekka_cuda_driver();
+	if (s.drv != NULL) {
+		why = "exit";
+		if (ekka_cuda_usable())
+			s.c = ekka_cuda_context_enter(s.drv, s.stream, &pushed, &why);
+	}
+	if (s.c != NULL) {
+		why = snapshot_all(&s, call, phase, ret_copy, ret_missing);
+		ekka_cuda_context_leave(s.drv, pushed);
+	}
+	if (why == NULL)
+		return;
+	for (unsigned i = 0; i < call->rec.n_tensors; i++)
+		if (wanted(&call->tensors[i], phase))
+			ret_missing[i] = why;
+}
