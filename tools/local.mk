@@ -5,3 +5,37 @@ noinst_LTLIBRARIES += libsymbolize.la
 libsymbolize_la_SOURCES = tools/symbolize.h tools/symbolize.c
 libsymbolize_la_CPPFLAGS = $(AM_CPPFLAGS) $(DW_CFLAGS)
 libsymbolize_la_LIBADD = $(DW_LIBS)
+
+# What the commands share; a library so that unit tests link it.
+noinst_LTLIBRARIES += libtools.la
+libtools_la_SOURCES = tools/command.h tools/options.h tools/options.c tools/message.h tools/message.c \
+	tools/term.h tools/term.c tools/text.h tools/text.c tools/json.h tools/json.c \
+	tools/shim.h tools/shim.c tools/program.h tools/program.c tools/spawn.h tools/spawn.c \
+	tools/trace_dir.h tools/trace_dir.c tools/probe.h tools/probe.c
+libtools_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS) $(DW_CFLAGS) \
+	-DEKKA_LIBDIR='"$(libdir)"' -DEKKA_PKGLIBDIR='"$(pkglibdir)"'
+libtools_la_LIBADD = $(JSON_LIBS) $(DW_LIBS)
+
+bin_PROGRAMS += tools/ekka
+tools_ekka_SOURCES = tools/ekka.c tools/command.c tools/commands.c tools/dump_table.c \
+	tools/cmd_record.c tools/cmd_doctor.c tools/cmd_help.c preload/conf.c
+tools_ekka_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS)
+tools_ekka_LDADD = libtools.la
+
+# One man page per command: head, synopsis and options from the command table, the prose from tools/man/.
+# They are made by running the new ekka, so a cross build needs a way to run it.
+man_prose = tools/man/ekka.roff tools/man/record.roff tools/man/doctor.roff tools/man/help.roff
+man_pages = tools/ekka.1 tools/ekka-record.1 tools/ekka-doctor.1 tools/ekka-help.1
+EXTRA_DIST += $(man_prose) tools/completion.bash
+man_MANS = $(man_pages)
+completiondir = $(datadir)/bash-completion/completions
+nodist_completion_DATA = tools/completions/ekka
+CLEANFILES += $(man_pages) $(nodist_completion_DATA)
+
+$(man_pages): tools/ekka$(EXEEXT) $(man_prose)
+	$(AM_V_GEN)command=`basename $@ .1 | sed 's/^ekka-*//'`; \
+	tools/ekka$(EXEEXT) --dump-table man $$command <$(srcdir)/tools/man/$${command:-ekka}.roff >$@.tmp && mv $@.tmp $@
+
+tools/completions/ekka: tools/ekka$(EXEEXT) tools/completion.bash
+	$(AM_V_GEN)mkdir -p tools/completions && \
+	{ tools/ekka$(EXEEXT) --dump-table completion && cat $(srcdir)/tools/completion.bash; } >$@.tmp && mv $@.tmp $@

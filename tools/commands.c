@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of subcommands, in the order help shows them. */
+#include "tools/command.h"
+
+const struct ekka_command ekka_commands[] = {
+	{ "record", ekka_cmd_record, EKKA_CMD_SPAWNS, "[--] PROGRAM [ARG...]",
+	  "run a program and record its calls", ekka_record_options },
+	{ "doctor", ekka_cmd_doctor, 0, "", "say what this machine can record, and why not", ekka_doctor_options },
+	{ "help", ekka_cmd_help, EKKA_CMD_COMMANDS, "[COMMAND]", "explain a command", ekka_help_options },
+	{ 0 },
+};
