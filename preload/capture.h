@@ -51,7 +51,10 @@ struct ekka_fn {
 extern const struct ekka_fn ekka_fns[];	/* in strcmp order of the names */
 extern const unsigned ekka_n_fns;
 
-/* Generated: sonames to try with RTLD_NOLOAD, by library name. */
+/*
+ * Generated: sonames to try with RTLD_NOLOAD, by library name. One with a '*' is a glob over the base names of the objects that are
+ * loaded: the OpenBLAS inside a Python wheel has a hash in its name.
+ */
 struct ekka_library { const char *name; const char *const *sonames; /* NULL-terminated */ };
 extern const struct ekka_library ekka_libraries[];
 extern const unsigned ekka_n_libraries;

@@ -8,7 +8,7 @@ function type_map(i, map,  s, f, j, a, k, w)
 	s = fn_sig[i]
 	for (j = 1; j <= n_formal[s]; j++) {
 		f = formal[s, j]; a = actual[i, j]
-		if (a ~ /^int/) { map[f] = a; continue }
+		if (a ~ /^(int|[0-9])/) { map[f] = a; continue }
 		map[f] = ctype[fn_lib[i], a, "elem"]
 		map[f ".value"] = ctype[fn_lib[i], a, "value"]
 		map[f ".arg"] = ctype[fn_lib[i], a, "arg"]
@@ -21,7 +21,7 @@ function dtype_map(i, map,  s, j, w)
 	for (w in map) delete map[w]
 	s = fn_sig[i]
 	for (j = 1; j <= n_formal[s]; j++)
-		map[formal[s, j]] = actual[i, j] ~ /^int/ ? actual[i, j] : "EKKA_" toupper(actual[i, j])
+		map[formal[s, j]] = actual[i, j] ~ /^(int|[0-9])/ ? actual[i, j] : "EKKA_" toupper(actual[i, j])
 }
 
 function par_ctype(i, j,  s, t)

@@ -38,7 +38,15 @@ function emit_arg(i, j,  s, t, n)
 		printf "\tekka_arg_%s(call, %s);\n", t ~ /^(float|double)$/ ? "real" : "int", n
 }
 
-function emit_scalars(i,  s, j, n, t, d, p)
+# A scalar read through pointer p: attribute NAME, and NAME_is_zero for later expressions.
+function emit_scalar(name, dtype, p)
+{
+	printf "\tekka_attr_scalar(call, \"%s\", %s, %s);\n", name, dtype, p
+	printf "\tconst bool %s_is_zero = ekka_scalar_is_zero(call, %s, %s);\n", name, dtype, p
+	printf "\t(void)%s_is_zero;\n", name
+}
+
+function emit_scalars(i,  s, j, n, p)
 {
 	s = fn_sig[i]
 	for (j = 1; j <= n_par[s]; j++) {
@@ -46,10 +54,7 @@ function emit_scalars(i,  s, j, n, t, d, p)
 			continue
 		n = par_name[s, j]
 		p = (is_pointer(fn_lib[i], par_ctype(i, j)) ? "" : "&") n
-		d = substitute(par_dtype[s, n], dtypes)
-		printf "\tekka_attr_scalar(call, \"%s\", %s, %s);\n", n, d, p
-		printf "\tconst bool %s_is_zero = ekka_scalar_is_zero(call, %s, %s);\n", n, d, p
-		printf "\t(void)%s_is_zero;\n", n
+		emit_scalar(n, substitute(par_dtype[s, n], dtypes), p)
 	}
 }
 
@@ -119,6 +124,12 @@ function emit_statement(i, k,  s, key, t, at, name)
 	} else if (key == "attr") {
 		name = word(t); t = word(rest)
 		printf "\tekka_attr_%s(call, \"%s\", %s);\n", t, name, substitute(rest, dtypes)
+	} else if (key == "flag") {
+		name = word(t)
+		printf "\tif (%s)\n\t\tekka_attr_int(call, \"%s\", 1);\n", substitute(rest, dtypes), name
+	} else if (key == "scalar_at") {
+		name = word(t); t = substitute(word(rest), dtypes)
+		emit_scalar(name, t, substitute(rest, dtypes))
 	} else
 		die_at(at, key " without a tensor before it")
 	return k

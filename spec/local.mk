@@ -2,14 +2,16 @@
 #
 # For preload/local.mk: libekkawrap.la (the wrappers and their tables, for libekkatrace_la_LIBADD) and $(EKKA_SPEC_MAP), the
 # version script to link with.
-EKKA_SPECS = $(srcdir)/spec/ops.spec $(srcdir)/spec/cblas.spec $(srcdir)/spec/cublas.spec $(srcdir)/spec/shim.spec
+# ops.spec first: the others use its blocks.
+EKKA_SPECS = $(srcdir)/spec/ops.spec $(srcdir)/spec/cblas.spec $(srcdir)/spec/blas.spec $(srcdir)/spec/cublas.spec \
+	$(srcdir)/spec/cublas-others.spec $(srcdir)/spec/shim.spec
 EKKA_SPEC_PARSER = $(srcdir)/spec/parse.awk $(srcdir)/spec/ctypes.awk
 EKKA_SPEC_GENERATORS = spec/parse.awk spec/ctypes.awk spec/gen-ids.awk spec/gen-fns.awk spec/gen-map.awk spec/gen-wrappers.awk
-EXTRA_DIST += spec/README.md spec/dtypes.def spec/ops.def spec/wrap.h \
-	spec/ops.spec spec/cblas.spec spec/cublas.spec spec/shim.spec $(EKKA_SPEC_GENERATORS)
+EXTRA_DIST += spec/README.md spec/dtypes.def spec/ops.def spec/cublas_types.h \
+	spec/ops.spec spec/cblas.spec spec/blas.spec spec/cublas.spec spec/cublas-others.spec spec/shim.spec $(EKKA_SPEC_GENERATORS)
 
-EKKA_SPEC_APIS = cblas
-EKKA_SPEC_SOURCES = spec/gen/fns.c spec/gen/wrap-cblas.c
+EKKA_SPEC_APIS = cblas blas
+EKKA_SPEC_SOURCES = spec/gen/fns.c spec/gen/wrap-cblas.c spec/gen/wrap-blas.c
 if HAVE_CUDA
 EKKA_SPEC_APIS += cublas
 EKKA_SPEC_SOURCES += spec/gen/wrap-cublas.c
@@ -32,6 +34,8 @@ spec/gen/exports.map: $(srcdir)/spec/gen-map.awk
 	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-map.awk $(EKKA_GENERATE_END)
 spec/gen/wrap-cblas.c: $(srcdir)/spec/gen-wrappers.awk
 	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-wrappers.awk -v LIBRARY=cblas $(EKKA_GENERATE_END)
+spec/gen/wrap-blas.c: $(srcdir)/spec/gen-wrappers.awk
+	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-wrappers.awk -v LIBRARY=blas $(EKKA_GENERATE_END)
 spec/gen/wrap-cublas.c: $(srcdir)/spec/gen-wrappers.awk
 	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-wrappers.awk -v LIBRARY=cublas $(EKKA_GENERATE_END)
 

@@ -66,11 +66,11 @@ function items(s,  i, c, depth, n)
 	return n
 }
 
-# Replaces every whole word of s found in map[]; `T.arg` counts as one word.
+# Replaces every whole word of s found in map[], outside quotes; `T.arg` counts as one word.
 function substitute(s, map,  out, w)
 {
 	out = ""
-	while (match(s, /[A-Za-z_][A-Za-z0-9_]*(\.[a-z]+)?/)) {
+	while (match(s, /'[^']*'|"[^"]*"|[A-Za-z_][A-Za-z0-9_]*(\.[a-z]+)?/)) {
 		w = substr(s, RSTART, RLENGTH)
 		out = out substr(s, 1, RSTART - 1) ((w in map) ? map[w] : w)
 		s = substr(s, RSTART + RLENGTH)
@@ -129,6 +129,10 @@ function statement(key, line,  k, i)
 		die("expected let NAME = EXPRESSION")
 	if (key == "attr" && line !~ /^attr [A-Za-z_0-9]+ (int|real|str) ./)
 		die("expected attr NAME int|real|str EXPRESSION")
+	if (key == "flag" && line !~ /^flag [A-Za-z_0-9]+ ./)
+		die("expected flag NAME CONDITION")
+	if (key == "scalar_at" && line !~ /^scalar_at [A-Za-z_][A-Za-z0-9_]* [A-Za-z_0-9]+ ./)
+		die("expected scalar_at NAME DTYPE ADDRESS")
 	if (key == "tensor") {
 		if (line !~ /^tensor [A-Za-z_0-9]+ (in|out|inout) ./)
 			die("expected tensor NAME in|out|inout DTYPE")
@@ -168,7 +172,7 @@ function add_fn(class, symbol, sig, n, op, int_type,  i)
 	for (i = 1; i <= n; i++) {
 		actual[n_fn, i] = arg[i] == "INT" ? int_type : arg[i]
 		fn_actuals[n_fn] = fn_actuals[n_fn] "_" actual[n_fn, i]
-		if (actual[n_fn, i] !~ /^(int|int64_t)$/ && !((cur_lib, actual[n_fn, i], "elem") in ctype))
+		if (actual[n_fn, i] !~ /^(int|int64_t|[0-9]+)$/ && !((cur_lib, actual[n_fn, i], "elem") in ctype))
 			die("library " cur_lib " has no ctype for " actual[n_fn, i])
 	}
 }
@@ -345,7 +349,7 @@ function in_signature(key, line,  name)
 	key = word(line)
 	if (top_level(key))
 		next
-	if (key ~ /^(let|valid|attr|scalars|tensor|use|dims|strides|if|pre|read|ptrs|alias|addr|place)$/ && (cur_sig != "" || cur_block != ""))
+	if (key ~ /^(let|valid|attr|flag|scalars|scalar_at|tensor|use|dims|strides|if|pre|read|ptrs|alias|addr|place)$/ && (cur_sig != "" || cur_block != ""))
 		statement(key, line)
 	else if (cur_sig != "" && in_signature(key, line))
 		next

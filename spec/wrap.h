@@ -22,6 +22,22 @@ static inline int64_t max(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+static inline bool is_complex(enum ekka_dtype t)
+{
+	return ekka_dtype_is_complex(t);
+}
+
+/* Name of the arithmetic of an API whose alpha and beta have type t and that says no more: attribute "compute". */
+static inline const char *compute_of(enum ekka_dtype t)
+{
+	switch (t) {
+	case EKKA_F64: case EKKA_C128: return "f64";
+	case EKKA_F16: return "f16";
+	case EKKA_I32: return "i32";
+	default: return "f32";
+	}
+}
+
 /* Fortran CHARACTER options are read without regard to case. */
 static inline char upper(char c)
 {
