@@ -222,7 +222,7 @@ function emit_grouped(i,  s, ret, count, sizes)
 	if (ret != "void")
 		printf "\t%s;\n", decl(ret, "ret")
 	printf "\tconst int64_t n_parts = ekka_part_count(%s);\n", count
-	print "\tstruct ekka_call calls[n_parts];	/* at least one */"
+	print "\tstruct ekka_call *calls = __builtin_alloca((size_t)n_parts * sizeof(*calls));	/* 1 to EKKA_MAX_PARTS */"
 	printf "\n\tif (!ekka_call_enter(&calls[0], EKKA_FN_%s, caller)) {\n", fn[i]
 	if (ret == "void")
 		printf "\t\treal(%s);\n\t\treturn;\n\t}\n", par_list(i, "name")
