@@ -113,11 +113,27 @@ void ekka_stack_capture(struct ekka_stack *st, const void *caller, unsigned dept
 	errno = saved_errno;
 }
 
+char *ekka_stack_text(struct ekka_stack *st, const char *bytes, size_t n)
+{
+	char *to = st->text + st->text_len;
+
+	if (n >= sizeof(st->text) - st->text_len)
+		return NULL;
+	memcpy(to, bytes, n);
+	to[n] = '\0';
+	st->text_len += n + 1;
+	return to;
+}
+
 uint64_t ekka_stack_hash(const struct ekka_stack *st)
 {
 	uint64_t h = XXH3_64bits(st->pc, st->n_pc * sizeof(st->pc[0]));
 
-	for (unsigned i = 0; i < st->n_py; i++)
-		h = XXH3_64bits_withSeed(&st->py[i].line, sizeof(st->py[i].line), h);
+	for (unsigned i = 0; i < st->n_py; i++) {
+		/* Frames share texts: which text belongs to which frame counts too. */
+		int64_t frame[3] = { st->py[i].line, st->py[i].file - st->text, st->py[i].func - st->text };
+
+		h = XXH3_64bits_withSeed(frame, sizeof(frame), h);
+	}
 	return XXH3_64bits_withSeed(st->text, st->text_len, h);
 }

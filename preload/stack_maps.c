@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include "preload/pystack.h"
 #include "preload/stack.h"
 
 #include <errno.h>
@@ -248,6 +249,7 @@ void ekka_maps_update(void (*emit)(const struct ekka_rec_maps *, void *arg), voi
 		errno = saved_errno;
 		return;
 	}
+	ekka_pystack_objects_changed();
 	do {
 		batch.n = 0;
 		batch.text_len = 0;

@@ -146,7 +146,7 @@ Test(stack, hash_tells_paths_apart)
 	engine_middle(2);
 	cr_assert_neq(hash[0], ekka_stack_hash(&stack));
 	again = ekka_stack_hash(&stack);
-	stack.py[0].line = 7;
+	stack.py[0] = (struct ekka_pyframe){ .file = stack.text, .func = stack.text, .line = 7 };
 	stack.n_py = 1;
 	cr_assert_neq(again, ekka_stack_hash(&stack));
 }
