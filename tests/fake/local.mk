@@ -1,1 +1,33 @@
-# tests/fake/local.mk
+# A CUDA machine on the host, for capture tests without a GPU (fake.h), and the tests that need nothing but it.
+EXTRA_DIST += tests/fake/fake.h tests/fake/fake_cublas.h
+if HAVE_CUDA
+if BUILD_SHIM
+fake_ldflags = $(AM_LDFLAGS) -shared -rpath $(abs_builddir)/tests/fake
+fake_cppflags = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
+check_LTLIBRARIES += tests/fake/libcuda.la tests/fake/libcudart.la tests/fake/libcublas.la
+tests_fake_libcuda_la_SOURCES = tests/fake/fake_driver.c tests/fake/fake_memory.c tests/fake/fake_stream.c
+tests_fake_libcuda_la_CPPFLAGS = $(fake_cppflags)
+tests_fake_libcuda_la_LDFLAGS = $(fake_ldflags) -version-info 1:0:0
+tests_fake_libcudart_la_SOURCES = tests/fake/fake_cudart.c
+tests_fake_libcudart_la_CPPFLAGS = $(fake_cppflags)
+tests_fake_libcudart_la_LDFLAGS = $(fake_ldflags) -version-info 13:0:0
+tests_fake_libcudart_la_LIBADD = tests/fake/libcuda.la
+tests_fake_libcublas_la_SOURCES = tests/fake/fake_cublas.c tests/fake/fake_gemm.c
+tests_fake_libcublas_la_CPPFLAGS = $(fake_cppflags)
+tests_fake_libcublas_la_LDFLAGS = $(fake_ldflags) -version-info 13:0:0
+tests_fake_libcublas_la_LIBADD = tests/fake/libcuda.la
+
+if HAVE_CRITERION
+cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot
+check_PROGRAMS += $(cuda_tests)
+TESTS += $(cuda_tests)
+tests_unit_preload_test_cuda_ring_SOURCES = tests/unit/preload/test_cuda_ring.c
+tests_unit_preload_test_cuda_ring_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_preload_test_cuda_ring_LDADD = libcudacapture.la $(CRITERION_LIBS)
+tests_unit_preload_test_cuda_snapshot_SOURCES = tests/unit/preload/test_cuda_snapshot.c tests/unit/preload/cuda_stubs.c
+tests_unit_preload_test_cuda_snapshot_CPPFLAGS = $(fake_cppflags)
+tests_unit_preload_test_cuda_snapshot_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_preload_test_cuda_snapshot_LDADD = libcudacapture.la tests/fake/libcudart.la tests/fake/libcuda.la $(CRITERION_LIBS)
+endif
+endif
+endif

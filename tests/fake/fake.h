@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A CUDA machine on the host, for capture tests without a GPU: what the stand-ins for libcuda, libcudart and libcublas
+ * share. libcuda.so.1 holds it; the others call it. Programs under test know nothing of it.
+ *
+ * It is unkind on purpose: device memory cannot be dereferenced by the host, streams are threads that run late and in an
+ * order drawn from a seed, and capture rules are enforced. So a snapshot that does not keep stream order, or
+ * a call that real CUDA forbids, shows.
+ *
+ * Environment: EKKA_FAKE_SEED (number; timing), EKKA_FAKE_MEMORY (bytes of device memory, default 1 GiB), EKKA_FAKE_FAIL
+ * (SYMBOL=CODE[,SYMBOL=CODE]: that driver entry point fails with this CUresult; what the other stand-ins do is not
+ * affected), EKKA_FAKE_STUCK (1: streams made with CU_STREAM_DEFAULT never get anything done), EKKA_FAKE_REPORT (file: at
+ * exit one line "SYMBOL COUNT" per driver entry point called, by anybody but the other stand-ins).
+ */
+#ifndef EKKA_TESTS_FAKE_H
+#define EKKA_TESTS_FAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cuda.h>
+
+#define FAKE_EXPORT __attribute__((visibility("default")))
+
+/* ---- memory: fake_memory.c -------------------------------------------- */
+
+enum fake_kind { FAKE_NONE, FAKE_DEVICE, FAKE_PINNED, FAKE_MANAGED };
+
+/* 0 when out of memory (device) or refused. */
+FAKE_EXPORT uint64_t fake_alloc(enum fake_kind kind, size_t bytes);
+FAKE_EXPORT bool fake_free(uint64_t address);
+/* Kind of the allocation that holds [address, address + bytes), FAKE_NONE when none holds all of it. */
+FAKE_EXPORT enum fake_kind fake_kind_of(uint64_t address, size_t bytes);
+/* Where the stand-ins' own code reaches the bytes behind a device or host address. */
+FAKE_EXPORT void *fake_bytes(uint64_t address);
+FAKE_EXPORT void fake_memory_info(size_t *ret_free, size_t *ret_total);
+FAKE_EXPORT void fake_free_device_memory(void);
+
+/* ---- streams: fake_stream.c ------------------------------------------- */
+
+struct fake_stream;
+struct fake_event;
+struct fake_graph;
+typedef void fake_work(void *arg);
+
+/* NULL and CU_STREAM_LEGACY, CU_STREAM_PER_THREAD, or a made one; NULL for a handle that is none. */
+FAKE_EXPORT struct fake_stream *fake_stream_of(CUstream handle);
+FAKE_EXPORT CUstream fake_stream_new(bool blocking);
+/*
+ * Enqueues work(copy of arg). CUDA_ERROR_STREAM_CAPTURE_IMPLICIT on the legacy stream while another is captured, which
+ * spoils that capture. On a stream being captured the work becomes a node of the graph.
+ */
+FAKE_EXPORT CUresult fake_enqueue(struct fake_stream *, fake_work *work, const void *arg, size_t bytes);
+FAKE_EXPORT void fake_stream_synchronize(struct fake_stream *);
+FAKE_EXPORT void fake_synchronize_all(void);
+
+FAKE_EXPORT struct fake_event *fake_event_new(void);
+FAKE_EXPORT CUresult fake_event_record(struct fake_event *, struct fake_stream *);
+FAKE_EXPORT CUresult fake_event_wait(struct fake_event *, struct fake_stream *);
+FAKE_EXPORT CUresult fake_event_query(const struct fake_event *);
+
+/* Capture. Mode as CUstreamCaptureMode; the thread's own mode is in fake_thread_mode. */
+FAKE_EXPORT CUresult fake_capture_begin(struct fake_stream *, CUstreamCaptureMode mode);
+FAKE_EXPORT CUresult fake_capture_end(struct fake_stream *, struct fake_graph **ret_graph);
+FAKE_EXPORT CUresult fake_capture_status(struct fake_stream *, CUstreamCaptureStatus *ret_status);
+FAKE_EXPORT size_t fake_graph_nodes(const struct fake_graph *);
+FAKE_EXPORT CUresult fake_graph_launch(const struct fake_graph *, struct fake_stream *);
+FAKE_EXPORT CUstreamCaptureMode fake_exchange_mode(CUstreamCaptureMode mode);
+/* For calls CUDA forbids during a capture in global mode: spoils the captures and returns an error unless this thread is relaxed. */
+FAKE_EXPORT CUresult fake_unsafe_call(void);
+
+/* ---- context: fake_driver.c ------------------------------------------- */
+
+FAKE_EXPORT void fake_make_current(void);	/* as the runtime does at its first call on a thread */
+FAKE_EXPORT void fake_reset(void);		/* cudaDeviceReset */
+
+/* Calls of a driver entry point so far ("cuMemAlloc_v2"), by anybody but the stand-ins. */
+FAKE_EXPORT unsigned long fake_calls(const char *symbol);
+
+#endif

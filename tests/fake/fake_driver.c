@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libcuda.so.1: the driver's entry points, as far as anybody here needs them. Each is counted and may be made to fail.
+ */
+#include "config.h"
+
+#include "tests/fake/fake.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ENTRIES_MAX = 128 };
+
+static struct { const char *symbol; atomic_ulong calls; } entries[ENTRIES_MAX];
+static atomic_uint n_entries;
+static atomic_bool shut_down, active;
+static atomic_ullong context_id = 1;
+static __thread CUcontext current;
+static char the_context, the_module, the_kernel; /* their addresses serve as handles */
+
+#define CONTEXT ((CUcontext)&the_context)
+
+/* The CUresult that EKKA_FAKE_FAIL asks for. */
+static CUresult injected(const char *symbol)
+{
+	const char *spec = getenv("EKKA_FAKE_FAIL");
+	size_t len = strlen(symbol);
+
+	for (; spec != NULL && *spec != 0; spec = strchr(spec, ','), spec += spec != NULL)
+		if (strncmp(spec, symbol, len) == 0 && spec[len] == '=')
+			return (CUresult)atoi(spec + len + 1);
+	return CUDA_SUCCESS;
+}
+
+static CUresult enter(const char *symbol)
+{
+	unsigned i, n = n_entries;
+
+	for (i = 0; i < n && entries[i].symbol != symbol; i++)
+		;
+	if (i == n) {
+		i = atomic_fetch_add(&n_entries, 1);
+		if (i >= ENTRIES_MAX)
+			abort();
+		entries[i].symbol = symbol; /* two threads at once make two lines of one symbol: the reader adds up */
+	}
+	entries[i].calls++;
+	return shut_down ? CUDA_ERROR_DEINITIALIZED : injected(symbol);
+}
+
+#define SYMBOL(name) #name
+#define ENTER(name)                                 \
+	do {                                        \
+		CUresult res_ = enter(SYMBOL(name)); \
+		if (res_ != CUDA_SUCCESS)           \
+			return res_;                \
+	} while (0)
+#define UNSAFE()                                   \
+	do {                                       \
+		CUresult res_ = fake_unsafe_call(); \
+		if (res_ != CUDA_SUCCESS)          \
+			return res_;               \
+	} while (0)
+
+static void __attribute__((destructor)) report(void)
+{
+	const char *path = getenv("EKKA_FAKE_REPORT");
+	FILE *f = path != NULL ? fopen(path, "w") : NULL;
+
+	if (f == NULL)
+		return;
+	for (unsigned i = 0; i < n_entries; i++)
+		fprintf(f, "%s %lu\n", entries[i].symbol, (unsigned long)entries[i].calls);
+	fclose(f);
+}
+
+unsigned long fake_calls(const char *symbol)
+{
+	unsigned long calls = 0;
+
+	for (unsigned i = 0; i < n_entries; i++)
+		if (strcmp(entries[i].symbol, symbol) == 0)
+			calls += entries[i].calls;
+	return calls;
+}
+
+/* The real driver, too, is gone before the libraries' destructors run. */
+static void at_exit(void)
+{
+	shut_down = true;
+}
+
+void fake_make_current(void)
+{
+	if (!atomic_exchange(&active, true))
+		(void)atexit(at_exit);
+	if (current == NULL)
+		current = CONTEXT;
+}
+
+void fake_reset(void)
+{
+	fake_synchronize_all();
+	fake_free_device_memory();
+	context_id++;
+	current = NULL;
+}
+
+/* ---- contexts, devices ------------------------------------------------ */
+
+FAKE_EXPORT CUresult cuCtxGetCurrent(CUcontext *ctx)
+{
+	ENTER(cuCtxGetCurrent);
+	*ctx = current;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuCtxPushCurrent(CUcontext ctx)
+{
+	ENTER(cuCtxPushCurrent);
+	current = ctx;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuCtxPopCurrent(CUcontext *ctx)
+{
+	ENTER(cuCtxPopCurrent);
+	*ctx = current;
+	current = NULL;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuCtxGetId(CUcontext ctx, unsigned long long *id)
+{
+	ENTER(cuCtxGetId);
+	(void)ctx;
+	*id = context_id;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuCtxGetDevice(CUdevice *device)
+{
+	ENTER(cuCtxGetDevice);
+	if (current == NULL)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	*device = 0;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuDeviceGet(CUdevice *device, int ordinal)
+{
+	ENTER(cuDeviceGet);
+	*device = ordinal;
+	return ordinal == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+}
+
+FAKE_EXPORT CUresult cuDeviceGetName(char *name, int len, CUdevice device)
+{
+	ENTER(cuDeviceGetName);
+	(void)device;
+	snprintf(name, (size_t)len, "Fake GPU");
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice device)
+{
+	ENTER(cuDeviceGetAttribute);
+	(void)device;
+	*value = attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR ? 9 : 0;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *ret_active)
+{
+	ENTER(cuDevicePrimaryCtxGetState);
+	(void)device;
+	*flags = 0;
+	*ret_active = active;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuDevicePrimaryCtxRetain(CUcontext *ctx, CUdevice device)
+{
+	ENTER(cuDevicePrimaryCtxRetain);
+	(void)device;
+	*ctx = CONTEXT;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuDriverGetVersion(int *version)
+{
+	ENTER(cuDriverGetVersion);
+	*version = CUDA_VERSION;
+	return CUDA_SUCCESS;
+}
+
+/* ---- memory ----------------------------------------------------------- */
+
+FAKE_EXPORT CUresult cuMemGetInfo(size_t *ret_free, size_t *ret_total)
+{
+	ENTER(cuMemGetInfo);
+	fake_memory_info(ret_free, ret_total);
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuMemAlloc(CUdeviceptr *p, size_t bytes)
+{
+	ENTER(cuMemAlloc);
+	UNSAFE();
+	*p = fake_alloc(FAKE_DEVICE, bytes);
+	return *p != 0 ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+FAKE_EXPORT CUresult cuMemFree(CUdeviceptr p)
+{
+	ENTER(cuMemFree);
+	fake_synchronize_all();
+	return fake_free(p) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+FAKE_EXPORT CUresult cuMemHostAlloc(void **p, size_t bytes, unsigned flags)
+{
+	ENTER(cuMemHostAlloc);
+	UNSAFE();
+	(void)flags;
+	*p = (void *)fake_alloc(FAKE_PINNED, bytes);
+	return *p != NULL ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+FAKE_EXPORT CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr p)
+{
+	enum fake_kind kind = fake_kind_of(p, 1);
+
+	ENTER(cuPointerGetAttribute);
+	if (kind == FAKE_NONE || attribute != CU_POINTER_ATTRIBUTE_MEMORY_TYPE)
+		return CUDA_ERROR_INVALID_VALUE;
+	*(CUmemorytype *)data = kind == FAKE_PINNED ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+	return CUDA_SUCCESS;
+}
+
+struct copy { uint64_t dst, src; size_t bytes; };
+
+static void do_copy(void *arg)
+{
+	const struct copy *c = arg;
+
+	memcpy(fake_bytes(c->dst), fake_bytes(c->src), c->bytes);
+}
+
+static CUresult copy(uint64_t dst, uint64_t src, size_t bytes, CUstream stream)
+{
+	struct copy c = { dst, src, bytes };
+
+	if (fake_kind_of(dst, bytes) == FAKE_NONE || fake_kind_of(src, bytes) == FAKE_NONE)
+		return CUDA_ERROR_INVALID_VALUE;
+	return fake_enqueue(fake_stream_of(stream), do_copy, &c, sizeof(c));
+}
+
+FAKE_EXPORT CUresult cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t bytes, CUstream stream)
+{
+	ENTER(cuMemcpyAsync);
+	return copy(dst, src, bytes, stream);
+}
+
+FAKE_EXPORT CUresult cuMemcpyDtoDAsync(CUdeviceptr dst, CUdeviceptr src, size_t bytes, CUstream stream)
+{
+	ENTER(cuMemcpyDtoDAsync);
+	return copy(dst, src, bytes, stream);
+}
+
+FAKE_EXPORT CUresult cuMemcpyDtoHAsync(void *dst, CUdeviceptr src, size_t bytes, CUstream stream)
+{
+	ENTER(cuMemcpyDtoHAsync);
+	return copy((uint64_t)dst, src, bytes, stream);
+}
+
+/* ---- streams, events -------------------------------------------------- */
+
+FAKE_EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned flags)
+{
+	ENTER(cuStreamCreate);
+	*stream = fake_stream_new((flags & CU_STREAM_NON_BLOCKING) == 0);
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuStreamGetCtx(CUstream stream, CUcontext *ctx)
+{
+	ENTER(cuStreamGetCtx);
+	*ctx = CONTEXT;
+	return fake_stream_of(stream) != NULL ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+FAKE_EXPORT CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus *status)
+{
+	ENTER(cuStreamIsCapturing);
+	return fake_capture_status(fake_stream_of(stream), status);
+}
+
+FAKE_EXPORT CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
+{
+	ENTER(cuThreadExchangeStreamCaptureMode);
+	*mode = fake_exchange_mode(*mode);
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuEventCreate(CUevent *event, unsigned flags)
+{
+	ENTER(cuEventCreate);
+	(void)flags;
+	*event = (CUevent)fake_event_new();
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuEventRecord(CUevent event, CUstream stream)
+{
+	ENTER(cuEventRecord);
+	return fake_event_record((struct fake_event *)event, fake_stream_of(stream));
+}
+
+FAKE_EXPORT CUresult cuEventQuery(CUevent event)
+{
+	ENTER(cuEventQuery);
+	UNSAFE();
+	return fake_event_query((struct fake_event *)event);
+}
+
+/* Here so that the report can show that nobody calls them. */
+FAKE_EXPORT CUresult cuEventSynchronize(CUevent event)
+{
+	ENTER(cuEventSynchronize);
+	while (fake_event_query((struct fake_event *)event) == CUDA_ERROR_NOT_READY)
+		;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuStreamSynchronize(CUstream stream)
+{
+	ENTER(cuStreamSynchronize);
+	fake_stream_synchronize(fake_stream_of(stream));
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuCtxSynchronize(void)
+{
+	ENTER(cuCtxSynchronize);
+	fake_synchronize_all();
+	return CUDA_SUCCESS;
+}
+
+/* ---- kernels: the one that the shim brings, by name ------------------- */
+
+FAKE_EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image)
+{
+	ENTER(cuModuleLoadData);
+	UNSAFE();
+	(void)image;
+	*module = (CUmodule)&the_module;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name)
+{
+	ENTER(cuModuleGetFunction);
+	(void)module;
+	*function = (CUfunction)&the_kernel;
+	return strcmp(name, "ekka_gather") == 0 ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+}
+
+struct gather { uint64_t dst, pointers, n, span; };
+
+static void do_gather(void *arg)
+{
+	const struct gather *g = arg;
+	const uint64_t *pointers = fake_bytes(g->pointers);
+
+	for (uint64_t i = 0; i < g->n; i++) {
+		char *dst = (char *)fake_bytes(g->dst) + i * g->span;
+
+		if (pointers[i] != 0)
+			memcpy(dst, fake_bytes(pointers[i]), g->span);
+		else
+			memset(dst, 0, g->span);
+	}
+}
+
+FAKE_EXPORT CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+				    unsigned shared, CUstream stream, void **params, void **extra)
+{
+	struct gather g;
+
+	ENTER(cuLaunchKernel);
+	(void)gz, (void)by, (void)bz, (void)shared, (void)extra;
+	if (f != (CUfunction)&the_kernel || gx == 0 || gy == 0 || gy > 65535 || bx == 0 || bx > 1024)
+		return CUDA_ERROR_INVALID_VALUE;
+	g = (struct gather){ *(uint64_t *)params[0], *(uint64_t *)params[1], *(uint64_t *)params[2], *(uint64_t *)params[3] };
+	return fake_enqueue(fake_stream_of(stream), do_gather, &g, sizeof(g));
+}

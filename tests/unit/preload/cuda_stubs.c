@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What device snapshots need of the rest of the shim, for tests that link them alone. */
+#include "preload/capture.h"
+#include "preload/conf.h"
+
+struct ekka_conf ekka_conf;
+const struct ekka_library ekka_libraries[] = { { "cublas", NULL } };
+const unsigned ekka_n_libraries = 0;
+
+void *ekka_real(unsigned fn_id, const void *caller)
+{
+	(void)fn_id, (void)caller;
+	return NULL;
+}
+
+void ekka_attr_int(struct ekka_call *call, const char *name, int64_t v)
+{
+	(void)call, (void)name, (void)v;
+}

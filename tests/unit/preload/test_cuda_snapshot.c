@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Device snapshots on the fake machine (tests/fake): each test is a process of its own, streams run late and at random.
+ */
+#include "config.h"
+
+#include "preload/cuda.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cuda_runtime_api.h>
+
+#include "preload/conf.h"
+#include "tests/fake/fake.h"
+
+enum { N = 4096 };
+
+static struct ekka_call call;
+static struct ekka_cuda_copy *copies[EKKA_MAX_TENSORS];
+static const char *missing[EKKA_MAX_TENSORS];
+
+static void set_up(void)
+{
+	ekka_conf.cuda_staging = 1 << 20;
+	ekka_conf.cuda_pinned = 1 << 20;
+	ekka_conf.when_full = EKKA_BLOCK;
+}
+TestSuite(snapshot, .init = set_up, .timeout = 60);
+
+static char *device_buffer(size_t bytes, int fill)
+{
+	void *p;
+
+	cr_assert_eq(cudaMalloc(&p, bytes), cudaSuccess);
+	memset(fake_bytes((uint64_t)p), fill, bytes);
+	return p;
+}
+
+static void describe(unsigned n, char *const p[], size_t bytes, cudaStream_t stream)
+{
+	memset(&call, 0, sizeof(call));
+	call.rec.stream = (uint64_t)stream;
+	call.rec.n_tensors = n;
+	for (unsigned i = 0; i < n; i++)
+		call.tensors[i] = (struct ekka_tensor){
+			.name = "A", .dir = EKKA_IN, .place = EKKA_DEVICE, .n_dims = 1, .dim = { (int64_t)bytes }, .stride = { 1 },
+			.addr = (uint64_t)p[i], .span_bytes = bytes, .alias_of = -1, .pre = true,
+		};
+}
+
+static const char *take(char *p, size_t bytes, cudaStream_t stream)
+{
+	describe(1, &p, bytes, stream);
+	ekka_cuda_snapshot(&call, EKKA_PRE, copies, missing);
+	return missing[0];
+}
+
+/* Waits for the copy and checks that it holds `bytes` times `fill`; releases it. */
+static void expect(struct ekka_cuda_copy *copy, int fill, size_t bytes)
+{
+	const void *got = NULL;
+	const char *why;
+
+	cr_assert_not_null(copy);
+	cr_assert_eq(ekka_cuda_copy_bytes(copy), bytes);
+	why = ekka_cuda_copy_wait(copy, &got);
+	cr_assert_null(why, "%s", why);
+	for (size_t i = 0; i < bytes; i++)
+		cr_assert_eq(((const char *)got)[i], (char)fill, "byte %zu is %d", i, ((const char *)got)[i]);
+	ekka_cuda_copy_release(copy);
+}
+
+Test(snapshot, holds_the_bytes_of_its_place_in_the_stream)
+{
+	struct ekka_cuda_copy *taken[20];
+	cudaStream_t stream;
+	char *p = device_buffer(N, 0);
+
+	cudaStreamCreate(&stream);
+	for (int i = 0; i < 20; i++) {
+		cudaMemsetAsync(p, i, N, stream);
+		cr_assert_null(take(p, N, stream));
+		taken[i] = copies[0];
+	}
+	cudaMemsetAsync(p, 99, N, stream);
+	for (int i = 0; i < 20; i++)
+		expect(taken[i], i, N);
+}
+
+Test(snapshot, two_streams_keep_their_own_order)
+{
+	struct ekka_cuda_copy *taken[2][10];
+	cudaStream_t stream[2];
+	char *p[2] = { device_buffer(N, 0), device_buffer(N, 0) };
+
+	cudaStreamCreate(&stream[0]);
+	cudaStreamCreateWithFlags(&stream[1], cudaStreamNonBlocking);
+	for (int i = 0; i < 10; i++)
+		for (int s = 0; s < 2; s++) {
+			cudaMemsetAsync(p[s], 10 * s + i, N, stream[s]);
+			cr_assert_null(take(p[s], N, stream[s]));
+			taken[s][i] = copies[0];
+		}
+	for (int i = 9; i >= 0; i--) /* in any order */
+		for (int s = 0; s < 2; s++)
+			expect(taken[s][i], 10 * s + i, N);
+}
+
+Test(snapshot, default_streams_work)
+{
+	char *p = device_buffer(N, 0);
+	cudaStream_t streams[] = { NULL, cudaStreamLegacy, cudaStreamPerThread };
+
+	for (int i = 0; i < 3; i++) {
+		struct ekka_cuda_copy *copy;
+
+		cudaMemsetAsync(p, 5 + i, N, streams[i]);
+		cr_assert_null(take(p, N, streams[i]));
+		copy = copies[0];
+		cudaMemsetAsync(p, 50, N, streams[i]);
+		expect(copy, 5 + i, N);
+		cudaDeviceSynchronize();
+	}
+}
+
+Test(snapshot, never_synchronises_and_calls_little)
+{
+	cudaStream_t stream;
+	char *p[3] = { device_buffer(N, 1), device_buffer(N, 2), device_buffer(N, 3) };
+	static const char *const per_call[] = { "cuCtxGetCurrent", "cuStreamIsCapturing", "cuMemcpyDtoDAsync_v2", "cuEventRecord",
+						"cuPointerGetAttribute", "cuCtxGetId", "cuMemAlloc_v2", "cuEventCreate" };
+	unsigned long before = 0, after = 0;
+
+	cudaStreamCreate(&stream);
+	describe(3, p, N, stream);
+	ekka_cuda_snapshot(&call, EKKA_PRE, copies, missing);
+	for (int i = 0; i < 3; i++)
+		expect(copies[i], i + 1, N);
+	for (unsigned i = 0; i < sizeof(per_call) / sizeof(per_call[0]); i++)
+		before += fake_calls(per_call[i]);
+	ekka_cuda_snapshot(&call, EKKA_PRE, copies, missing);
+	for (unsigned i = 0; i < sizeof(per_call) / sizeof(per_call[0]); i++)
+		after += fake_calls(per_call[i]);
+	cr_assert_eq(after - before, 4 + 2 * 3); /* context, its id, capture state, event; two per tensor */
+	for (int i = 0; i < 3; i++)
+		expect(copies[i], i + 1, N);
+	cr_assert_eq(fake_calls("cuStreamSynchronize") + fake_calls("cuCtxSynchronize") + fake_calls("cuEventSynchronize"), 0);
+}
+
+Test(snapshot, leaves_a_capture_alone)
+{
+	cudaStream_t stream, other;
+	cudaGraph_t graph;
+	size_t nodes;
+	char *p = device_buffer(N, 7);
+
+	cudaStreamCreate(&stream);
+	cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking);
+	cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal);
+	cudaMemsetAsync(p, 8, N, stream);
+	cr_assert_str_eq(take(p, N, stream), "capture");
+	cr_assert_null(copies[0]);
+	cr_assert_str_eq(take(p, N, NULL), "capture"); /* would spoil it */
+	cr_assert_null(take(p, N, other)); /* slabs are allocated here, in the middle of it */
+	expect(copies[0], 7, N);
+	cr_assert_eq(cudaStreamEndCapture(stream, &graph), cudaSuccess);
+	cudaGraphGetNodes(graph, NULL, &nodes);
+	cr_assert_eq(nodes, 1);
+}
+
+Test(snapshot, goes_straight_to_pinned_memory_when_staging_is_full)
+{
+	struct ekka_cuda_copy *taken[12];
+	cudaStream_t stream;
+	char *p = device_buffer(N, 0);
+
+	ekka_conf.cuda_staging = 4 * N;
+	cudaStreamCreate(&stream);
+	for (int i = 0; i < 12; i++) {
+		cudaMemsetAsync(p, i, N, stream);
+		cr_assert_null(take(p, N, stream));
+		taken[i] = copies[0];
+	}
+	cr_assert_eq(fake_calls("cuMemcpyDtoDAsync_v2"), 4);
+	for (int i = 0; i < 12; i++)
+		expect(taken[i], i, N);
+}
+
+static void *late_release(void *copy)
+{
+	usleep(50000);
+	expect(copy, 1, N);
+	return NULL;
+}
+
+Test(snapshot, waits_for_room_or_says_that_there_is_none)
+{
+	struct ekka_cuda_copy *first;
+	cudaStream_t stream;
+	pthread_t thread;
+	char *p = device_buffer(N, 1);
+
+	ekka_conf.cuda_staging = N;
+	ekka_conf.cuda_pinned = 2 * N; /* half for copies on the engine's stream */
+	cudaStreamCreate(&stream);
+	cr_assert_null(take(p, N, stream));
+	first = copies[0];
+	cr_assert_null(take(p, N, stream));
+	late_release(copies[0]); /* direct: room again in pinned memory, none in staging */
+	cr_assert_null(take(p, N, stream));
+	pthread_create(&thread, NULL, late_release, first);
+	cr_assert_null(take(p, N, stream)); /* blocked until the thread gave staging back */
+	pthread_join(thread, NULL);
+	ekka_conf.when_full = EKKA_DROP;
+	cr_assert_str_eq(take(p, N, stream), "staging full");
+}
+
+Test(snapshot, what_can_never_fit_is_refused_at_once)
+{
+	char *p = device_buffer(1 << 16, 1);
+
+	ekka_conf.cuda_staging = 1 << 12;
+	ekka_conf.cuda_pinned = 1 << 13;
+	cr_assert_str_eq(take(p, 1 << 16, NULL), "too large");
+	cr_assert_null(take(p, 1 << 12, NULL));
+	expect(copies[0], 1, 1 << 12);
+}
+
+Test(snapshot, larger_than_pinned_memory_comes_in_pieces)
+{
+	char *p = device_buffer(1 << 19, 3);
+
+	ekka_conf.cuda_pinned = 1 << 17;
+	cr_assert_null(take(p, 1 << 19, NULL));
+	cudaMemsetAsync(p, 4, 1 << 19, NULL);
+	expect(copies[0], 3, 1 << 19);
+}
+
+Test(snapshot, makes_do_without_staging)
+{
+	char *p;
+
+	setenv("EKKA_FAKE_FAIL", "cuMemAlloc_v2=2", 1);
+	p = device_buffer(N, 3);
+	cr_assert_null(take(p, N, NULL));
+	cudaMemsetAsync(p, 4, N, NULL);
+	expect(copies[0], 3, N);
+}
+
+Test(snapshot, makes_do_without_pinned_memory)
+{
+	const void *got;
+	char *p;
+
+	setenv("EKKA_FAKE_FAIL", "cuMemHostAlloc=2", 1);
+	p = device_buffer(N, 3);
+	cr_assert_null(take(p, N, NULL));
+	cr_assert_str_eq(ekka_cuda_copy_wait(copies[0], &got), "no pinned memory");
+	ekka_cuda_copy_release(copies[0]);
+}
+
+Test(snapshot, gives_up_after_repeated_errors)
+{
+	char *p;
+
+	setenv("EKKA_FAKE_FAIL", "cuMemcpyDtoDAsync_v2=700", 1);
+	p = device_buffer(N, 3);
+	cr_assert_str_eq(take(p, N, NULL), "CUDA error");
+	unsetenv("EKKA_FAKE_FAIL");
+	cr_assert_str_eq(take(p, N, NULL), "CUDA error"); /* 700 is an illegal address: the context is lost */
+	cr_assert_eq(fake_calls("cuMemcpyDtoDAsync_v2"), 1);
+	cr_assert_eq(cudaPeekAtLastError(), cudaSuccess);
+}
+
+Test(snapshot, wrong_addresses_are_said_to_be_wrong)
+{
+	char *p = device_buffer(N, 3), host[16];
+
+	cr_assert_str_eq(take(p, 2 * N, NULL), "fault");
+	cr_assert_str_eq(take(host, 16, NULL), "not CUDA memory");
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 3, N);
+}
+
+Test(snapshot, pinned_and_managed_memory)
+{
+	void *p;
+
+	cudaMallocHost(&p, N);
+	memset(p, 4, N);
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 4, N);
+	cudaMallocManaged(&p, N, cudaMemAttachGlobal);
+	memset(p, 5, N);
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 5, N);
+}
+
+Test(snapshot, gathers_a_batch_by_device_pointers)
+{
+	enum { ITEMS = 5, SPAN = 100 };
+	char *items[ITEMS], *array = device_buffer(sizeof(items), 0);
+	struct ekka_cuda_copy *copy;
+	const void *got;
+	cudaStream_t stream;
+
+	cudaStreamCreate(&stream);
+	for (int i = 0; i < ITEMS; i++)
+		items[i] = i == 3 ? NULL : device_buffer(SPAN, i + 1);
+	cudaMemcpy(array, items, sizeof(items), cudaMemcpyHostToDevice);
+	describe(1, &array, SPAN, stream);
+	call.tensors[0].n_ptrs = ITEMS;
+	ekka_cuda_snapshot(&call, EKKA_PRE, copies, missing);
+	cr_assert_null(missing[0]);
+	copy = copies[0];
+	cudaMemsetAsync(items[0], 77, SPAN, stream);
+	cr_assert_eq(ekka_cuda_copy_bytes(copy), ITEMS * SPAN);
+	cr_assert_null(ekka_cuda_copy_wait(copy, &got));
+	for (int i = 0; i < ITEMS * SPAN; i++)
+		cr_assert_eq(((const char *)got)[i], i / SPAN == 3 ? 0 : i / SPAN + 1);
+	ekka_cuda_copy_release(copy);
+}
+
+Test(snapshot, survives_a_device_reset)
+{
+	struct ekka_cuda_copy *stale;
+	const void *got;
+	char *p = device_buffer(N, 1);
+
+	cr_assert_null(take(p, N, NULL));
+	stale = copies[0];
+	cudaDeviceReset();
+	cr_assert_str_eq(ekka_cuda_copy_wait(stale, &got), "no context");
+	ekka_cuda_copy_release(stale);
+	p = device_buffer(N, 2);
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 2, N);
+}
+
+static void *snapshot_here(void *p)
+{
+	return (void *)take(p, N, NULL);
+}
+
+Test(snapshot, works_in_a_thread_that_has_no_context)
+{
+	pthread_t thread;
+	void *why;
+	char *p = device_buffer(N, 6);
+
+	pthread_create(&thread, NULL, snapshot_here, p);
+	pthread_join(thread, &why);
+	cr_assert_null(why, "%s", (char *)why);
+	expect(copies[0], 6, N);
+}
+
+static struct ekka_cuda_copy *left_over;
+static void drain(void)
+{
+	const void *got;
+
+	_exit(ekka_cuda_copy_wait(left_over, &got) == NULL && *(const char *)got == 9 ? 7 : 8);
+}
+
+/* At exit the driver of the fake machine is shut down as early as the real one's. */
+Test(snapshot, what_is_left_at_exit_is_still_brought_home, .exit_code = 7)
+{
+	char *p = device_buffer(N, 9);
+
+	ekka_cuda_on_exit(drain);
+	cr_assert_null(take(p, N, NULL));
+	left_over = copies[0];
+	exit(1);
+}
+
+Test(snapshot, a_forked_child_starts_afresh)
+{
+	char *p = device_buffer(N, 9);
+
+	cr_assert_null(take(p, N, NULL));
+	ekka_cuda_fork_child();
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 9, N);
+}
