@@ -53,7 +53,10 @@ enum ekka_dir { EKKA_IN = 1, EKKA_OUT = 2, EKKA_INOUT = 3 };
 /* Where a tensor's bytes live. */
 enum ekka_place { EKKA_HOST = 0, EKKA_DEVICE = 1 };
 
-/* Argument and attribute values. Enumerations are INT; handles and addresses PTR. */
+/*
+ * Argument and attribute values. Enumerations are INT; handles and addresses PTR. From a trace, a UINT that INT can hold comes
+ * back as INT.
+ */
 enum ekka_value_kind { EKKA_V_NIL, EKKA_V_INT, EKKA_V_UINT, EKKA_V_REAL, EKKA_V_COMPLEX, EKKA_V_PTR, EKKA_V_STR };
 
 struct ekka_value {

@@ -56,7 +56,7 @@ enum ekka_event_state { EKKA_EVENT_BEGUN, EKKA_EVENT_RETURNED, EKKA_EVENT_COMPLE
 struct ekka_event {
 	uint64_t number;			/* global, see above */
 	const struct ekka_segment *segment;
-	const struct ekka_rec_fn *fn;
+	const struct ekka_rec_fn *fn;		/* never NULL; its name is "?" when the trace lacks the record */
 	enum ekka_event_state state;
 	struct ekka_rec_call call;		/* call.event and call.parent are global numbers here */
 	struct ekka_value ret;			/* valid from RETURNED on */
@@ -70,7 +70,11 @@ struct ekka_event {
 	void *arena;				/* private */
 };
 
-/* Reads event `number` into *event (zeroed by the caller before first use, or filled by an earlier read). */
+/*
+ * Reads event `number` into *event (zeroed by the caller before first use, or filled by an earlier read). Tensors are
+ * as promised: dims are positive, every element lies within span_bytes, dtype, dir and place are known, aliases end at
+ * a tensor. After an error *event may only be read into again or released.
+ */
 int ekka_trace_event_read(struct ekka_trace *, uint64_t number, struct ekka_event *event, struct ekka_error *err);
 void ekka_event_release(struct ekka_event *);
 
@@ -80,11 +84,12 @@ const struct ekka_value *ekka_event_arg(const struct ekka_event *, const char *n
 const struct ekka_value *ekka_event_attr(const struct ekka_event *, const char *name);	/* NULL when there is none */
 int ekka_event_tensor_index(const struct ekka_event *, const char *name);		/* -1 when there is none */
 
-/* Is the blob whole in this trace; its size in bytes through ret_bytes (may be NULL). */
+/* Is the blob whole in this trace, as far as heads of chunks tell; its size in bytes through ret_bytes (may be NULL). */
 bool ekka_trace_blob_present(const struct ekka_trace *, const struct ekka_blob_id *, uint64_t *ret_bytes);
 
 /*
- * Reads `len` bytes of a blob from `offset` into buf; only the chunks needed are decompressed.
+ * Reads `len` bytes of a blob from `offset` into buf; only the chunks needed are decompressed, each once when
+ * one thread goes through the blob in order.
  * Stored-chunk checksums are verified on every read.
  */
 int ekka_trace_blob_read(struct ekka_trace *, const struct ekka_blob_id *, uint64_t offset, void *buf, size_t len,

@@ -1,12 +1,18 @@
+EXTRA_DIST += tests/unit/trace/trace_builder.h
 if HAVE_CRITERION
-trace_tests = tests/unit/trace/test_encode tests/unit/trace/test_chunk
+trace_tests = tests/unit/trace/test_encode tests/unit/trace/test_chunk tests/unit/trace/test_reader
 check_PROGRAMS += $(trace_tests)
 TESTS += $(trace_tests)
 trace_test_libs = libtrace.la $(CRITERION_LIBS)
+trace_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+trace_builder = tests/unit/trace/trace_builder.c tests/unit/trace/trace_sample.c
 tests_unit_trace_test_encode_SOURCES = tests/unit/trace/test_encode.c
-tests_unit_trace_test_encode_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_trace_test_encode_CFLAGS = $(trace_test_cflags)
 tests_unit_trace_test_encode_LDADD = $(trace_test_libs)
 tests_unit_trace_test_chunk_SOURCES = tests/unit/trace/test_chunk.c
-tests_unit_trace_test_chunk_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_trace_test_chunk_CFLAGS = $(trace_test_cflags)
 tests_unit_trace_test_chunk_LDADD = $(trace_test_libs)
+tests_unit_trace_test_reader_SOURCES = tests/unit/trace/test_reader.c $(trace_builder)
+tests_unit_trace_test_reader_CFLAGS = $(trace_test_cflags)
+tests_unit_trace_test_reader_LDADD = $(trace_test_libs)
 endif
