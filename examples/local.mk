@@ -8,7 +8,15 @@ examples_tinylm_tinylm_SOURCES = $(tinylm_sources) examples/tinylm/matmul_cblas.
 examples_tinylm_tinylm_CPPFLAGS = $(tinylm_cppflags)
 examples_tinylm_tinylm_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
 examples_tinylm_tinylm_LDADD = $(OPENBLAS_LIBS) -lm
-EXTRA_DIST += examples/tinylm/README.md examples/tinylm/train.py examples/tinylm/matmul_cublas.c
+EXTRA_DIST += examples/tinylm/README.md examples/tinylm/train.py examples/tinylm/tinylm.bin examples/tinylm/matmul_cublas.c
+
+# The same over cuBLAS: `make examples/tinylm/tinylm-cublas`. Not part of `all`: a toolkit may come without its libraries.
+if HAVE_CUDA
+EXTRA_PROGRAMS = examples/tinylm/tinylm-cublas
+examples_tinylm_tinylm_cublas_SOURCES = $(tinylm_sources) examples/tinylm/matmul_cublas.c
+examples_tinylm_tinylm_cublas_CPPFLAGS = $(tinylm_cppflags) $(CUDA_CPPFLAGS)
+examples_tinylm_tinylm_cublas_LDADD = -L$(CUDA_LIBDIR) -lcublas -lcudart -lm
+endif
 
 # faulty-blas: a BLAS that is wrong on purpose. Preloaded, so not in builds with sanitizers.
 if BUILD_SHIM
@@ -22,4 +30,4 @@ examples_faulty_blas_libfaulty_blas_la_SOURCES = \
 examples_faulty_blas_libfaulty_blas_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/examples
 examples_faulty_blas_libfaulty_blas_la_LIBADD = -lm
 endif
-EXTRA_DIST += examples/faulty-blas/README.md
+EXTRA_DIST += examples/faulty-blas/README.md examples/demo.sh

@@ -10,3 +10,4 @@ include tests/capture/local.mk
 include tests/fake/local.mk
 include tests/cli/local.mk
 include tests/gpu/local.mk
+include tests/real/local.mk

@@ -65,8 +65,9 @@ static void run_c_half(const struct product *p)
 	bool rows = p->m > 1;
 	long half = (rows ? p->m : p->n) / 2;
 
-	for (long i = rows ? half : 0; i < p->m; i++)
-		for (long j = rows ? 0 : half; j < p->n; j++)
+	/* From the end, so that nothing is read after it was replaced. */
+	for (long i = p->m - 1; i >= (rows ? half : 0); i--)
+		for (long j = p->n - 1; j >= (rows ? 0 : half); j--)
 			set(p, &p->c, i, j, get(p, &p->c, rows ? i - half : i, rows ? j : j - half));
 	p->run(p);
 }

@@ -110,7 +110,7 @@ static int generate(struct model *m, const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .prompt = "You may ", .weights = TINYLM_WEIGHTS, .tokens = -1 };
+	struct options o = { .prompt = "You may not ", .weights = TINYLM_WEIGHTS, .tokens = -1 };
 	struct model *m;
 
 	if (parse(argc, argv, &o) < 0)
