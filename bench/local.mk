@@ -1,1 +1,36 @@
-# files of bench/
+# Figures, as ratios against a baseline in the same run. Nothing here is a test: no figure is checked.
+bench_programs = bench/bench-call bench/bench-gemm bench/bench-capture bench/bench-reader bench/bench-copy
+EXTRA_PROGRAMS = $(bench_programs)
+EXTRA_LTLIBRARIES = libnullblas.la
+
+libnullblas_la_SOURCES = bench/null-blas.c
+libnullblas_la_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
+# -rpath makes libtool build a shared object of a library that is not installed.
+libnullblas_la_LDFLAGS = -avoid-version -shared -rpath $(abs_builddir)/bench
+
+bench_bench_call_SOURCES = bench/bench-call.c bench/bench.h
+bench_bench_call_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
+bench_bench_call_LDADD = libnullblas.la
+# Programs themselves, not libtool's scripts around them: the shim is preloaded into them.
+bench_bench_call_LDFLAGS = -no-install
+
+bench_bench_gemm_SOURCES = bench/bench-gemm.c bench/bench.h
+bench_bench_gemm_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
+bench_bench_gemm_LDADD = $(OPENBLAS_LIBS)
+
+bench_bench_capture_SOURCES = bench/bench-capture.c bench/bench.h
+bench_bench_capture_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
+bench_bench_capture_LDADD = libnullblas.la
+bench_bench_capture_LDFLAGS = -no-install
+
+bench_bench_reader_SOURCES = bench/bench-reader.c bench/bench.h
+bench_bench_reader_LDADD = libtrace.la
+
+bench_bench_copy_SOURCES = bench/bench-copy.c bench/bench.h
+bench_bench_copy_LDADD = -lpthread
+
+bench: all $(bench_programs)
+	top_builddir='$(abs_top_builddir)' $(SHELL) $(top_srcdir)/bench/run.sh
+.PHONY: bench
+EXTRA_DIST += bench/run.sh
+CLEANFILES += $(bench_programs)

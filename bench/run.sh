@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs every benchmark and prints one markdown table. Each figure stands beside its baseline of the same run: on a shared machine the
+# ratio says more than the number. `make bench` calls this; BENCH_QUICK=1 takes fewer rounds.
+set -eu
+
+: "${top_builddir:?set by make bench}"
+shim=$top_builddir/.libs/libekkatrace.so
+bench=$top_builddir/bench
+ekka=$top_builddir/ekka
+tinylm=$top_builddir/examples/tinylm/tinylm
+quick=${BENCH_QUICK:-0}
+ram=$(mktemp -d /dev/shm/ekka-bench.XXXXXX)
+disk=$(mktemp -d "${TMPDIR:-/var/tmp}/ekka-bench.XXXXXX")
+trap 'rm -rf "$ram" "$disk"' EXIT
+export OPENBLAS_NUM_THREADS=1 EKKA_QUIET=1
+
+scale() { if [ "$quick" = 1 ]; then echo "$2"; else echo "$1"; fi; }
+calc() { awk "BEGIN { printf \"$1\", $2 }"; }
+row() { echo "| $1 | $2 | $3 | $4 |"; }
+talk() { echo "bench: $*" >&2; }
+
+# Seconds that a command takes, median of $1 runs; its output is thrown away, its exit status is not looked at (a replay may find faults).
+seconds() {
+	local runs=$1 i start
+	shift
+	for ((i = 0; i < runs; i++)); do
+		start=$(date +%s%N)
+		"$@" >/dev/null 2>&1 || true
+		echo $(($(date +%s%N) - start))
+	done | sort -n | awk '{ v[NR] = $1 } END { printf "%.3f", v[int((NR + 1) / 2)] / 1e9 }'
+}
+
+# traced LEVEL DIR COMMAND...: runs it under the shim.
+traced() {
+	local level=$1 out=$2
+	shift 2
+	rm -rf "$out"
+	env EKKA_LEVEL="$level" EKKA_OUTPUT="$out" LD_PRELOAD="$shim" "$@"
+}
+
+call_rows() {
+	local level=$1 batch=$2 rounds=$3 kind=$4 what=$5 base wrapped
+	read -r base wrapped < <(traced "$level" "$ram/call.ekka" "$bench/bench-call" "$batch" "$rounds" "$kind")
+	row "call, $what" "+$(calc %.0f "$wrapped - $base") ns" "unwrapped call of nothing: $base ns" \
+		"+$(calc %.1f "100 * ($wrapped - $base) / $gemm_ns") % of a real 64x64x64 sgemm ($(calc %.0f "$gemm_ns") ns)"
+}
+
+bench_calls() {
+	talk "ns per call"
+	gemm_ns=$("$bench/bench-gemm" 1000 "$(scale 51 11)")
+	call_rows off "$(scale 100000 20000)" 51 seen "level off"
+	EKKA_STACK=0 call_rows calls 200 "$(scale 101 21)" seen "level calls, no stack"
+	call_rows calls 200 "$(scale 101 21)" seen "level calls"
+	call_rows full 100 "$(scale 101 21)" seen "level full, bytes seen before"
+	call_rows full 100 "$(scale 101 21)" fresh "level full, 16 KiB of 48 KiB fresh"
+}
+
+capture_rows() {
+	local dir=$1 where=$2 mib start end plain traced_ns
+	mib=$(scale 512 128)
+	start=$("$bench/bench-capture" "$mib" "$dir/warm")	# the file's pages exist afterwards
+	rm -f "$dir/warm"
+	start=$("$bench/bench-capture" "$mib" "$dir/plain")
+	end=$(date +%s%N)
+	plain=$((end - start))
+	rm -f "$dir/plain"
+	start=$(traced full "$dir/capture.ekka" "$bench/bench-capture" "$mib" call)
+	end=$(date +%s%N)
+	traced_ns=$((end - start))
+	row "capture to $where" "$(calc %.0f "$mib * 1048.576 / $traced_ns * 1e6") MB/s" \
+		"plain write of the same bytes: $(calc %.0f "$mib * 1048.576 / $plain * 1e6") MB/s" \
+		"$(calc %.2f "$plain / $traced_ns")"
+	rm -rf "$dir/capture.ekka"
+}
+
+bench_capture() {
+	talk "capture MB/s"
+	capture_rows "$ram" tmpfs
+	EKKA_COMPRESS=0 capture_rows "$ram" "tmpfs, no compression"
+	capture_rows "$disk" disk
+}
+
+# "seen stored" bytes of a trace, from its trailers.
+trace_bytes() {
+	"$ekka" fsck --json "$1" | awk -F'[:,}]' '{ for (i = 1; i < NF; i++) { if ($i ~ /"seen_bytes"/) s += $(i + 1); if ($i ~ /"stored_bytes"/) t += $(i + 1) } }
+		END { print s, t }'
+}
+
+stored_row() {
+	local seen stored
+	read -r seen stored < <(trace_bytes "$2")
+	row "bytes stored, $1" "$(calc %.2f "$stored / 1048576") MiB" "seen: $(calc %.2f "$seen / 1048576") MiB" "$(calc %.3f "$stored / $seen")"
+}
+
+bench_stored() {
+	talk "bytes stored"
+	traced full "$ram/lm.ekka" "$tinylm" --tokens 32 >/dev/null
+	stored_row "tinylm, 32 bytes of text" "$ram/lm.ekka"
+	traced full "$ram/weights.ekka" "$bench/bench-call" 1000 1 seen >/dev/null
+	stored_row "the same operands in 1,000 calls" "$ram/weights.ekka"
+}
+
+bench_reader() {
+	local n open read
+	talk "reader"
+	traced calls "$ram/many.ekka" "$bench/bench-call" 1000 "$(scale 200 20)" seen >/dev/null
+	read -r n open read < <("$bench/bench-reader" "$ram/many.ekka")
+	row "reader, $n events" "$open events/s opening, $read events/s reading" "" ""
+	rm -rf "$ram/many.ekka"
+}
+
+bench_replay() {
+	local plain traced_s replay runs cores
+	talk "replay"
+	runs=$(scale 5 3)
+	cores=$(nproc)
+	plain=$(seconds "$runs" "$tinylm" --tokens 32)
+	traced_s=$(seconds "$runs" traced full "$ram/lm.ekka" "$tinylm" --tokens 32)
+	replay=$(seconds "$runs" "$ekka" replay "$ram/lm.ekka")
+	row "tinylm, traced" "$traced_s s" "plain: $plain s" "$(calc %.1f "$traced_s / $plain")x"
+	row "tinylm, replay on $cores cores" "$replay s" "traced run: $traced_s s" "$(calc %.1f "$replay / $traced_s")x"
+}
+
+bench_screen() {
+	local cores copy gbs
+	talk "screen"
+	read -r cores copy < <("$bench/bench-copy")
+	gbs=$("$bench/bench-screen" 2048 "$cores")
+	row "GEMM screen, fp32 2048x2048x2048, $cores threads" "$gbs GB/s" "memory copy, $cores threads: $copy GB/s" "$(calc %.2f "$gbs / $copy")"
+}
+
+if [ ! -e "$shim" ]; then
+	talk "no shim in this build ($shim)"
+	exit 1
+fi
+echo "$(nproc) cores, $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), $(date +%F)"
+echo
+echo "| what | figure | baseline of the same run | ratio |"
+echo "|---|---|---|---|"
+for part in ${BENCH_PARTS:-calls capture stored reader screen replay}; do
+	"bench_$part"
+done
