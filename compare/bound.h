@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How far a matrix product may legitimately lie from the exact one.
+ *
+ * For out = alpha * P + beta * C0, P = sum over k of a_k b_k, S = sum |a_k b_k| (for complex numbers with |z| = |re| + |im|, which
+ * also covers the three-multiplication method):
+ *
+ *	bound = |alpha| * (B_in + B_acc + B_split) + 4 u_acc (|alpha P| + |beta C0|) + u_out * (|ref| + all of that)
+ *		+ tiny_out + underflow terms + the reference's own error
+ *
+ * B_in: operands rounded to a narrower type first: (2u + u^2) S with u of that type, 2^-10 for tf32, which truncates.
+ *
+ * B_acc, any order: gamma_n S, gamma_n = n u / (1 - n u), n = K + 4; C0 is one more term of the sum (Higham, Accuracy and Stability
+ * of Numerical Algorithms, 2002, section 3.1: any order of summation, with or without FMA). Complex: n = 2K + 8.
+ *
+ * B_acc, tensor cores (Fasi, Higham, Mikaitis, Pranesh 2021; MMA-Sim, arXiv 2511.10909; arXiv 2512.07004): a step adds k products
+ * and the accumulator after aligning all to the largest exponent, keeps F fractional bits, truncates, and rounds the sum toward
+ * zero to p bits. With e the products' largest exponent and acc the accumulator before the step:
+ *
+ *	error of a step <= (k + 1) 2^(1-F) * (2^e + |acc|) + 2^-p |acc|
+ *
+ * 2^e is bounded by the product of the operands' largest powers of two over `group` consecutive k, wide enough for a kernel
+ * that permutes k within its tile; |acc| by M = min(S, 2 max |prefix sum| + 2 max S of one chunk of EKKA_BOUND_CHUNK k), which holds for any number of
+ * accumulators over contiguous ranges of k (split-K, stream-K). Interleaved ranges (sliced K) are bounded so only when the
+ * operands do not conspire with the slicing.
+ *
+ * B_split: partial sums rounded to the output type before they are added, where the math mode does not forbid it:
+ * u_out * min(sum of |chunk sums|, 2 * max_splits * max |prefix sum|).
+ *
+ * Underflow: K tiny_acc (flushed sums and products) + K tiny_in (max |a| + max |b|) (flushed operands), tiny the smallest normal
+ * number, since AMX and many engines flush subnormals.
+ *
+ * Not covered: Strassen-like algorithms, which no BLAS in the tables uses by default.
+ */
+#ifndef EKKA_COMPARE_BOUND_H
+#define EKKA_COMPARE_BOUND_H
+
+#include "compare/verdict.h"
+#include "trace/model.h"
+
+enum { EKKA_BOUND_CHUNK = 128, EKKA_BOUND_GROUP = 64 };	/* k; the reference sums chunk by chunk */
+
+/* What is known about the call. Values of compute and math are cuBLAS's (cublas_api.h), -1 when not given. */
+struct ekka_bound_facts {
+	enum ekka_dtype a, b, out;
+	int64_t k;
+	int64_t compute, math;
+	bool on_device;
+	int32_t cc_major, cc_minor;	/* 0 when unknown: the loosest architecture is taken */
+};
+
+enum ekka_bound_kind { EKKA_BOUND_INTEGER, EKKA_BOUND_ANY_ORDER, EKKA_BOUND_TENSOR_CORE };
+
+struct ekka_bound_model {
+	enum ekka_bound_kind kind;
+	bool twofold;			/* double is not enough for the reference */
+	enum ekka_dtype out;
+	int64_t k;
+	double u_out, max_out, tiny_out;
+	double u_acc, max_acc, tiny_acc;
+	double max_in, tiny_in;		/* of the type operands are rounded to */
+	double gamma;			/* any order: B_acc / S */
+	double in;			/* B_in / S */
+	double group_coef;		/* tensor cores: B_acc per 2^e summed over groups */
+	double acc_coef;		/* tensor cores: B_acc per M */
+	unsigned max_splits;		/* in the output type; 0: none */
+	double own;			/* the reference's own error / S */
+	double walk;			/* any order: what rounding hardly ever exceeds, per M */
+	char text[EKKA_TEXT];		/* for verdict.bound */
+	char policy[EKKA_TEXT];		/* for verdict.audit: a legitimate but lossy choice; empty when none */
+};
+
+/* 0, or -1 when nothing is known about this combination (verdict UNSUPPORTED; the reason in model->text). */
+int ekka_bound_model_init(struct ekka_bound_model *model, const struct ekka_bound_facts *facts);
+
+/* Sums along k that belong to one output element. */
+struct ekka_bound_sums {
+	double abs;			/* S */
+	double prefix;			/* max |prefix sum| at chunk ends */
+	double chunk;			/* max S of one chunk */
+	double variation;		/* sum of |chunk sum| */
+	double group;			/* sum of 2^e over groups */
+	double largest;			/* largest |a| of the row plus largest |b| of the column */
+};
+
+/* Bound for one element; alpha, p, c0 and ref are magnitudes (L1 for complex), c0 already times beta. */
+double ekka_bound_element(const struct ekka_bound_model *, const struct ekka_bound_sums *, double alpha, double p, double c0,
+			  double ref);
+
+/* Error that rounding alone makes hardly ever: where round-to-nearest errors behave like a random walk (Higham and Mary 2019). */
+double ekka_bound_unusual(const struct ekka_bound_model *, const struct ekka_bound_sums *, double alpha, double p, double c0, double ref);
+
+/* May the output be infinite or NaN although the operands are not: some intermediate value can leave the type's range. */
+bool ekka_bound_may_overflow(const struct ekka_bound_model *, const struct ekka_bound_sums *, double alpha, double c0, double ref,
+			     double bound);
+
+#endif
