@@ -1,2 +1,15 @@
+# replay/: re-execution on references. Users link libreplay.la libcompare.la libtrace.la, in this order, and $(OPENBLAS_LIBS).
 noinst_LTLIBRARIES += libreplay.la
-libreplay_la_SOURCES = replay/op.h replay/replay.h replay/op.c
+libreplay_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
+libreplay_la_SOURCES = \
+	replay/clones.h \
+	replay/convert.h replay/convert.c \
+	replay/gemm.h replay/gemm.c \
+	replay/gemm_exact.h replay/gemm_exact.c \
+	replay/matrix.h replay/matrix.c \
+	replay/op.h replay/op.c \
+	replay/op_gemm.c \
+	replay/panel.h replay/panel.c \
+	replay/replay.h \
+	replay/report.h replay/report.c \
+	replay/run.c

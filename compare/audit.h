@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What can be said about a call's arguments without computing anything: an op can be right for arguments that are wrong.
+ * Findings go to verdict.audit, "; " between them; notes that only describe a choice of precision start with "policy: ".
+ */
+#ifndef EKKA_COMPARE_AUDIT_H
+#define EKKA_COMPARE_AUDIT_H
+
+#include "compare/verdict.h"
+#include "trace/reader.h"
+
+/* Appends findings about this event to v->audit. Thread-safe on distinct verdicts. */
+void ekka_audit_event(struct ekka_trace *trace, const struct ekka_event *event, struct ekka_verdict *v);
+
+/* Appends one finding, or one policy note. */
+void ekka_audit_append(struct ekka_verdict *v, const char *finding);
+void ekka_audit_append_policy(struct ekka_verdict *v, const char *note);
+
+/* Does the text hold more than policy notes. */
+bool ekka_audit_is_finding(const char *audit);
+
+/* Did the library itself refuse the call (a cuBLAS status other than success). */
+bool ekka_audit_call_failed(const struct ekka_event *event);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replay/convert.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "replay/clones.h"
+
+static float float_of_bits(uint32_t u)
+{
+	float f;
+
+	memcpy(&f, &u, sizeof f);
+	return f;
+}
+
+static uint32_t bits_of_float(float f)
+{
+	uint32_t u;
+
+	memcpy(&u, &f, sizeof u);
+	return u;
+}
+
+/*
+ * binary16's exponent and fraction, moved into binary32's places, mean a value 2^-112 times too small;
+ * the multiplication also normalises binary16's subnormals. What then reaches 2^16 was Inf or NaN.
+ */
+static inline double f16_value(uint16_t h)
+{
+	float f = float_of_bits((uint32_t)(h & 0x7fff) << 13) * 0x1p112f;
+	uint32_t u = bits_of_float(f);
+
+	u |= f >= 65536.0f ? 0x7f800000u : 0;
+	return float_of_bits(u | (uint32_t)(h & 0x8000) << 16);
+}
+
+static inline double bf16_value(uint16_t h)
+{
+	return float_of_bits((uint32_t)h << 16);
+}
+
+static double e4m3_value(uint8_t b)
+{
+	unsigned e = b >> 3 & 15, f = b & 7;
+	double v = e == 15 && f == 7 ? NAN : e ? ldexp(8 + f, (int)e - 10) : ldexp(f, -9);
+
+	return b & 0x80 ? -v : v;
+}
+
+static inline double e5m2_value(uint8_t b)
+{
+	return f16_value((uint16_t)(b << 8));
+}
+
+/* Contiguous loops: these carry nearly all of the traffic and must vectorise. */
+#define CONTIGUOUS(name, type, expr)                                                    \
+	EKKA_CLONES static void name(const unsigned char *src, size_t n, double *restrict re) \
+	{                                                                               \
+		for (size_t i = 0; i < n; i++) {                                        \
+			type v;                                                         \
+			memcpy(&v, src + i * sizeof v, sizeof v);                       \
+			re[i] = expr;                                                   \
+		}                                                                       \
+	}
+CONTIGUOUS(line_f32, float, (double)v)
+CONTIGUOUS(line_f16, uint16_t, f16_value(v))
+CONTIGUOUS(line_bf16, uint16_t, bf16_value(v))
+CONTIGUOUS(line_i8, int8_t, (double)v)
+CONTIGUOUS(line_i32, int32_t, (double)v)
+
+static double real_at(enum ekka_dtype dtype, const unsigned char *p)
+{
+#define AS(type)                          \
+	({                                \
+		type v_;                  \
+		memcpy(&v_, p, sizeof v_); \
+		v_;                       \
+	})
+	switch (dtype) {
+	case EKKA_F64: return AS(double);
+	case EKKA_F32: return AS(float);
+	case EKKA_F16: return f16_value(AS(uint16_t));
+	case EKKA_BF16: return bf16_value(AS(uint16_t));
+	case EKKA_E4M3: return e4m3_value(*p);
+	case EKKA_E5M2: return e5m2_value(*p);
+	case EKKA_I8: return AS(int8_t);
+	case EKKA_U8: return *p;
+	case EKKA_I32: return AS(int32_t);
+	case EKKA_U32: return AS(uint32_t);
+	case EKKA_I64: return (double)AS(int64_t);
+	case EKKA_U64: return (double)AS(uint64_t);
+	default: return NAN;	/* complex types never come here, and the trace reader admits no others */
+	}
+#undef AS
+}
+
+/* The real type that a complex one consists of. */
+static enum ekka_dtype component(enum ekka_dtype dtype)
+{
+	return dtype == EKKA_C64 ? EKKA_F32 : dtype == EKKA_C128 ? EKKA_F64 : EKKA_I8;
+}
+
+void ekka_convert(enum ekka_dtype dtype, const void *src, int64_t stride, size_t n, double *re, double *im)
+{
+	const unsigned char *p = src;
+	int64_t step = stride * (int64_t)ekka_dtype_bytes(dtype);
+
+	if (ekka_dtype_is_complex(dtype)) {
+		enum ekka_dtype part = component(dtype);
+		size_t half = ekka_dtype_bytes(part);
+
+		for (size_t i = 0; i < n; i++, p += step) {
+			re[i] = real_at(part, p);
+			im[i] = real_at(part, p + half);
+		}
+		return;
+	}
+	if (stride == 1) {
+		switch (dtype) {
+		case EKKA_F64: memcpy(re, p, n * sizeof *re); return;
+		case EKKA_F32: line_f32(p, n, re); return;
+		case EKKA_F16: line_f16(p, n, re); return;
+		case EKKA_BF16: line_bf16(p, n, re); return;
+		case EKKA_I8: line_i8(p, n, re); return;
+		case EKKA_I32: line_i32(p, n, re); return;
+		default: break;
+		}
+	}
+	for (size_t i = 0; i < n; i++, p += step)
+		re[i] = real_at(dtype, p);
+}
+
+/* Keeps `drop` fewer fraction bits of a binary32; infinities and NaNs pass through. */
+static float round_bits(float x, unsigned drop)
+{
+	uint32_t u = bits_of_float(x), half = 1u << (drop - 1), mask = (1u << drop) - 1;
+
+	if ((u & 0x7f800000u) == 0x7f800000u)
+		return x;
+	u += half - 1 + (u >> drop & 1);
+	return float_of_bits(u & ~mask);
+}
+
+float ekka_round_f16(float x)
+{
+	float a = fabsf(x);
+
+	if (!(a < 65520.0f))
+		return isnan(x) ? x : copysignf(INFINITY, x);
+	if (a < 0x1p-14f)	/* the spacing of binary16's subnormals is fixed */
+		return copysignf(rintf(a * 0x1p24f) * 0x1p-24f, x);
+	return round_bits(x, 13);
+}
+
+float ekka_round_bf16(float x)
+{
+	return round_bits(x, 16);
+}
+
+float ekka_round_tf32(float x)
+{
+	return round_bits(x, 13);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The matrix product as a problem to judge: C[b] = alpha op(A[b]) op(B[b]) + beta C0[b] against what was recorded.
+ *
+ * Independent of traces: op_gemm.c fills it from an event, tests from arrays. Memory used is a fixed number of blocks,
+ * whatever the sizes. One problem belongs to one thread.
+ */
+#ifndef EKKA_REPLAY_GEMM_H
+#define EKKA_REPLAY_GEMM_H
+
+#include "compare/bound.h"
+#include "compare/tally.h"
+#include "compare/verdict.h"
+#include "replay/matrix.h"
+
+struct ekka_gemm {
+	int64_t m, n, k, batch;
+	struct ekka_matrix a, b, c0, c;	/* a, b unset when the product does not count (k or alpha 0); c0 when beta is 0 */
+	bool has_product, has_c0;
+	bool batched;			/* the output has a batch dimension */
+	double alpha[2], beta[2];
+	char uplo;			/* 'U', 'L': only that triangle is defined; 0: all */
+	bool hermitian;			/* the diagonal's imaginary part is zero, in C0 too */
+	struct ekka_bound_model model;
+	const char *output;		/* name, for the verdict */
+};
+
+struct ekka_gemm_options {
+	bool exact;
+	uint64_t memory_bytes;		/* for blocks; 0: as little as is fast */
+	double delta;			/* chance that the screen escalates a right op; 0: 1e-6 */
+};
+
+/* Judges; fills every field of the verdict that concerns numbers. Negative only when out of memory or when read() failed. */
+int ekka_gemm_judge(struct ekka_gemm *g, const struct ekka_gemm_options *o, struct ekka_verdict *ret, struct ekka_error *err);
+
+/* Is (i, j) an element the call defines. */
+static inline bool ekka_gemm_defines(const struct ekka_gemm *g, int64_t i, int64_t j)
+{
+	return g->uplo == 'U' ? j >= i : g->uplo == 'L' ? j <= i : true;
+}
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replay/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "compare/audit.h"
+
+int ekka_report_add(struct ekka_report_builder *b, const struct ekka_verdict *v, uint64_t t_ns, uint64_t output_bytes,
+		    struct ekka_error *err)
+{
+	bool fail = v->status == EKKA_FAIL;
+
+	b->report.ops++;
+	b->report.count[v->status]++;
+	b->report.bytes_total += output_bytes;
+	if (v->status == EKKA_PASS || fail) {
+		b->report.judged++;
+		b->report.bytes_judged += output_bytes;
+	}
+	if ((!fail && !ekka_audit_is_finding(v->audit)) || b->n_of[fail] >= EKKA_REPORT_SUSPECTS)
+		return 0;
+	if (b->n == b->cap) {
+		size_t cap = b->cap ? 2 * b->cap : 16;
+		void *grown = realloc(b->entry, cap * sizeof *b->entry);
+
+		if (!grown)
+			return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %zu suspects", cap);
+		b->entry = grown;
+		b->cap = cap;
+	}
+	b->entry[b->n++] = (struct ekka_report_entry){ t_ns, fail, *v };
+	b->n_of[fail]++;
+	return 0;
+}
+
+void ekka_report_add_segment(struct ekka_report_builder *b, const struct ekka_segment *s)
+{
+	if (!s->closed) {
+		b->report.unclosed = true;
+		return;
+	}
+	for (unsigned i = 0; i < s->close.n_dropped; i++)
+		b->report.dropped += s->close.dropped[i].n;
+}
+
+/*
+ * An op is judged with its inputs as captured, so one that fails is guilty whatever came before it, and one that passes is
+ * exonerated whatever it was fed. Among the guilty the first in time comes first: the others may not even have seen the inputs they
+ * would have had otherwise. Processes are compared by their common clock.
+ */
+static int by_guilt(const void *pa, const void *pb)
+{
+	const struct ekka_report_entry *a = pa, *b = pb;
+
+	if (a->fail != b->fail)
+		return a->fail ? -1 : 1;
+	if (a->t_ns != b->t_ns)
+		return a->t_ns < b->t_ns ? -1 : 1;
+	return a->verdict.event < b->verdict.event ? -1 : a->verdict.event > b->verdict.event;
+}
+
+int ekka_report_take(struct ekka_report_builder *b, struct ekka_report *ret, struct ekka_error *err)
+{
+	struct ekka_report *r = &b->report;
+
+	if (b->n) {
+		r->suspects = calloc(b->n, sizeof *r->suspects);
+		if (!r->suspects)
+			return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %zu suspects", b->n);
+		qsort(b->entry, b->n, sizeof *b->entry, by_guilt);
+	}
+	for (size_t i = 0; i < b->n; i++)
+		r->suspects[i] = (struct ekka_suspect){ (unsigned)i + 1, b->entry[i].verdict };
+	r->n_suspects = b->n;
+	r->coverage = r->ops ? (double)r->judged / (double)r->ops : 1;
+	*ret = *r;
+	memset(r, 0, sizeof *r);
+	ekka_report_builder_release(b);
+	return 0;
+}
+
+void ekka_report_builder_release(struct ekka_report_builder *b)
+{
+	free(b->entry);
+	ekka_report_release(&b->report);
+	memset(b, 0, sizeof *b);
+}
+
+void ekka_report_release(struct ekka_report *r)
+{
+	free(r->suspects);
+	memset(r, 0, sizeof *r);
+}

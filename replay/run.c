@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads take events in order and judge them; results are handed out in order. `lock` guards everything in struct run; it
+ * is not held while an event is read or judged, but is while callbacks run, which the interface promises to be one at a time.
+ */
+#include <cblas.h>
+#include <fnmatch.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compare/audit.h"
+#include "replay/op.h"
+#include "replay/report.h"
+
+enum {
+	MAX_THREADS = 64,	/* OpenBLAS has buffers for a limited number of callers and ends the process beyond it */
+	WINDOW = 4		/* finished events waiting for an earlier one, per thread */
+};
+static const uint64_t DEFAULT_MEMORY = (uint64_t)1 << 30, BLOCKS_MEMORY = (uint64_t)48 << 20;
+
+struct slot {
+	bool done, counts;		/* counts: an outermost event with an op, to be reported */
+	int error;
+	struct ekka_event event;	/* keeps its memory for the next one */
+	struct ekka_verdict verdict;
+	uint64_t output_bytes;
+	struct ekka_error err;
+};
+
+struct run {
+	struct ekka_trace *trace;
+	struct ekka_replay_options o;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint64_t first, end;		/* event numbers [first, end) */
+	uint64_t next, emitted;		/* next to take; all before `emitted` were handed out */
+	uint64_t memory_free;
+	struct slot *slots;
+	size_t n_slots;
+	struct ekka_report_builder report;
+	int error;
+	struct ekka_error err;
+};
+
+static void set_reason(struct ekka_verdict *v, enum ekka_status status, const char *reason)
+{
+	v->status = status;
+	(void)snprintf(v->reason, sizeof v->reason, "%s", reason);
+}
+
+/* True when the event cannot be judged for reasons that no op needs to know. */
+static bool settle_without_op(const struct ekka_event *e, const struct ekka_op *op, struct ekka_verdict *v)
+{
+	char reason[EKKA_TEXT];
+
+	if (e->state == EKKA_EVENT_BEGUN) {
+		set_reason(v, EKKA_INCOMPLETE, "the process ended inside the call");
+	} else if (e->state != EKKA_EVENT_COMPLETE) {
+		set_reason(v, EKKA_INCOMPLETE, "the process ended before the outputs were recorded");
+	} else if (e->call.bad_args) {
+		(void)snprintf(reason, sizeof reason, "invalid arguments (%s): the library computes nothing", e->call.bad_args);
+		set_reason(v, EKKA_UNSUPPORTED, reason);
+	} else if (ekka_audit_call_failed(e)) {
+		(void)snprintf(reason, sizeof reason, "the library returned status %lld: nothing is promised", (long long)e->ret.i);
+		set_reason(v, EKKA_UNSUPPORTED, reason);
+	} else if (!op) {
+		(void)snprintf(reason, sizeof reason, "no reference for op '%s'", e->fn->op);
+		set_reason(v, EKKA_UNSUPPORTED, reason);
+	} else if (e->segment && e->segment->open.level && strcmp(e->segment->open.level, "full")) {
+		(void)snprintf(reason, sizeof reason, "recorded at level '%s': no tensor bytes", e->segment->open.level);
+		set_reason(v, EKKA_INCOMPLETE, reason);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* Bytes that judging the event would like to hold: its blobs and room for blocks. */
+static uint64_t wanted_memory(const struct ekka_event *e)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < e->call.n_tensors; i++)
+		for (int phase = 0; phase < 2; phase++)
+			if (e->data[i][phase].present && !e->data[i][phase].rec.missing &&
+			    __builtin_add_overflow(sum, e->data[i][phase].rec.bytes, &sum))
+				return UINT64_MAX;
+	return __builtin_add_overflow(sum, sum / 3 + BLOCKS_MEMORY, &sum) ? UINT64_MAX : sum;
+}
+
+static uint64_t output_bytes(const struct ekka_event *e)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < e->call.n_tensors; i++) {
+		const struct ekka_tensor *t = &e->call.tensors[i];
+		uint64_t n = ekka_dtype_bytes(t->dtype);
+
+		for (unsigned d = 0; d < t->n_dims; d++)
+			if (t->dim[d] < 0 || __builtin_mul_overflow(n, (uint64_t)t->dim[d], &n))
+				n = 0;
+		if (t->dir & EKKA_OUT)
+			sum += n;
+	}
+	return sum;
+}
+
+/* A share of the budget; big events may take half of it, whatever the number of threads. */
+static uint64_t take_memory(struct run *run, uint64_t wanted)
+{
+	uint64_t most = run->o.threads == 1 ? run->o.memory_bytes : run->o.memory_bytes / 2, share = wanted < most ? wanted : most;
+
+	pthread_mutex_lock(&run->lock);
+	while (run->memory_free < share)
+		pthread_cond_wait(&run->changed, &run->lock);
+	run->memory_free -= share;
+	pthread_mutex_unlock(&run->lock);
+	return share;
+}
+
+static void give_memory(struct run *run, uint64_t share)
+{
+	pthread_mutex_lock(&run->lock);
+	run->memory_free += share;
+	pthread_cond_broadcast(&run->changed);
+	pthread_mutex_unlock(&run->lock);
+}
+
+static void judge(struct run *run, struct slot *slot)
+{
+	const struct ekka_event *e = &slot->event;
+	const struct ekka_op *op = ekka_op_find(e->fn->op);
+	struct ekka_op_context ctx = { .trace = run->trace, .options = &run->o };
+	struct ekka_verdict *v = &slot->verdict;
+	uint64_t share;
+	int r;
+
+	slot->counts = true;
+	slot->output_bytes = output_bytes(e);
+	if (settle_without_op(e, op, v)) {
+		ekka_audit_event(run->trace, e, v);
+		return;
+	}
+	share = take_memory(run, wanted_memory(e));
+	ctx.memory_bytes = share;
+	r = op->judge(&ctx, e, v, &slot->err);
+	if (r == EKKA_ERR_NOMEM) {
+		slot->error = r;
+	} else if (r < 0) {	/* damaged blobs */
+		*v = (struct ekka_verdict){ .event = e->number };
+		set_reason(v, EKKA_INCOMPLETE, slot->err.message);
+	}
+	ekka_audit_event(run->trace, e, v);
+	give_memory(run, share);
+}
+
+static void process(struct run *run, uint64_t number, struct slot *slot)
+{
+	struct ekka_event *e = &slot->event;
+
+	slot->counts = false;
+	slot->error = 0;
+	memset(&slot->verdict, 0, sizeof slot->verdict);
+	memset(&slot->err, 0, sizeof slot->err);
+	slot->verdict.event = number;
+	slot->verdict.margin = __builtin_nan("");
+	if (ekka_trace_event_read(run->trace, number, e, &slot->err) < 0) {
+		slot->error = slot->err.code == EKKA_ERR_NOMEM ? EKKA_ERR_NOMEM : 0;
+		return;		/* opening the trace reported the damage already */
+	}
+	if (e->call.depth > 0 || !e->fn || !e->fn->op || !e->fn->op[0] || (run->o.only && fnmatch(run->o.only, e->fn->name, 0)))
+		return;
+	judge(run, slot);
+}
+
+/* Hands out everything that is finished and next in order. With the lock held. */
+static void emit(struct run *run)
+{
+	while (run->emitted < run->next) {
+		struct slot *slot = &run->slots[run->emitted % run->n_slots];
+
+		if (!slot->done)
+			return;
+		slot->done = false;
+		run->emitted++;
+		if (slot->error && !run->error) {
+			run->error = slot->error;
+			run->err = slot->err;
+		}
+		if (slot->counts && !run->error) {
+			int r = ekka_report_add(&run->report, &slot->verdict, slot->event.call.t_ns, slot->output_bytes, &run->err);
+
+			run->error = r < 0 ? r : run->error;
+			if (run->o.verdict)
+				run->o.verdict(run->o.arg, &slot->event, &slot->verdict);
+		}
+		if (run->o.progress)
+			run->o.progress(run->o.arg, run->emitted - run->first, run->end - run->first);
+	}
+}
+
+static void *work(void *arg)
+{
+	struct run *run = arg;
+
+	pthread_mutex_lock(&run->lock);
+	while (run->next < run->end && !run->error) {
+		struct slot *slot;
+		uint64_t number;
+
+		if (run->next - run->emitted >= run->n_slots) {
+			pthread_cond_wait(&run->changed, &run->lock);
+			continue;
+		}
+		number = run->next++;
+		slot = &run->slots[number % run->n_slots];
+		pthread_mutex_unlock(&run->lock);
+		process(run, number, slot);
+		pthread_mutex_lock(&run->lock);
+		slot->done = true;
+		emit(run);
+		pthread_cond_broadcast(&run->changed);
+	}
+	pthread_mutex_unlock(&run->lock);
+	return NULL;
+}
+
+static void run_threads(struct run *run)
+{
+	pthread_t thread[MAX_THREADS];
+	unsigned n = 0;
+
+	while (n + 1 < run->o.threads && pthread_create(&thread[n], NULL, work, run) == 0)
+		n++;
+	(void)work(run);
+	while (n > 0)
+		pthread_join(thread[--n], NULL);
+}
+
+static void defaults(struct run *run)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t events = ekka_trace_n_events(run->trace);
+
+	if (!run->o.threads)
+		run->o.threads = cores > 0 ? (unsigned)cores : 1;
+	if (run->o.threads > MAX_THREADS)
+		run->o.threads = MAX_THREADS;
+	if (!run->o.memory_bytes)
+		run->o.memory_bytes = DEFAULT_MEMORY;
+	run->first = run->o.event ? run->o.event : 1;
+	run->end = run->o.event ? run->o.event + 1 : events + 1;
+	run->next = run->emitted = run->first;
+	run->memory_free = run->o.memory_bytes;
+	run->n_slots = (size_t)run->o.threads * WINDOW;
+}
+
+int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *options, struct ekka_report *ret,
+		    struct ekka_error *err)
+{
+	struct run run = { .trace = trace, .o = *options, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	int r;
+
+	if (options->event > ekka_trace_n_events(trace))
+		return ekka_error_set(err, EKKA_ERR_INVALID, "there is no event %llu, the trace has %llu",
+				      (unsigned long long)options->event, (unsigned long long)ekka_trace_n_events(trace));
+	defaults(&run);
+	run.slots = calloc(run.n_slots, sizeof *run.slots);
+	if (!run.slots)
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %zu events", run.n_slots);
+	openblas_set_num_threads(1);	/* our threads are over events */
+	run_threads(&run);
+	for (size_t i = 0; i < ekka_trace_n_segments(trace); i++)
+		ekka_report_add_segment(&run.report, ekka_trace_segment(trace, i));
+	r = run.error;
+	if (r < 0 && err)
+		*err = run.err;
+	if (r == 0)
+		r = ekka_report_take(&run.report, ret, err);
+	ekka_report_builder_release(&run.report);
+	for (size_t i = 0; i < run.n_slots; i++)
+		ekka_event_release(&run.slots[i].event);
+	free(run.slots);
+	pthread_mutex_destroy(&run.lock);
+	pthread_cond_destroy(&run.changed);
+	return r;
+}
