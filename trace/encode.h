@@ -29,7 +29,7 @@ struct ekka_buf {
 	bool overflow;
 };
 
-/* Each appends one whole frame [kind, body, check] and returns its bytes, or 0 if it did not fit (nothing is appended then). */
+/* Each appends one whole frame [kind, body, check] (FORMAT.md) and returns its bytes, or 0 if it did not fit (nothing is appended then). */
 size_t ekka_encode_open(struct ekka_buf *, const struct ekka_rec_open *);
 size_t ekka_encode_fn(struct ekka_buf *, const struct ekka_rec_fn *);
 size_t ekka_encode_device(struct ekka_buf *, const struct ekka_rec_device *);

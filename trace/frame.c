@@ -31,7 +31,7 @@ bool ekka_frame_check(const struct ekka_frame *f)
 	(void)f;
 	return true;
 #else
-	return ekka_check64(f->body, f->body_bytes) == f->check;
+	return ekka_check64(f->start, (size_t)(f->body - f->start) + f->body_bytes) == f->check;
 #endif
 }
 
@@ -49,7 +49,7 @@ static int no_frame(const char *why, const char **ret_why)
 
 int ekka_frame_parse(const uint8_t *p, size_t n, struct ekka_frame *ret, size_t *ret_need, const char **ret_why)
 {
-	struct ekka_frame f = { 0 };
+	struct ekka_frame f = { .start = p };
 	size_t at;
 
 	if (n < 2)

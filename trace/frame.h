@@ -12,6 +12,7 @@
 
 /* Everything points into the bytes that were parsed. */
 struct ekka_frame {
+	const uint8_t *start;
 	const uint8_t *kind;
 	size_t kind_bytes;
 	const uint8_t *body;
@@ -30,7 +31,7 @@ bool ekka_frame_is(const struct ekka_frame *, const char *kind);
  */
 int ekka_frame_parse(const uint8_t *p, size_t n, struct ekka_frame *ret, size_t *ret_need, const char **ret_why);
 
-/* Does the body match its check? */
+/* Do the bytes before the check match it? */
 bool ekka_frame_check(const struct ekka_frame *);
 
 /* Walks the frames of a file from its start, reading `step` bytes at a time. Release with ekka_scan_release. */

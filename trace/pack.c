@@ -63,7 +63,7 @@ void ekka_pack_body_end(struct pack_frame *f)
 		return;
 	}
 	put_be32(f->buf->data + f->body - sizeof(uint32_t), (uint32_t)n);
-	(void)msgpack_pack_fix_uint64(&f->pk, ekka_check64(f->buf->data + f->body, n));
+	(void)msgpack_pack_fix_uint64(&f->pk, ekka_check64(f->buf->data + f->start, f->buf->len - f->start));
 }
 
 size_t ekka_pack_end(struct pack_frame *f)

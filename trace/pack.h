@@ -18,7 +18,7 @@ struct pack_frame {
 /* Starts a frame of n_items with `kind` and a body map of n_keys. */
 void ekka_pack_begin(struct pack_frame *, struct ekka_buf *, unsigned n_items, const char *kind, uint32_t n_keys);
 
-/* Closes the body and appends its check. */
+/* Closes the body and appends the check of all that the frame holds so far. */
 void ekka_pack_body_end(struct pack_frame *);
 
 /* Bytes of the frame, or 0 after taking everything back when it did not fit. */

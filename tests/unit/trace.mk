@@ -1,6 +1,7 @@
 EXTRA_DIST += tests/unit/trace/trace_builder.h
 if HAVE_CRITERION
-trace_tests = tests/unit/trace/test_encode tests/unit/trace/test_chunk tests/unit/trace/test_reader
+trace_tests = tests/unit/trace/test_encode tests/unit/trace/test_chunk tests/unit/trace/test_reader \
+	tests/unit/trace/test_damage
 check_PROGRAMS += $(trace_tests)
 TESTS += $(trace_tests)
 trace_test_libs = libtrace.la $(CRITERION_LIBS)
@@ -15,4 +16,7 @@ tests_unit_trace_test_chunk_LDADD = $(trace_test_libs)
 tests_unit_trace_test_reader_SOURCES = tests/unit/trace/test_reader.c $(trace_builder)
 tests_unit_trace_test_reader_CFLAGS = $(trace_test_cflags)
 tests_unit_trace_test_reader_LDADD = $(trace_test_libs)
+tests_unit_trace_test_damage_SOURCES = tests/unit/trace/test_damage.c $(trace_builder)
+tests_unit_trace_test_damage_CFLAGS = $(trace_test_cflags)
+tests_unit_trace_test_damage_LDADD = $(trace_test_libs)
 endif
