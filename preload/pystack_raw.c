@@ -121,6 +121,19 @@ static const char *copy_chars(const struct walk *w, uint64_t addr, uint64_t char
 	return start;
 }
 
+/* The same for ASCII, which nearly every name is: no conversion. */
+static const char *copy_ascii(const struct walk *w, uint64_t addr, uint64_t chars)
+{
+	struct ekka_stack *st = w->st;
+	char *to = st->text + st->text_len;
+
+	if (chars >= sizeof(st->text) - st->text_len || !ekka_py_peek(to, addr, chars, w->trusted))
+		return NULL;
+	to[chars] = '\0';
+	st->text_len += chars + 1;
+	return to;
+}
+
 /* Text of a string object. */
 static const char *copy_str(const struct walk *w, uint64_t addr)
 {
@@ -137,7 +150,9 @@ static const char *copy_str(const struct walk *w, uint64_t addr)
 		return NULL;
 	if (chars > MAX_NAME_CHARS)
 		chars = MAX_NAME_CHARS;
-	return copy_chars(w, addr + (state & 16 ? w->l->str_ascii_bytes : w->l->str_compact_bytes), chars, kind);
+	if (state & 16)
+		return copy_ascii(w, addr + w->l->str_ascii_bytes, chars);
+	return copy_chars(w, addr + w->l->str_compact_bytes, chars, kind);
 }
 
 static bool find_line(const struct walk *w, const uint8_t *frame, uint64_t code_addr, const uint8_t *code, int32_t *ret_line)

@@ -1,14 +1,16 @@
 # spec/: tables and the generator. What it makes lies in the build directory under spec/gen/ and is never committed.
 #
 # For preload/local.mk: libekkawrap.la (the wrappers and their tables, for libekkatrace_la_LIBADD) and $(EKKA_SPEC_MAP), the
-# version script to link with.
+# version script to link with. For the tools: libspec.la (spec.h).
 # ops.spec first: the others use its blocks.
 EKKA_SPECS = $(srcdir)/spec/ops.spec $(srcdir)/spec/cblas.spec $(srcdir)/spec/blas.spec $(srcdir)/spec/cublas.spec \
-	$(srcdir)/spec/cublas-others.spec $(srcdir)/spec/shim.spec
+	$(srcdir)/spec/cublas-others.spec $(srcdir)/spec/enums.spec $(srcdir)/spec/shim.spec
 EKKA_SPEC_PARSER = $(srcdir)/spec/parse.awk $(srcdir)/spec/ctypes.awk
-EKKA_SPEC_GENERATORS = spec/parse.awk spec/ctypes.awk spec/gen-ids.awk spec/gen-fns.awk spec/gen-map.awk spec/gen-wrappers.awk
+EKKA_SPEC_GENERATORS = spec/parse.awk spec/ctypes.awk spec/gen-ids.awk spec/gen-fns.awk spec/gen-map.awk spec/gen-wrappers.awk \
+	spec/gen-tables.awk spec/gen-doc.awk
 EXTRA_DIST += spec/README.md spec/dtypes.def spec/ops.def spec/cublas_types.h \
-	spec/ops.spec spec/cblas.spec spec/blas.spec spec/cublas.spec spec/cublas-others.spec spec/shim.spec $(EKKA_SPEC_GENERATORS)
+	spec/ops.spec spec/cblas.spec spec/blas.spec spec/cublas.spec spec/cublas-others.spec \
+	spec/enums.spec spec/shim.spec $(EKKA_SPEC_GENERATORS)
 
 EKKA_SPEC_APIS = cblas blas
 EKKA_SPEC_SOURCES = spec/gen/fns.c spec/gen/wrap-cblas.c spec/gen/wrap-blas.c
@@ -17,7 +19,7 @@ EKKA_SPEC_APIS += cublas
 EKKA_SPEC_SOURCES += spec/gen/wrap-cublas.c
 endif
 EKKA_SPEC_MAP = spec/gen/exports.map
-EKKA_SPEC_GENERATED = spec/gen/ids.h $(EKKA_SPEC_SOURCES) $(EKKA_SPEC_MAP)
+EKKA_SPEC_GENERATED = spec/gen/ids.h $(EKKA_SPEC_SOURCES) $(EKKA_SPEC_MAP) spec/gen/tables.c spec/gen/functions.md
 BUILT_SOURCES += $(EKKA_SPEC_GENERATED)
 CLEANFILES += $(EKKA_SPEC_GENERATED)
 
@@ -32,6 +34,10 @@ spec/gen/fns.c: $(srcdir)/spec/gen-fns.awk
 	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-fns.awk $(EKKA_GENERATE_END)
 spec/gen/exports.map: $(srcdir)/spec/gen-map.awk
 	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-map.awk $(EKKA_GENERATE_END)
+spec/gen/tables.c: $(srcdir)/spec/gen-tables.awk
+	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-tables.awk $(EKKA_GENERATE_END)
+spec/gen/functions.md: $(srcdir)/spec/gen-doc.awk
+	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-doc.awk $(EKKA_GENERATE_END)
 spec/gen/wrap-cblas.c: $(srcdir)/spec/gen-wrappers.awk
 	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-wrappers.awk -v LIBRARY=cblas $(EKKA_GENERATE_END)
 spec/gen/wrap-blas.c: $(srcdir)/spec/gen-wrappers.awk
@@ -46,3 +52,8 @@ libekkawrap_la_CPPFLAGS = $(AM_CPPFLAGS)
 if HAVE_CUDA
 libekkawrap_la_CPPFLAGS += -isystem $(CUDA_HOME_DIR)/include
 endif
+
+noinst_LTLIBRARIES += libspec.la
+libspec_la_SOURCES = spec/spec.h spec/spec.c
+nodist_libspec_la_SOURCES = spec/gen/tables.c
+nodist_doc_DATA = spec/gen/functions.md

@@ -9,7 +9,9 @@
 #	sig_lib, sig_returns, sig_hidden, sig_group [sig]; formal[sig, i], n_formal[sig]
 #	par_name, par_type, par_kind [sig, i], n_par[sig]; kinds: plain, ref, scalar; par_dtype of scalars
 #	stm[sig, i], n_stm[sig]     body statements, blocks expanded: "keyword rest"; stm_at: "file:line"
-#	fn[i], n_fn                 rows call and irregular; fn_lib, fn_sig, fn_op, fn_class, fn_at, actual[i, formal]
+#	fn[i], n_fn                 rows call and irregular; fn_row (before spelling), fn_lib, fn_sig, fn_op, fn_class,
+#	                            fn_at, fn_actuals [i], actual[i, formal]
+#	symbols[i], n_symbols, class_lib[symbol]
 #	class_of[symbol]            call, irregular, nothing, later, export
 #	enum_type[i], enum_value[i], enum_name[i], n_enum
 
@@ -158,11 +160,12 @@ function add_block(text, at,  n)
 }
 
 # One symbol of a call or irregular row; int_type replaces INT among the actual types.
-function add_fn(class, symbol, sig, n, op, int_type,  i)
+function add_fn(class, symbol, sig, n, op, int_type, row_name,  i)
 {
 	declare(symbol, class)
 	++n_fn
 	fn[n_fn] = symbol
+	fn_row[n_fn] = row_name
 	fn_class[n_fn] = class
 	fn_lib[n_fn] = cur_lib
 	fn_sig[n_fn] = sig
@@ -193,11 +196,11 @@ function row(class, s,  symbol, n, sig, i, name)
 		die("expected an op name: " rest)
 	op = rest
 	if (!n_spell[cur_lib])
-		add_fn(class, symbol, sig, n, op, "int")
+		add_fn(class, symbol, sig, n, op, "int", symbol)
 	for (i = 1; i <= n_spell[cur_lib]; i++) {
 		name = spell[cur_lib, i]
 		sub(/%/, symbol, name)
-		add_fn(class, name, sig, n, op, spell_int[cur_lib, i])
+		add_fn(class, name, sig, n, op, spell_int[cur_lib, i], symbol)
 	}
 }
 

@@ -29,9 +29,23 @@ static NOINLINE void wrapper(void)
 	shim_inner(__builtin_return_address(0));
 }
 
+enum { leaf_line = __LINE__ + 4 };
+
 static NOINLINE void engine_leaf(void)
 {
 	wrapper();
+}
+
+static inline __attribute__((always_inline)) void engine_inlined(void)
+{
+	wrapper();
+	__asm__ volatile("");
+}
+
+static NOINLINE void engine_with_inlined(void)
+{
+	engine_inlined();
+	__asm__ volatile("");
 }
 
 static NOINLINE void engine_middle(int n)
@@ -255,10 +269,22 @@ Test(symbolize, names_function_file_and_line, .init = setup)
 	cr_assert_null(info.problem);
 	cr_assert_not_null(info.file);
 	cr_assert_not_null(strstr(info.file, "test_stack.c"));
-	cr_assert_gt(info.line, 20);
-	cr_assert_lt(info.line, 50);
+	cr_assert_eq(info.line, leaf_line);
 	cr_assert_gt(ekka_frame_info_format(&info, text, sizeof(text)), 0);
 	cr_assert_not_null(strstr(text, "engine_leaf ("));
+}
+
+Test(symbolize, names_the_inlined_function_too, .init = setup)
+{
+	struct ekka_frame_info info;
+
+	engine_with_inlined();
+	lookup(stack.pc[0], &info);
+	cr_assert_str_eq(info.function, "engine_with_inlined");
+	cr_assert_not_null(info.inlined);
+	cr_assert_str_eq(info.inlined, "engine_inlined");
+	lookup(stack.pc[1], &info);
+	cr_assert_null(info.inlined);
 }
 
 Test(symbolize, falls_back_to_module_and_offset, .init = setup)
