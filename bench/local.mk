@@ -1,6 +1,6 @@
 # Figures, as ratios against a baseline in the same run. Nothing here is a test: no figure is checked.
 bench_programs = bench/bench-call bench/bench-gemm bench/bench-capture bench/bench-reader bench/bench-copy
-EXTRA_PROGRAMS = $(bench_programs)
+EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_LTLIBRARIES = libnullblas.la
 
 libnullblas_la_SOURCES = bench/null-blas.c

@@ -12,7 +12,7 @@ EXTRA_DIST += examples/tinylm/README.md examples/tinylm/train.py examples/tinylm
 
 # The same over cuBLAS: `make examples/tinylm/tinylm-cublas`. Not part of `all`: a toolkit may come without its libraries.
 if HAVE_CUDA
-EXTRA_PROGRAMS = examples/tinylm/tinylm-cublas
+EXTRA_PROGRAMS += examples/tinylm/tinylm-cublas
 examples_tinylm_tinylm_cublas_SOURCES = $(tinylm_sources) examples/tinylm/matmul_cublas.c
 examples_tinylm_tinylm_cublas_CPPFLAGS = $(tinylm_cppflags) $(CUDA_CPPFLAGS)
 examples_tinylm_tinylm_cublas_LDADD = -L$(CUDA_LIBDIR) -lcublas -lcudart -lm
