@@ -88,14 +88,13 @@ bool ekka_pystack_raw(const struct ekka_python *, void *tstate, struct ekka_stac
 bool ekka_pystack_api(const struct ekka_python *, void *tstate, struct ekka_stack *st, unsigned depth);
 
 /*
- * Fault-proof reading within this process: a source is `bytes` bytes at `addr`, taken by copy in small pieces.
- * `trusted` reads directly, otherwise a bad address ends the read.
+ * Reading within this process: a source is the `bytes` bytes at `addr`. `trusted` reads them where they are; otherwise they
+ * are copied in small pieces, and a bad address ends the read.
  */
 struct ekka_pysource {
-	uint64_t addr, bytes;
-	uint64_t at, have;		/* position, and bytes valid in buf behind it */
-	unsigned in_buf;
+	uint64_t addr, bytes;		/* not yet in the window */
 	bool trusted, failed;
+	const uint8_t *next, *end;	/* the window */
 	uint8_t buf[128];
 };
 bool ekka_py_peek(void *to, uint64_t from, size_t bytes, bool trusted);

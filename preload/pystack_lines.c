@@ -21,25 +21,32 @@ bool ekka_py_peek(void *to, uint64_t from, size_t bytes, bool trusted)
 	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)bytes;
 }
 
-/* Next byte of the table, or -1 at its end and when it cannot be read. */
-static int next_byte(struct ekka_pysource *s)
+/* Opens a window on the bytes behind the last one; false at the end and when they cannot be read. */
+static bool refill(struct ekka_pysource *s)
 {
-	if (s->in_buf == s->have) {
-		uint64_t left = s->bytes - s->at;
+	uint64_t n = s->bytes;
 
-		s->have = left < sizeof(s->buf) ? left : sizeof(s->buf);
-		s->in_buf = 0;
-		if (!s->have)
-			return -1;
-		if (!ekka_py_peek(s->buf, s->addr + s->at, s->have, s->trusted)) {
-			s->failed = true;
-			s->at = s->bytes;
-			s->have = 0;
-			return -1;
-		}
-		s->at += s->have;
+	if (n == 0 || s->failed)
+		return false;
+	if (s->trusted) {
+		s->next = (const uint8_t *)(uintptr_t)s->addr;
+	} else {
+		n = n < sizeof(s->buf) ? n : sizeof(s->buf);
+		s->failed = !ekka_py_peek(s->buf, s->addr, n, false);
+		if (s->failed)
+			return false;
+		s->next = s->buf;
 	}
-	return s->buf[s->in_buf++];
+	s->end = s->next + n;
+	s->addr += n;
+	s->bytes -= n;
+	return true;
+}
+
+/* Next byte of the table, or -1 at its end and when it cannot be read. */
+static inline int next_byte(struct ekka_pysource *s)
+{
+	return s->next < s->end || refill(s) ? *s->next++ : -1;
 }
 
 /* Pairs of an unsigned address step and a signed line step; the line changes at the address reached. */

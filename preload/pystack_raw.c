@@ -157,15 +157,19 @@ static const char *copy_str(const struct walk *w, uint64_t addr)
 
 static bool find_line(const struct walk *w, const uint8_t *frame, uint64_t code_addr, const uint8_t *code, int32_t *ret_line)
 {
-	struct ekka_pysource table = { .trusted = w->trusted };
+	struct ekka_pysource table;
 	uint64_t lines_addr = word(code, w->l->code_lines);
 	uint8_t head[PYBYTES_DATA];
 	int64_t offset;
 
 	if (!read_object(w, lines_addr, w->py->bytes_type, head, sizeof(head)))
 		return false;
+	/* Field by field: its buffer need not be cleared for every frame. */
 	table.addr = lines_addr + PYBYTES_DATA;
 	table.bytes = word(head, PYVAR_SIZE);
+	table.trusted = w->trusted;
+	table.failed = false;
+	table.next = table.end = NULL;
 	if (table.bytes > MAX_LINES_BYTES)
 		return false;
 	if (w->l->instr == EKKA_PYINSTR_POINTER)
