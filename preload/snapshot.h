@@ -36,6 +36,9 @@ bool ekka_blob_known(const struct ekka_blob_id *id);
  */
 unsigned ekka_segment_generation(void);
 
+/* Why no more new contents are stored ("budget", "disk"), or NULL. */
+const char *ekka_sink_blobs_closed(void);
+
 /* Counts something dropped, by static name, into the trailer. Any thread. */
 void ekka_count_drop(const char *static_name, uint64_t n);
 

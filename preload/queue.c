@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "preload/queue.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+/*
+ * An empty ring starts again at its beginning once REWIND_BYTES are behind it: while the sink keeps up, the same
+ * few pages stay in the cache and the rest of the mapping is never touched.
+ */
+enum { ALIGN = 64, ROUND_MS = 500, REWIND_BYTES = 8 << 20 };
+
+static struct {
+	uint8_t *base;
+	uint64_t cap;
+	struct ekka_lock lock;		/* of head, and of laying out entries */
+	_Atomic uint64_t head, tail;	/* positions count up for ever; place in the ring is position % cap */
+	_Atomic uint64_t written;
+	struct ekka_signal news, room, flushed;
+} q;
+
+bool ekka_queue_open(uint64_t bytes)
+{
+	if (q.base)
+		return true;
+	bytes -= bytes % 4096;
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return false;
+	/* Snapshots of an engine's memory have no place in its core dump a second time. */
+	madvise(p, bytes, MADV_DONTDUMP);
+	q.cap = bytes;
+	q.base = p;
+	return true;
+}
+
+void ekka_queue_forget(void)
+{
+	q.lock = (struct ekka_lock){ 0 };
+	q.news = q.room = q.flushed = (struct ekka_signal){ 0 };
+	atomic_store(&q.head, 0);
+	atomic_store(&q.tail, 0);
+	atomic_store(&q.written, 0);
+}
+
+uint64_t ekka_queue_max_payload(void)
+{
+	return q.cap / 8 - sizeof(struct ekka_entry) - ALIGN;
+}
+
+static struct ekka_entry *entry_at(uint64_t position)
+{
+	return (struct ekka_entry *)(void *)(q.base + position % q.cap);
+}
+
+static void lay_out(uint64_t position, uint64_t bytes, uint32_t ready)
+{
+	struct ekka_entry *e = entry_at(position);
+
+	e->bytes = bytes;
+	e->used = 0;
+	e->kind = EKKA_ENTRY_VOID;
+	atomic_store_explicit(&e->ready, ready, memory_order_relaxed);
+}
+
+/* A gap at the ring's end can be too small for a whole entry; only `bytes`, `kind` and `ready` are read of padding. */
+_Static_assert(offsetof(struct ekka_entry, data) <= ALIGN, "padding does not fit into the smallest gap");
+
+/* NULL: no room now; q.lock is held. */
+static struct ekka_entry *try_reserve(uint64_t bytes)
+{
+	uint64_t head = atomic_load_explicit(&q.head, memory_order_relaxed);
+	uint64_t tail = atomic_load_explicit(&q.tail, memory_order_acquire);
+	uint64_t to_end = q.cap - head % q.cap;
+	uint64_t pad = to_end < bytes ? to_end : 0;
+
+	if (head == tail && head % q.cap >= REWIND_BYTES && to_end + bytes <= q.cap)
+		pad = to_end;
+	if (head + pad + bytes - tail > q.cap)
+		return NULL;
+	if (pad)
+		lay_out(head, pad, 1);
+	lay_out(head + pad, bytes, 0);
+	atomic_store_explicit(&q.head, head + pad + bytes, memory_order_release);
+	return entry_at(head + pad);
+}
+
+struct ekka_entry *ekka_queue_reserve(uint64_t payload, bool wait)
+{
+	uint64_t bytes = (sizeof(struct ekka_entry) + payload + ALIGN - 1) / ALIGN * ALIGN;
+	uint64_t last_tail = atomic_load(&q.tail);
+	unsigned idle_ms = 0;
+
+	if (payload > ekka_queue_max_payload())
+		return NULL;
+	for (;;) {
+		uint32_t seq = atomic_load(&q.room.seq);
+		if (!ekka_lock_take(&q.lock))
+			return NULL;
+		struct ekka_entry *e = try_reserve(bytes);
+		ekka_lock_release(&q.lock);
+		if (e || !wait)
+			return e;
+		ekka_queue_kick();
+		if (!ekka_signal_wait(&q.room, seq, ROUND_MS))
+			idle_ms += ROUND_MS;
+		uint64_t tail = atomic_load(&q.tail);
+		if (tail != last_tail)
+			idle_ms = 0;
+		if (idle_ms >= EKKA_PATIENCE_MS)
+			return NULL;
+		last_tail = tail;
+	}
+}
+
+void ekka_queue_commit(struct ekka_entry *e)
+{
+	atomic_store_explicit(&e->ready, 1, memory_order_release);
+}
+
+void ekka_queue_kick(void)
+{
+	ekka_signal_raise(&q.news);
+}
+
+static struct ekka_entry *try_peek(void)
+{
+	for (;;) {
+		uint64_t tail = atomic_load_explicit(&q.tail, memory_order_relaxed);
+		if (tail == atomic_load_explicit(&q.head, memory_order_acquire))
+			return NULL;
+		struct ekka_entry *e = entry_at(tail);
+		if (!atomic_load_explicit(&e->ready, memory_order_acquire))
+			return NULL;
+		if (e->kind != EKKA_ENTRY_VOID)
+			return e;
+		ekka_queue_pop(e);
+	}
+}
+
+struct ekka_entry *ekka_queue_peek(unsigned ms)
+{
+	uint32_t seq = atomic_load(&q.news.seq);
+	struct ekka_entry *e = try_peek();
+
+	if (e || ms == 0)
+		return e;
+	ekka_signal_wait(&q.news, seq, ms);
+	return try_peek();
+}
+
+void ekka_queue_pop(struct ekka_entry *e)
+{
+	atomic_fetch_add_explicit(&q.tail, e->bytes, memory_order_release);
+	ekka_signal_raise(&q.room);
+}
+
+uint64_t ekka_queue_position(void)
+{
+	return atomic_load(&q.head);
+}
+
+uint64_t ekka_queue_taken(void)
+{
+	return atomic_load(&q.tail);
+}
+
+void ekka_queue_written(uint64_t position)
+{
+	atomic_store(&q.written, position);
+	ekka_signal_raise(&q.flushed);
+}
+
+bool ekka_queue_wait_written(uint64_t position)
+{
+	uint64_t last = 0;
+	unsigned idle_ms = 0;
+
+	ekka_queue_kick();
+	for (;;) {
+		uint32_t seq = atomic_load(&q.flushed.seq);
+		uint64_t progress = atomic_load(&q.written) + atomic_load(&q.tail);
+		if (atomic_load(&q.written) >= position)
+			return true;
+		idle_ms = progress != last ? 0 : idle_ms;
+		if (idle_ms >= EKKA_PATIENCE_MS)
+			return false;
+		last = progress;
+		if (!ekka_signal_wait(&q.flushed, seq, ROUND_MS))
+			idle_ms += ROUND_MS;
+	}
+}

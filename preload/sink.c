@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "preload/sink.h"
+
+#include "preload/blobset.h"
+#include "preload/conf.h"
+#include "preload/count.h"
+#include "preload/cuda.h"
+#include "preload/fd.h"
+#include "preload/init.h"
+#include "preload/intern.h"
+#include "preload/pool.h"
+#include "preload/process.h"
+#include "preload/queue.h"
+#include "preload/say.h"
+#include "preload/segment.h"
+#include "preload/snapshot.h"
+#include "preload/writer.h"
+#include "trace/hash.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+enum { STACK_BYTES = 512 << 10, IDLE_MS = 1000, STUCK_MS = 2000, BATCH_BYTES = 1 << 20, DATA_BYTES = 256 };
+
+static struct {
+	struct ekka_lock lock;		/* of starting and closing */
+	_Atomic bool running, closing;
+	_Atomic bool ended;
+	struct ekka_signal end;
+	_Atomic unsigned generation;
+	_Atomic(const char *) blobs_closed;
+	const char *why;		/* of closing */
+	bool failed;			/* sink thread only: entries are thrown away */
+	bool said_blobs;
+} sink;
+
+unsigned ekka_segment_generation(void)
+{
+	return atomic_load_explicit(&sink.generation, memory_order_relaxed);
+}
+
+const char *ekka_sink_blobs_closed(void)
+{
+	return atomic_load_explicit(&sink.blobs_closed, memory_order_relaxed);
+}
+
+bool ekka_sink_running(void)
+{
+	return atomic_load_explicit(&sink.running, memory_order_acquire);
+}
+
+/* No more events can be written. */
+static void fail(const char *why)
+{
+	if (sink.failed)
+		return;
+	sink.failed = true;
+	ekka_stop("%s; recording has ended, the program goes on", why);
+}
+
+static void note_blobs_closed(void)
+{
+	const char *why = ekka_writer_blobs_closed();
+
+	atomic_store(&sink.blobs_closed, why);
+	if (!why || sink.said_blobs)
+		return;
+	sink.said_blobs = true;
+	if (strcmp(why, "disk") == 0)
+		ekka_say("%s; tensor bytes are no longer recorded", ekka_writer_trouble());
+	else
+		ekka_say("the budget is used up; new tensor bytes are no longer recorded (EKKA_BUDGET)");
+}
+
+static void flush(void)
+{
+	const char *why;
+
+	if (sink.failed)
+		return;
+	why = ekka_writer_flush();
+	note_blobs_closed();
+	if (why)
+		fail(why);
+}
+
+/* Room in the batch and in the budget for `bytes` of events. */
+static bool make_room(size_t bytes)
+{
+	if (ekka_writer_frames_room() < bytes)
+		flush();
+	if (!sink.failed && !ekka_writer_has_room(bytes)) {
+		flush();
+		fail("the budget is used up (EKKA_BUDGET)");
+	}
+	if (sink.failed)
+		ekka_count_drop("record", 1);
+	return !sink.failed;
+}
+
+static void put_data(const struct ekka_entry *e, const struct ekka_blob_id *id, const char *missing)
+{
+	struct ekka_rec_data rec = {
+		.event = e->data.event, .tensor = e->data.tensor, .phase = e->data.phase, .bytes = e->data.size,
+		.missing = missing,
+	};
+
+	if (missing)
+		ekka_count_drop(missing, 1);
+	else
+		rec.id = *id;
+	if (make_room(DATA_BYTES))
+		ekka_writer_data(&rec);
+}
+
+/* Stores bytes of a blob; notes it when they are lost. */
+static void store(const struct ekka_blob_id *id, uint64_t size, uint64_t offset, const void *p, size_t bytes)
+{
+	const char *why = sink.failed ? "disk" : ekka_writer_blob(id, size, offset, p, bytes);
+
+	if (why)
+		ekka_blobset_lose(id, why);
+	note_blobs_closed();
+}
+
+static void put_known(const struct ekka_entry *e, const struct ekka_blob_id *id)
+{
+	const char *lost;
+
+	(void)ekka_blobset_has(id, &lost);
+	put_data(e, id, lost);
+}
+
+static void put_piece(const struct ekka_entry *e)
+{
+	const char *lost;
+
+	(void)ekka_blobset_has(&e->data.id, &lost);
+	if (!lost)
+		store(&e->data.id, e->data.size, e->data.offset, e->payload, e->used);
+	if (e->data.offset + e->used == e->data.size)
+		put_known(e, &e->data.id);
+}
+
+static void put_copy(const struct ekka_entry *e)
+{
+	struct ekka_blob_id id;
+	const void *bytes = NULL;
+	const char *why = ekka_cuda_copy_wait(e->data.copy, &bytes);
+	bool full;
+
+	if (why) {
+		put_data(e, NULL, why);
+	} else {
+		id = ekka_blob_id_of(bytes, e->data.size);
+		if (ekka_blobset_add(&id, &full) || full)
+			store(&id, e->data.size, 0, bytes, e->data.size);
+		put_known(e, &id);
+	}
+	ekka_cuda_copy_release(e->data.copy);
+}
+
+static void process(const struct ekka_entry *e)
+{
+	if (e->generation != ekka_segment_generation()) {
+		if (e->kind == EKKA_ENTRY_COPY)
+			ekka_cuda_copy_release(e->data.copy);
+		return;
+	}
+	switch ((enum ekka_entry_kind)e->kind) {
+	case EKKA_ENTRY_FRAME:
+		if (make_room(e->used))
+			ekka_writer_frames(e->payload, e->used);
+		break;
+	case EKKA_ENTRY_BLOB:
+		store(&e->data.id, e->data.size, 0, e->payload, e->used);
+		put_known(e, &e->data.id);
+		break;
+	case EKKA_ENTRY_PIECE:
+		put_piece(e);
+		break;
+	case EKKA_ENTRY_KNOWN:
+		put_known(e, &e->data.id);
+		break;
+	case EKKA_ENTRY_ABORT:
+		ekka_blobset_lose(&e->data.id, "changed");
+		put_known(e, &e->data.id);
+		break;
+	case EKKA_ENTRY_COPY:
+		put_copy(e);
+		break;
+	case EKKA_ENTRY_VOID:
+		break;
+	}
+}
+
+/*
+ * A process whose main thread has called pthread_exit lives until its last thread ends: that must not be us. Then
+ * the main thread is a zombie, and every other task is one of ours.
+ */
+static bool engine_is_gone(void)
+{
+	char text[512];
+	const char *state;
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	state = strrchr(text, ')');
+	return state && state[1] == ' ' && state[2] == 'Z' && ekka_only_our_tasks(1 + ekka_pool_threads());
+}
+
+/* Entries until there is nothing to do any more: at closing, or when the engine's threads have all ended. */
+static void work(void)
+{
+	unsigned stuck_ms = 0;
+
+	for (;;) {
+		struct ekka_entry *e = ekka_queue_peek(0);
+		if (e) {
+			process(e);
+			ekka_queue_pop(e);
+			stuck_ms = 0;
+			if (ekka_writer_pending() >= BATCH_BYTES)
+				flush();
+			continue;
+		}
+		uint64_t taken = ekka_queue_taken();
+		flush();
+		ekka_queue_written(taken);
+		if (atomic_load(&sink.closing)) {
+			/* Somebody may be filling an entry still; not for ever. */
+			if (ekka_queue_position() == taken || stuck_ms >= STUCK_MS)
+				return;
+			stuck_ms += 10;
+			usleep(10000);
+		} else if (!ekka_queue_peek(IDLE_MS) && engine_is_gone()) {
+			return;
+		}
+	}
+}
+
+static void write_trailer(void)
+{
+	struct ekka_count drops[EKKA_COUNT_NAMES];
+	struct ekka_rec_close rec = {
+		.t_ns = ekka_now_ns(),
+		.events = atomic_load(&ekka_totals.events),
+		.seen_bytes = atomic_load(&ekka_totals.seen_bytes),
+		.stored_bytes = ekka_writer_blob_bytes(),
+		.dropped = drops,
+		.n_dropped = ekka_count_drops(drops),
+		.why = sink.why ? sink.why : "exit",
+	};
+
+	ekka_writer_close(&rec);
+}
+
+static void *sink_main(void *arg)
+{
+	const char *why;
+
+	(void)arg;
+	prctl(PR_SET_NAME, "ekkatrace");
+	why = ekka_writer_open();
+	if (why)
+		fail(why);
+	work();
+	ekka_pool_stop();
+	write_trailer();
+	atomic_store(&sink.ended, true);
+	ekka_signal_raise(&sink.end);
+	return NULL;
+}
+
+static bool start_thread(void)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t t;
+	bool ok = false;
+
+	if (pthread_attr_init(&attr) != 0)
+		return false;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	sigfillset(&all);
+	if (pthread_sigmask(SIG_SETMASK, &all, &old) == 0) {
+		ok = pthread_create(&t, &attr, sink_main, NULL) == 0;
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+	}
+	pthread_attr_destroy(&attr);
+	return ok;
+}
+
+/* Before the CUDA driver shuts down, at exit. */
+static void drain(void)
+{
+	if (ekka_sink_running())
+		(void)ekka_queue_wait_written(ekka_queue_position());
+}
+
+static bool start(void)
+{
+	static _Atomic bool told_cuda;
+
+	if (!ekka_queue_open(ekka_conf.memory)) {
+		ekka_stop("no memory for the queue (EKKA_MEMORY); nothing is recorded");
+		return false;
+	}
+	atomic_fetch_add(&sink.generation, 1);
+	ekka_blobset_clear();
+	ekka_intern_clear();
+	ekka_count_reset();
+	sink.failed = sink.said_blobs = false;
+	sink.why = NULL;
+	atomic_store(&sink.blobs_closed, NULL);
+	atomic_store(&sink.closing, false);
+	atomic_store(&sink.ended, false);
+	if (!start_thread()) {
+		ekka_stop("cannot start a thread; nothing is recorded");
+		return false;
+	}
+	if (!atomic_exchange(&told_cuda, true))
+		ekka_cuda_on_exit(drain);
+	return true;
+}
+
+bool ekka_sink_start(void)
+{
+	if (ekka_sink_running())
+		return true;
+	if (!ekka_lock_take(&sink.lock))
+		return false;
+	bool ok = ekka_sink_running() || (atomic_load(&ekka_state) == EKKA_STATE_ON && start());
+	atomic_store_explicit(&sink.running, ok, memory_order_release);
+	ekka_lock_release(&sink.lock);
+	return ok;
+}
+
+static void size_text(char *buf, size_t size, uint64_t bytes)
+{
+	static const char units[] = "KMGTP";
+	double v = (double)bytes / 1024;
+	unsigned u = 0;
+
+	for (; v >= 1024 && units[u + 1]; u++)
+		v /= 1024;
+	snprintf(buf, size, "%.1f %ciB", v, units[u]);
+}
+
+static void summary(void)
+{
+	struct ekka_count drops[EKKA_COUNT_NAMES];
+	unsigned n = ekka_count_drops(drops);
+	uint64_t dropped = 0, calls = atomic_load(&ekka_totals.events);
+	char size[32], missing[96] = "";
+
+	for (unsigned i = 0; i < n; i++)
+		dropped += drops[i].n;
+	if (dropped)
+		snprintf(missing, sizeof(missing), ", %llu things left out (%s%s)", (unsigned long long)dropped, drops[0].name,
+			 n > 1 ? ", ..." : "");
+	size_text(size, sizeof(size), ekka_writer_bytes());
+	ekka_say("%llu call%s, %s in %s%s", (unsigned long long)calls, calls == 1 ? "" : "s", size, ekka_segment_shown(),
+		 missing);
+}
+
+void ekka_sink_close(const char *why)
+{
+	if (!ekka_lock_take(&sink.lock))
+		return;
+	if (!ekka_sink_running())
+		goto unlock;
+	atomic_store(&sink.running, false);
+	sink.why = why;
+	atomic_store(&sink.closing, true);
+	/* Not only for what is queued now: the trailer comes after it. */
+	(void)ekka_queue_wait_written(ekka_queue_position());
+	for (unsigned ms = 0; !atomic_load(&sink.ended) && ms < EKKA_PATIENCE_MS; ms += 100) {
+		uint32_t seq = atomic_load(&sink.end.seq);
+		ekka_queue_kick();
+		if (!atomic_load(&sink.ended))
+			ekka_signal_wait(&sink.end, seq, 100);
+	}
+	if (!ekka_conf.quiet && !sink.failed)
+		summary();
+unlock:
+	ekka_lock_release(&sink.lock);
+}
+
+void ekka_sink_forget(void)
+{
+	sink.lock = (struct ekka_lock){ 0 };
+	sink.end = (struct ekka_signal){ 0 };
+	atomic_store(&sink.running, false);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "preload/writer.h"
+
+#include "preload/conf.h"
+#include "preload/fd.h"
+#include "preload/lock.h"
+#include "preload/pool.h"
+#include "preload/segment.h"
+#include "trace/chunk.h"
+#include "trace/hash.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum {
+	GROUP = 8,			/* chunks compressed at a time */
+	HEAD_BYTES = 512,		/* more than a chunk's head takes */
+	EVENTS_BATCH = 1 << 20,
+	BLOBS_BATCH = 2 * (EKKA_CHUNK_BYTES + HEAD_BYTES),
+	CLOSE_BYTES = 16 << 10,		/* kept free in the budget for the trailer */
+	EVENTS_SHARE = 16,		/* one part in 16 of the budget is for events only */
+	MAX_SEGMENTS = 10000,
+};
+
+struct file {
+	struct ekka_fd fd;
+	char path[4096];
+	uint64_t offset;		/* bytes written */
+	struct ekka_buf batch;
+};
+
+static struct {
+	struct file events, blobs;
+	uint64_t budget;
+	const char *blobs_closed;	/* why no more blobs are stored */
+	uint8_t *memory;		/* batches and scratch, one mapping */
+	uint8_t *scratch[GROUP];
+	ZSTD_CCtx *cctx[EKKA_POOL_MAX];
+	char why[4400];
+} w = { .events.fd.fd = -1, .blobs.fd.fd = -1 };
+
+static bool get_memory(void)
+{
+	size_t scratch = (ekka_chunk_scratch_bytes() + 4095) & ~(size_t)4095;
+
+	if (w.memory)
+		return true;
+	void *p = mmap(NULL, EVENTS_BATCH + BLOBS_BATCH + GROUP * scratch, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return false;
+	w.memory = p;
+	w.events.batch = (struct ekka_buf){ .data = w.memory, .cap = EVENTS_BATCH };
+	w.blobs.batch = (struct ekka_buf){ .data = w.memory + EVENTS_BATCH, .cap = BLOBS_BATCH };
+	for (size_t i = 0; i < GROUP; i++)
+		w.scratch[i] = w.memory + EVENTS_BATCH + BLOBS_BATCH + i * scratch;
+	/* Without a context chunks are stored as they are. */
+	for (unsigned i = 0; i < EKKA_POOL_MAX && ekka_conf.compress > 0; i++)
+		w.cctx[i] = ZSTD_createCCtx();
+	return true;
+}
+
+static const char *trouble(const char *what, const char *path)
+{
+	snprintf(w.why, sizeof(w.why), "cannot %s %.4000s: %s", what, path, strerrordesc_np(errno));
+	return w.why;
+}
+
+static uint64_t used_bytes(void)
+{
+	return w.events.offset + w.events.batch.len + w.blobs.offset + w.blobs.batch.len;
+}
+
+static const char *create_files(void)
+{
+	const char *dir = ekka_segment_dir();
+
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return trouble("create", dir);
+	for (int n = 0; n < MAX_SEGMENTS; n++) {
+		snprintf(w.events.path, sizeof(w.events.path), "%s/events-%d-%d.ekka", dir, (int)getpid(), n);
+		snprintf(w.blobs.path, sizeof(w.blobs.path), "%s/blobs-%d-%d.ekka", dir, (int)getpid(), n);
+		if (ekka_fd_create(&w.events.fd, w.events.path) != 0) {
+			if (errno == EEXIST)
+				continue;
+			return trouble("create", w.events.path);
+		}
+		if (ekka_fd_create(&w.blobs.fd, w.blobs.path) != 0) {
+			const char *why = trouble("create", w.blobs.path);
+			unlink(w.events.path);
+			ekka_fd_close(&w.events.fd);
+			return why;
+		}
+		return NULL;
+	}
+	errno = EEXIST;
+	return trouble("create", w.events.path);
+}
+
+static void set_budget(void)
+{
+	struct statvfs fs;
+
+	w.budget = ekka_conf.budget;
+	if (w.budget == 0)
+		w.budget = statvfs(ekka_segment_dir(), &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize / 2 : UINT64_MAX;
+}
+
+const char *ekka_writer_open(void)
+{
+	const char *why;
+	struct ekka_rec_open rec;
+
+	w.events.offset = w.blobs.offset = 0;
+	w.blobs_closed = NULL;
+	if (!get_memory())
+		return "no memory for the writer";
+	w.events.batch.len = w.blobs.batch.len = 0;
+	why = create_files();
+	if (why)
+		return why;
+	set_budget();
+	ekka_segment_describe(&rec);
+	/* "First frame of every file." */
+	ekka_encode_open(&w.blobs.batch, &rec);
+	ekka_encode_open(&w.events.batch, &rec);
+	return ekka_writer_flush();
+}
+
+/* Writes the batch; on failure the file is cut back to whole frames as far as that is possible. */
+static const char *flush_file(struct file *f)
+{
+	size_t done = 0;
+
+	if (f->batch.len == 0)
+		return NULL;
+	if (!ekka_fd_check(&f->fd, f->path)) {
+		snprintf(w.why, sizeof(w.why), "lost %.4000s: the program closed its descriptor", f->path);
+		return w.why;
+	}
+	while (done < f->batch.len) {
+		ssize_t n = pwrite(f->fd.fd, f->batch.data + done, f->batch.len - done, (off_t)(f->offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			if (n == 0)
+				errno = ENOSPC;
+			const char *why = trouble("write", f->path);
+			(void)!ftruncate(f->fd.fd, (off_t)f->offset);
+			return why;
+		}
+		done += (size_t)n;
+	}
+	f->offset += done;
+	f->batch.len = 0;
+	return NULL;
+}
+
+const char *ekka_writer_flush(void)
+{
+	const char *why = flush_file(&w.blobs);
+
+	if (why && !w.blobs_closed) {
+		/* Events are worth having without tensor bytes; the caller says why they are missing. */
+		w.blobs_closed = "disk";
+		w.blobs.batch.len = 0;
+	}
+	return flush_file(&w.events);
+}
+
+const char *ekka_writer_blobs_closed(void)
+{
+	return w.blobs_closed;
+}
+
+const char *ekka_writer_trouble(void)
+{
+	return w.why;
+}
+
+void ekka_writer_frames(const uint8_t *frames, size_t bytes)
+{
+	struct ekka_buf *b = &w.events.batch;
+
+	memcpy(b->data + b->len, frames, bytes);
+	b->len += bytes;
+}
+
+bool ekka_writer_has_room(size_t bytes)
+{
+	return used_bytes() + bytes + CLOSE_BYTES <= w.budget;
+}
+
+size_t ekka_writer_frames_room(void)
+{
+	return w.events.batch.cap - w.events.batch.len;
+}
+
+void ekka_writer_data(const struct ekka_rec_data *rec)
+{
+	ekka_encode_data(&w.events.batch, rec);
+}
+
+struct group {
+	const struct ekka_blob_id *id;
+	uint64_t size, offset;
+	const uint8_t *p;
+	size_t bytes;
+	struct ekka_rec_chunk rec[GROUP];
+	const void *data[GROUP];
+};
+
+static void make_chunk(void *arg, unsigned i, unsigned worker)
+{
+	struct group *g = arg;
+	size_t at = (size_t)i * EKKA_CHUNK_BYTES;
+	uint32_t raw = (uint32_t)(g->bytes - at < EKKA_CHUNK_BYTES ? g->bytes - at : EKKA_CHUNK_BYTES);
+
+	ekka_chunk_make(w.cctx[worker], (int)ekka_conf.compress, g->id, g->size, g->offset + at, g->p + at, raw,
+			w.scratch[i], &g->rec[i], &g->data[i]);
+}
+
+static const char *put_chunk(const struct ekka_rec_chunk *rec, const void *data)
+{
+	struct ekka_buf *b = &w.blobs.batch;
+	uint64_t frame = HEAD_BYTES + rec->data_bytes;
+	uint64_t for_events = w.budget / EVENTS_SHARE;
+
+	if (used_bytes() + frame + for_events > w.budget) {
+		w.blobs_closed = "budget";
+		return w.blobs_closed;
+	}
+	if (b->len + frame > b->cap) {
+		(void)ekka_writer_flush();
+		if (w.blobs_closed)
+			return w.blobs_closed;
+	}
+	ekka_encode_chunk_head(b, rec);
+	memcpy(b->data + b->len, data, rec->data_bytes);
+	b->len += rec->data_bytes;
+	return NULL;
+}
+
+const char *ekka_writer_blob(const struct ekka_blob_id *id, uint64_t size, uint64_t offset, const void *p, size_t bytes)
+{
+	struct group g = { .id = id, .size = size };
+	const char *why = w.blobs_closed;
+
+	for (size_t at = 0; at < bytes && !why; at += g.bytes) {
+		g.offset = offset + at;
+		g.p = (const uint8_t *)p + at;
+		g.bytes = bytes - at < (size_t)GROUP * EKKA_CHUNK_BYTES ? bytes - at : (size_t)GROUP * EKKA_CHUNK_BYTES;
+		unsigned n = (unsigned)((g.bytes + EKKA_CHUNK_BYTES - 1) / EKKA_CHUNK_BYTES);
+		ekka_pool_run(make_chunk, &g, n);
+		for (unsigned i = 0; i < n && !why; i++)
+			why = put_chunk(&g.rec[i], g.data[i]);
+	}
+	return why;
+}
+
+size_t ekka_writer_pending(void)
+{
+	return w.events.batch.len + w.blobs.batch.len;
+}
+
+uint64_t ekka_writer_bytes(void)
+{
+	return w.events.offset + w.blobs.offset;
+}
+
+uint64_t ekka_writer_blob_bytes(void)
+{
+	return w.blobs.offset + w.blobs.batch.len;
+}
+
+void ekka_writer_close(const struct ekka_rec_close *rec)
+{
+	if (w.events.fd.fd >= 0) {
+		(void)ekka_writer_flush();
+		if (ekka_writer_frames_room() < CLOSE_BYTES)
+			w.events.batch.len = 0;
+		ekka_encode_close(&w.events.batch, rec);
+		(void)flush_file(&w.events);
+	}
+	ekka_fd_close(&w.events.fd);
+	ekka_fd_close(&w.blobs.fd);
+}
+
+void ekka_writer_forget(void)
+{
+	/* The parent's files stay open here until they can be told from the child's own: closing by identity. */
+	ekka_fd_close(&w.events.fd);
+	ekka_fd_close(&w.blobs.fd);
+	/* Contexts may be in the middle of a compression by a thread that is not here: leave them be. */
+	memset(w.cctx, 0, sizeof(w.cctx));
+	w.memory = NULL;
+}
