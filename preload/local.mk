@@ -1,7 +1,26 @@
-# files of preload/
-EXTRA_DIST += preload/capture.h preload/snapshot.h preload/conf.h preload/conf.def preload/conf.c
-EXTRA_DIST += preload/cuda.h
+# files of preload/: libekkatrace.so, and what it is made of as a library for the unit tests.
 include preload/cuda.mk
+
+EXTRA_DIST += preload/capture.h preload/conf.def
+noinst_LTLIBRARIES += libcapture.la
+libcapture_la_SOURCES = preload/capture.h preload/snapshot.h preload/cuda.h preload/conf.h preload/conf.c \
+	preload/lock.h preload/lock.c preload/guard.h preload/say.h preload/say.c preload/count.h preload/count.c \
+	preload/queue.h preload/queue.c preload/blobset.h preload/blobset.c preload/pool.h preload/pool.c \
+	preload/fd.h preload/fd.c preload/segment.h preload/segment.c preload/writer.h preload/writer.c \
+	preload/sink.h preload/sink.c preload/probe.h preload/probe.c preload/describe.c preload/intern.h preload/intern.c \
+	preload/snapshot_host.c preload/snapshot_device.c preload/event.c preload/resolve.h preload/resolve.c \
+	preload/init.h preload/init.c preload/process.h preload/process.c preload/dlsym.c preload/thunk.S
+libcapture_la_CFLAGS = $(AM_CFLAGS) -ftls-model=initial-exec
+
+if BUILD_SHIM
+lib_LTLIBRARIES += libekkatrace.la
+# nodelete: engines may dlclose us, but our thunks and threads stay. No DT_NEEDED but the C library.
+libekkatrace_la_SOURCES =
+libekkatrace_la_LIBADD = libcapture.la libstack.la libekkawrap.la $(CUDA_CAPTURE_LIBS) libtrace_encode.la $(SHIM_LIBS)
+libekkatrace_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,--version-script=$(EKKA_SPEC_MAP) \
+	-Wl,-z,nodelete -Wl,--as-needed -Wl,-z,defs
+libekkatrace_la_DEPENDENCIES = libcapture.la libstack.la libekkawrap.la $(CUDA_CAPTURE_LIBS) libtrace_encode.la $(EKKA_SPEC_MAP)
+endif
 
 # Call stacks, a library of its own so that its tests link it alone; goes into the shim.
 noinst_LTLIBRARIES += libstack.la

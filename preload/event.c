@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a wrapper's call to its records: order, depth, selection. Zone: inside the host process. */
+#include "config.h"
+
+#include "preload/conf.h"
+#include "preload/count.h"
+#include "preload/guard.h"
+#include "preload/init.h"
+#include "preload/intern.h"
+#include "preload/queue.h"
+#include "preload/sink.h"
+#include "preload/snapshot.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { CALL_BYTES = 16 << 10, RET_BYTES = 512 };
+
+_Thread_local struct ekka_thread ekka_self;
+
+/* Which functions include and exclude leave: 0 not asked yet, 1 wanted, 2 not. */
+static _Atomic uint8_t wanted[1 << 13];
+static _Atomic uint64_t n_calls;	/* outermost ones, for skip, count and every */
+
+static bool is_wanted(unsigned fn_id)
+{
+	uint8_t w = atomic_load_explicit(&wanted[fn_id % sizeof(wanted)], memory_order_relaxed);
+
+	if (w == 0) {
+		w = ekka_conf_wants(&ekka_conf, ekka_fns[fn_id].name) ? 1 : 2;
+		atomic_store_explicit(&wanted[fn_id % sizeof(wanted)], w, memory_order_relaxed);
+	}
+	return w == 1;
+}
+
+static bool is_selected(void)
+{
+	uint64_t n = atomic_fetch_add_explicit(&n_calls, 1, memory_order_relaxed);
+
+	if (n < ekka_conf.skip)
+		return false;
+	n -= ekka_conf.skip;
+	return n % ekka_conf.every == 0 && (ekka_conf.count == 0 || n / ekka_conf.every < ekka_conf.count);
+}
+
+/*
+ * Calls that a longjmp or an exception left behind lie below the frame that calls now: the stack grows down. A
+ * handler on another stack can be mistaken for that; it is then recorded as outermost.
+ */
+static void drop_abandoned(const struct ekka_call *call)
+{
+	while (ekka_self.top && (uintptr_t)ekka_self.top < (uintptr_t)call)
+		ekka_self.top = ekka_private(ekka_self.top)->parent;
+}
+
+static void init_call(struct ekka_call *call, unsigned fn_id, const void *caller)
+{
+	struct ekka_call_private *p = ekka_private(call);
+
+	call->fn = &ekka_fns[fn_id];
+	call->fn_id = fn_id;
+	call->caller = caller;
+	call->device_pointer_mode = false;
+	call->rec = (struct ekka_rec_call){
+		.device = -1, .args = call->args, .attrs = call->attrs, .tensors = call->tensors,
+	};
+	*p = (struct ekka_call_private){ .real = ekka_self.real, .generation = ekka_segment_generation() };
+}
+
+bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
+{
+	int state = atomic_load_explicit(&ekka_state, memory_order_acquire);
+
+	if (state != EKKA_STATE_ON) {
+		if (state != EKKA_STATE_NEW)
+			return false;
+		ekka_init();
+		if (atomic_load(&ekka_state) != EKKA_STATE_ON)
+			return false;
+	}
+	if (ekka_self.inside || !is_wanted(fn_id))
+		return false;
+	ekka_self.inside = true;
+	call->saved_errno = errno;
+	uint32_t fp = ekka_fp_enter();
+	if (ekka_in_child())
+		ekka_child_start();
+	drop_abandoned(call);
+	init_call(call, fn_id, caller);
+	struct ekka_call_private *p = ekka_private(call);
+	struct ekka_call *parent = ekka_self.top;
+	p->fp = fp;
+	p->parent = parent;
+	p->muted = parent ? ekka_private(parent)->muted : !is_selected() || !ekka_sink_start();
+	p->generation = ekka_segment_generation();
+	call->outermost = !parent;
+	call->describe = !p->muted;
+	call->full = call->describe && !parent && ekka_conf.level == EKKA_LEVEL_FULL;
+	if (parent) {
+		call->rec.parent = parent->rec.event;
+		call->rec.depth = parent->rec.depth + 1;
+	}
+	ekka_self.top = call;
+	return true;
+}
+
+void ekka_call_enter_part(struct ekka_call *part, struct ekka_call *first, unsigned group)
+{
+	const struct ekka_call_private *f = ekka_private(first);
+
+	ekka_self.inside = true;
+	part->saved_errno = errno;
+	uint32_t fp = ekka_fp_enter();
+	init_call(part, first->fn_id, first->caller);
+	struct ekka_call_private *p = ekka_private(part);
+	p->fp = fp;
+	p->real = f->real;
+	p->generation = f->generation;
+	p->muted = f->muted;
+	p->part = true;
+	part->device_pointer_mode = first->device_pointer_mode;
+	part->outermost = first->outermost;
+	part->describe = first->describe;
+	part->full = first->full;
+	part->rec.parent = first->rec.parent;
+	part->rec.depth = first->rec.depth;
+	part->rec.group = group;
+	part->rec.stack = first->rec.stack;
+}
+
+void ekka_call_drop_parts(struct ekka_call *call, uint64_t n)
+{
+	if (!ekka_private(call)->muted)
+		ekka_count_drop("group", n);
+}
+
+static size_t encode_call(struct ekka_buf *b, const void *r) { return ekka_encode_call(b, r); }
+static size_t encode_ret(struct ekka_buf *b, const void *r) { return ekka_encode_ret(b, r); }
+static size_t encode_end(struct ekka_buf *b, const void *r) { return ekka_encode_end(b, r); }
+
+/* Numbers the event and queues its call record; the number is taken only if there is room for it. */
+static bool push_call(struct ekka_call *call)
+{
+	struct ekka_entry *e = ekka_queue_reserve(CALL_BYTES, ekka_conf.when_full == EKKA_BLOCK);
+	struct ekka_buf buf = { 0 };
+
+	if (!e)
+		return false;
+	call->rec.event = atomic_fetch_add(&ekka_totals.events, 1) + 1;
+	buf.data = e->payload;
+	buf.cap = CALL_BYTES;
+	encode_call(&buf, &call->rec);
+	e->kind = buf.len ? EKKA_ENTRY_FRAME : EKKA_ENTRY_VOID;
+	e->used = buf.len;
+	e->generation = ekka_private(call)->generation;
+	ekka_queue_commit(e);
+	return true;
+}
+
+static bool record_begin(struct ekka_call *call)
+{
+	struct ekka_call_private *p = ekka_private(call);
+	struct ekka_rec_call *rec = &call->rec;
+
+	if (ekka_self.tid == 0)
+		ekka_self.tid = (int32_t)syscall(SYS_gettid);
+	rec->tid = ekka_self.tid;
+	rec->t_ns = ekka_now_ns();
+	rec->fn = ekka_intern_fn(call->fn_id, p->real);
+	if (rec->fn == 0)
+		return false;
+	if (rec->depth == 0 && !p->part)
+		rec->stack = ekka_intern_stack(call->caller);
+	if (rec->device >= 0)
+		ekka_intern_device(rec->device);
+	return push_call(call);
+}
+
+static void leave(struct ekka_call *call)
+{
+	ekka_fp_leave(ekka_private(call)->fp);
+	errno = call->saved_errno;
+	ekka_self.inside = false;
+}
+
+void ekka_call_begin(struct ekka_call *call)
+{
+	struct ekka_call_private *p = ekka_private(call);
+
+	if (p->muted)
+		goto out;
+	if (!record_begin(call)) {
+		p->muted = true;
+		ekka_count_drop("event", 1);
+		goto out;
+	}
+	if (call->full && !call->rec.bad_args) {
+		ekka_snapshot_host(call, EKKA_PRE);
+		ekka_snapshot_device(call, EKKA_PRE);
+	}
+	if (ekka_conf.sync && !ekka_queue_wait_written(ekka_queue_position()))
+		ekka_count_drop("sync", 1);
+	ekka_queue_kick();
+out:
+	leave(call);
+}
+
+static void record_end(struct ekka_call *call, const struct ekka_value *value)
+{
+	struct ekka_rec_ret ret = { .event = call->rec.event, .t_ns = ekka_now_ns() };
+	struct ekka_rec_end end = { .event = call->rec.event };
+
+	if (value)
+		ret.value = *value;
+	bool ok = ekka_push_record(RET_BYTES, encode_ret, &ret);
+	if (call->full && !call->rec.bad_args) {
+		ekka_snapshot_host(call, EKKA_POST);
+		ekka_snapshot_device(call, EKKA_POST);
+	}
+	end.t_ns = ekka_now_ns();
+	if (!ok || !ekka_push_record(RET_BYTES, encode_end, &end))
+		ekka_count_drop("end", 1);
+	ekka_queue_kick();
+}
+
+void ekka_call_end(struct ekka_call *call, const struct ekka_value *ret)
+{
+	struct ekka_call_private *p = ekka_private(call);
+
+	if (!p->part)
+		ekka_self.top = p->parent;
+	if (p->muted || atomic_load(&ekka_state) != EKKA_STATE_ON || ekka_self.inside)
+		return;
+	ekka_self.inside = true;
+	call->saved_errno = errno;
+	p->fp = ekka_fp_enter();
+	/* Not in a child that was forked meanwhile, nor after a new segment began: the event's number means nothing there. */
+	if (!ekka_in_child() && p->generation == ekka_segment_generation() && ekka_sink_running())
+		record_end(call, ret);
+	leave(call);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "preload/intern.h"
+
+#include "preload/conf.h"
+#include "preload/count.h"
+#include "preload/cuda.h"
+#include "preload/queue.h"
+#include "preload/resolve.h"
+#include "preload/snapshot.h"
+#include "preload/stack.h"
+
+#include <link.h>
+#include <string.h>
+
+enum { FN_SLOTS = 4096, STACK_SLOTS = 1 << 16, MAX_DEVICES = 64, MAPS_BYTES = 48 << 10, SMALL_BYTES = 8 << 10 };
+
+static struct {
+	struct ekka_lock lock;
+	struct { const void *real; unsigned fn_id; uint32_t id; } fns[FN_SLOTS];
+	uint32_t n_fns;
+	/* Open addressing by hash; when it is half full, further new stacks are written again and again. */
+	struct { uint64_t hash, id; } stacks[STACK_SLOTS];
+	uint64_t n_stacks, last_stack;
+	_Atomic bool devices[MAX_DEVICES];
+} tab;
+
+bool ekka_push_record(size_t max, size_t (*encode)(struct ekka_buf *, const void *), const void *rec)
+{
+	struct ekka_entry *e = ekka_queue_reserve(max, ekka_conf.when_full == EKKA_BLOCK);
+	struct ekka_buf buf = { 0 };
+
+	if (!e)
+		return false;
+	buf.data = e->payload;
+	buf.cap = max;
+	e->kind = encode(&buf, rec) ? EKKA_ENTRY_FRAME : EKKA_ENTRY_VOID;
+	e->used = buf.len;
+	e->generation = ekka_segment_generation();
+	bool ok = e->kind == EKKA_ENTRY_FRAME;
+	ekka_queue_commit(e);
+	return ok;
+}
+
+static size_t encode_fn(struct ekka_buf *b, const void *r) { return ekka_encode_fn(b, r); }
+static size_t encode_stack(struct ekka_buf *b, const void *r) { return ekka_encode_stack(b, r); }
+static size_t encode_maps(struct ekka_buf *b, const void *r) { return ekka_encode_maps(b, r); }
+static size_t encode_device(struct ekka_buf *b, const void *r) { return ekka_encode_device(b, r); }
+
+/* The build-id note of the object that contains p, found through its program headers in memory. */
+static const uint8_t *build_id(const void *p, unsigned *ret_len)
+{
+	const char *base = ekka_object_base(p);
+	const ElfW(Ehdr) *ehdr = (const void *)base;
+
+	*ret_len = 0;
+	if (!base || memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0)
+		return NULL;
+	const ElfW(Phdr) *ph = (const void *)(base + ehdr->e_phoff);
+	for (unsigned i = 0; i < ehdr->e_phnum; i++) {
+		if (ph[i].p_type != PT_NOTE || ph[i].p_offset != ph[i].p_vaddr)
+			continue;	/* not in the first mapping: then its place needs the load bias */
+		const char *at = base + ph[i].p_offset, *end = at + ph[i].p_filesz;
+		while ((size_t)(end - at) >= sizeof(ElfW(Nhdr))) {
+			const ElfW(Nhdr) *note = (const void *)at;
+			const char *name = at + sizeof(*note);
+			const char *desc = name + ((note->n_namesz + 3) & ~3u);
+			if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && memcmp(name, "GNU", 4) == 0) {
+				*ret_len = note->n_descsz;
+				return (const uint8_t *)desc;
+			}
+			at = desc + ((note->n_descsz + 3) & ~3u);
+		}
+	}
+	return NULL;
+}
+
+static bool push_fn(uint32_t id, unsigned fn_id, const void *real)
+{
+	const struct ekka_fn *fn = &ekka_fns[fn_id];
+	const char *path = ekka_object_path(real);
+	struct ekka_rec_fn rec = {
+		.id = id, .name = fn->name, .library = fn->library, .op = fn->op, .object = path && path[0] ? path : "?",
+		.args = fn->args, .n_args = fn->n_args,
+	};
+
+	rec.build_id = build_id(real, &rec.build_id_len);
+	return ekka_push_record(SMALL_BYTES, encode_fn, &rec);
+}
+
+uint32_t ekka_intern_fn(unsigned fn_id, const void *real)
+{
+	uint64_t h = ((uint64_t)(uintptr_t)real ^ (uint64_t)fn_id << 40) * 0x9e3779b97f4a7c15u >> 52;
+	uint32_t id = 0;
+
+	if (!ekka_lock_take(&tab.lock))
+		return 0;
+	for (;; h++) {
+		h %= FN_SLOTS;
+		if (tab.fns[h].id == 0) {
+			/* One slot stays free: the search ends there. */
+			if (tab.n_fns + 1 < FN_SLOTS && push_fn(tab.n_fns + 1, fn_id, real)) {
+				id = ++tab.n_fns;
+				tab.fns[h].real = real;
+				tab.fns[h].fn_id = fn_id;
+				tab.fns[h].id = id;
+			}
+			break;
+		}
+		if (tab.fns[h].real == real && tab.fns[h].fn_id == fn_id) {
+			id = tab.fns[h].id;
+			break;
+		}
+	}
+	ekka_lock_release(&tab.lock);
+	return id;
+}
+
+static void emit_maps(const struct ekka_rec_maps *rec, void *arg)
+{
+	(void)arg;
+	if (!ekka_push_record(MAPS_BYTES, encode_maps, rec))
+		ekka_count_drop("maps", 1);
+}
+
+static uint64_t push_stack(const struct ekka_stack *st)
+{
+	struct ekka_rec_stack rec = {
+		.id = tab.last_stack + 1, .pc = st->pc, .n_pc = st->n_pc, .py = st->py, .n_py = st->n_py,
+	};
+	size_t max = SMALL_BYTES + st->text_len;
+
+	if (!ekka_push_record(max, encode_stack, &rec))
+		return 0;
+	return ++tab.last_stack;
+}
+
+uint64_t ekka_intern_stack(const void *caller)
+{
+	struct ekka_stack st;
+	uint64_t hash, id;
+
+	if (ekka_conf.stack == 0)
+		return 0;
+	ekka_stack_capture(&st, caller, (unsigned)ekka_conf.stack);
+	hash = ekka_stack_hash(&st) | 1;
+	if (!ekka_lock_take(&tab.lock))
+		return 0;
+	uint64_t i = hash >> 8;
+	for (;; i++) {
+		i %= STACK_SLOTS;
+		if (tab.stacks[i].id == 0 || tab.stacks[i].hash == hash)
+			break;
+	}
+	id = tab.stacks[i].id;
+	if (id == 0) {
+		ekka_maps_update(emit_maps, NULL);
+		id = push_stack(&st);
+		if (id && tab.n_stacks < STACK_SLOTS / 2) {
+			tab.stacks[i].hash = hash;
+			tab.stacks[i].id = id;
+			tab.n_stacks++;
+		}
+	}
+	ekka_lock_release(&tab.lock);
+	return id;
+}
+
+void ekka_intern_device(int32_t ordinal)
+{
+	struct ekka_rec_device rec;
+
+	if (ordinal < 0 || ordinal >= MAX_DEVICES || atomic_load(&tab.devices[ordinal]))
+		return;
+	if (!ekka_lock_take(&tab.lock))
+		return;
+	if (!atomic_load(&tab.devices[ordinal]) && ekka_cuda_device(ordinal, &rec) &&
+	    ekka_push_record(SMALL_BYTES, encode_device, &rec))
+		atomic_store(&tab.devices[ordinal], true);
+	ekka_lock_release(&tab.lock);
+}
+
+void ekka_intern_forget(void)
+{
+	memset(&tab, 0, sizeof(tab));
+	ekka_maps_reset();
+}
+
+void ekka_intern_clear(void)
+{
+	if (!ekka_lock_take(&tab.lock))
+		return;
+	if (tab.n_fns == 0 && tab.last_stack == 0)
+		goto unlock;
+	memset(tab.fns, 0, sizeof(tab.fns));
+	memset(tab.stacks, 0, sizeof(tab.stacks));
+	memset(tab.devices, 0, sizeof(tab.devices));
+	tab.n_fns = 0;
+	tab.n_stacks = tab.last_stack = 0;
+	ekka_maps_reset();
+unlock:
+	ekka_lock_release(&tab.lock);
+}
