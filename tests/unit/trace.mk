@@ -1,3 +1,4 @@
+include tests/golden/local.mk
 EXTRA_DIST += tests/unit/trace/trace_builder.h
 if HAVE_CRITERION
 trace_tests = tests/unit/trace/test_encode tests/unit/trace/test_chunk tests/unit/trace/test_reader \
