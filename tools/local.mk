@@ -11,21 +11,25 @@ noinst_LTLIBRARIES += libtools.la
 libtools_la_SOURCES = tools/command.h tools/options.h tools/options.c tools/message.h tools/message.c \
 	tools/term.h tools/term.c tools/text.h tools/text.c tools/json.h tools/json.c \
 	tools/shim.h tools/shim.c tools/program.h tools/program.c tools/spawn.h tools/spawn.c \
-	tools/trace_dir.h tools/trace_dir.c tools/probe.h tools/probe.c
+	tools/trace_dir.h tools/trace_dir.c tools/probe.h tools/probe.c tools/event.h tools/event.c \
+	tools/caller.h tools/caller.c tools/slice.h tools/slice.c tools/tensor_view.h tools/tensor_view.c
 libtools_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS) $(DW_CFLAGS) \
 	-DEKKA_LIBDIR='"$(libdir)"' -DEKKA_PKGLIBDIR='"$(pkglibdir)"'
 libtools_la_LIBADD = $(JSON_LIBS) $(DW_LIBS)
 
 bin_PROGRAMS += tools/ekka
 tools_ekka_SOURCES = tools/ekka.c tools/command.c tools/commands.c tools/dump_table.c \
-	tools/cmd_record.c tools/cmd_doctor.c tools/cmd_help.c preload/conf.c
+	tools/cmd_record.c tools/cmd_log.c tools/cmd_show.c tools/cmd_fsck.c tools/cmd_doctor.c tools/cmd_help.c \
+	tools/open.h tools/open.c tools/show.h tools/show_event.c tools/show_json.c tools/show_values.c \
+	preload/conf.c
 tools_ekka_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS)
-tools_ekka_LDADD = libtools.la
+tools_ekka_LDADD = libtools.la libsymbolize.la libspec.la libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) -lm
 
 # One man page per command: head, synopsis and options from the command table, the prose from tools/man/.
 # They are made by running the new ekka, so a cross build needs a way to run it.
-man_prose = tools/man/ekka.roff tools/man/record.roff tools/man/doctor.roff tools/man/help.roff
-man_pages = tools/ekka.1 tools/ekka-record.1 tools/ekka-doctor.1 tools/ekka-help.1
+man_prose = tools/man/ekka.roff tools/man/record.roff tools/man/log.roff tools/man/show.roff tools/man/fsck.roff \
+	tools/man/doctor.roff tools/man/help.roff
+man_pages = tools/ekka.1 tools/ekka-record.1 tools/ekka-log.1 tools/ekka-show.1 tools/ekka-fsck.1 tools/ekka-doctor.1 tools/ekka-help.1
 EXTRA_DIST += $(man_prose) tools/completion.bash
 man_MANS = $(man_pages)
 completiondir = $(datadir)/bash-completion/completions

@@ -30,7 +30,7 @@ for c in $commands; do
 	cmp -s out by-h || fail "$c --help and $c -h differ"
 	# Every option of -h is in the man page and the other way round.
 	sed -n 's/^  \(-., \)\{0,1\}\(--[a-z-]*\).*/\2/p' out | sort >by-h
-	sed -n '/^\.SH OPTIONS/,/^\.SH EXIT/p' "$page" | sed -n 's/^\.B \(\\-., \)\{0,1\}\(\\-\\-[a-z\\-]*\).*/\2/p' | sed 's/\\//g' | sort >by-man
+	sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' "$page" | sed -n 's/^\.B \(\\-., \)\{0,1\}\(\\-\\-[a-z\\-]*\).*/\2/p' | sed 's/\\//g' | sort >by-man
 	cmp -s by-h by-man || fail "options of -h and of the man page differ: $(diff by-h by-man | tr '\n' ' ')"
 	run "$c" --no-such-option
 	expect_status 129

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists events, one at a time: a trace of any size needs the memory of one. */
+#include "tools/caller.h"
+#include "tools/command.h"
+#include "tools/event.h"
+#include "tools/json.h"
+#include "tools/message.h"
+#include "tools/open.h"
+#include "tools/term.h"
+#include "tools/text.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <string.h>
+
+static struct {
+	bool json, incomplete;
+	const char *only;
+	uint64_t depth, thread, from, to;
+} opt;
+
+const struct ekka_option ekka_log_options[] = {
+	{ .kind = EKKA_OPT_FLAG, .name = "json", .value = &opt.json, .help = "print one JSON object a line" },
+	{ .kind = EKKA_OPT_TEXT, .name = "only", .metavar = "GLOB", .value = &opt.only,
+	  .help = "only functions whose names match" },
+	{ .kind = EKKA_OPT_NUMBER, .name = "depth", .metavar = "N", .value = &opt.depth,
+	  .help = "only calls nested at most N deep; 0: those of the program itself (default: all)" },
+	{ .kind = EKKA_OPT_NUMBER, .name = "thread", .metavar = "TID", .value = &opt.thread, .help = "only calls of this thread" },
+	{ .kind = EKKA_OPT_NUMBER, .name = "from", .metavar = "EVENT", .value = &opt.from, .help = "begin with this event" },
+	{ .kind = EKKA_OPT_NUMBER, .name = "to", .metavar = "EVENT", .value = &opt.to, .help = "end with this event" },
+	{ .kind = EKKA_OPT_FLAG, .name = "incomplete", .value = &opt.incomplete,
+	  .help = "only calls that did not finish or whose bytes are missing" },
+	EKKA_OPTIONS_END
+};
+
+enum { NAME_COLUMNS = 24, SHAPE_COLUMNS = 26, DTYPE_COLUMNS = 10, STATUS_COLUMNS = 12, NUMBER_COLUMNS = 7 };
+enum { FIXED_COLUMNS = NUMBER_COLUMNS + NAME_COLUMNS + SHAPE_COLUMNS + DTYPE_COLUMNS + STATUS_COLUMNS + 10 };
+
+static bool wanted(const struct ekka_event *e, unsigned n_missing)
+{
+	return (!opt.only || fnmatch(opt.only, e->fn->name, 0) == 0) && e->call.depth <= opt.depth &&
+	       (!opt.thread || (uint64_t)e->call.tid == opt.thread) &&
+	       (!opt.incomplete || e->state != EKKA_EVENT_COMPLETE || n_missing);
+}
+
+static struct json_object *missing_json(const struct ekka_event *e, const struct ekka_missing *missing, unsigned n)
+{
+	struct json_object *list = ekka_json_array();
+
+	for (unsigned i = 0; i < n; i++) {
+		struct json_object *o = ekka_json_object();
+
+		ekka_json_add_text(o, "tensor", e->call.tensors[missing[i].tensor].name);
+		ekka_json_add_text(o, "phase", ekka_phase_name(missing[i].phase));
+		ekka_json_add_text(o, "why", missing[i].why);
+		ekka_json_append(list, o);
+	}
+	return list;
+}
+
+static void print_json(struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_missing *missing,
+		       unsigned n_missing)
+{
+	struct json_object *o = ekka_json_object();
+	char text[1024];
+
+	ekka_json_add_uint(o, "event", e->number);
+	ekka_json_add_text(o, "name", e->fn->name);
+	ekka_json_add_uint(o, "depth", e->call.depth);
+	ekka_json_add_text(o, "status", ekka_event_state_name(e->state));
+	ekka_json_add(o, "missing", missing_json(e, missing, n_missing));
+	ekka_json_add_text(o, "library", e->fn->library);
+	ekka_json_add_text(o, "op", e->fn->op);
+	ekka_json_add_text(o, "shapes", ekka_event_shapes(e, text, sizeof(text)));
+	ekka_json_add_text(o, "dtype", ekka_event_dtypes(e, text, sizeof(text)));
+	ekka_json_add_uint(o, "parent", e->call.parent);
+	ekka_json_add_uint(o, "group", e->call.group);
+	ekka_json_add_int(o, "pid", e->segment->open.pid);
+	ekka_json_add_int(o, "tid", e->call.tid);
+	ekka_json_add_int(o, "device", e->call.device);
+	ekka_json_add_uint(o, "t_ns", e->call.t_ns - e->segment->open.mono_ns);
+	ekka_json_add(o, "duration_ns", e->state == EKKA_EVENT_BEGUN ? NULL : json_object_new_uint64(e->ret_ns - e->call.t_ns));
+	ekka_json_add_text(o, "bad_args", e->call.bad_args);
+	ekka_json_add_text(o, "caller", ekka_callers_line(callers, e));
+	ekka_json_print(o, false);
+}
+
+static void print_head(void)
+{
+	printf("%s%*s  %-*s  %-*s  %-*s  %-*s  %s%s\n", ekka_colour(EKKA_BOLD), NUMBER_COLUMNS, "EVENT", NAME_COLUMNS,
+	       "FUNCTION", SHAPE_COLUMNS, "SHAPES", DTYPE_COLUMNS, "DTYPE", STATUS_COLUMNS, "STATUS", "CALLER",
+	       ekka_colour(EKKA_PLAIN));
+}
+
+static void print_row(struct ekka_callers *callers, const struct ekka_event *e, unsigned n_missing)
+{
+	unsigned width = ekka_term_width();
+	unsigned indent = e->call.depth < 8 ? e->call.depth : 8;
+	bool fine = e->state == EKKA_EVENT_COMPLETE && !n_missing && !e->call.bad_args;
+	char text[1024], name[256], shapes[256], caller[1024], status[32];
+
+	if (e->state == EKKA_EVENT_COMPLETE && e->call.bad_args)
+		snprintf(status, sizeof(status), "bad args");
+	else if (n_missing)
+		snprintf(status, sizeof(status), "%s -%u", ekka_event_state_name(e->state), n_missing);
+	else
+		snprintf(status, sizeof(status), "%s", ekka_event_state_name(e->state));
+	ekka_text_fit(e->fn->name, NAME_COLUMNS - indent, name, sizeof(name));
+	ekka_text_fit(ekka_event_shapes(e, text, sizeof(text)), width ? SHAPE_COLUMNS : 0, shapes, sizeof(shapes));
+	ekka_text_fit(ekka_callers_line(callers, e), width > FIXED_COLUMNS ? width - FIXED_COLUMNS : width ? 1 : 0,
+		      caller, sizeof(caller));
+	printf("%*" PRIu64 "  %*s%-*s  %-*s  %-*s  %s%-*s%s  %s\n", NUMBER_COLUMNS, e->number, (int)indent, "",
+	       NAME_COLUMNS - (int)indent, name, SHAPE_COLUMNS, shapes, DTYPE_COLUMNS,
+	       ekka_event_dtypes(e, text, sizeof(text)), ekka_colour(fine ? EKKA_PLAIN : EKKA_YELLOW), STATUS_COLUMNS, status,
+	       ekka_colour(EKKA_PLAIN), caller);
+}
+
+static int list(struct ekka_trace *trace, struct ekka_callers *callers)
+{
+	uint64_t last = ekka_trace_n_events(trace);
+	struct ekka_missing missing[EKKA_MAX_MISSING];
+	struct ekka_event e = { 0 };
+	struct ekka_error err = { 0 };
+	int status = EKKA_EXIT_CLEAN;
+
+	if (opt.to < last)
+		last = opt.to;
+	if (!opt.json)
+		print_head();
+	for (uint64_t i = opt.from; i <= last && !ferror(stdout); i++) {
+		unsigned n_missing;
+
+		if (ekka_trace_event_read(trace, i, &e, &err) != 0) {
+			status = ekka_fatal("event %" PRIu64 ": %s", i, err.message);
+			continue;
+		}
+		n_missing = ekka_event_missing(&e, missing);
+		if (!wanted(&e, n_missing))
+			continue;
+		if (opt.json)
+			print_json(callers, &e, missing, n_missing);
+		else
+			print_row(callers, &e, n_missing);
+	}
+	ekka_event_release(&e);
+	return status;
+}
+
+int ekka_cmd_log(const struct ekka_command *self, int argc, char **argv)
+{
+	struct ekka_trace *trace;
+	struct ekka_callers *callers;
+	const char *path;
+	int status, i;
+
+	opt.depth = opt.to = UINT64_MAX;
+	opt.from = 1;
+	i = ekka_command_parse(self, argc, argv, &status);
+	if (i < 0 || (status = ekka_operand_trace(self, argc, argv, i, &path)))
+		return status;
+	if (opt.from < 1)
+		return ekka_command_usage_error(self, "events are numbered from 1");
+	if ((status = ekka_open_trace(path, &trace, &path)))
+		return status;
+	callers = ekka_callers_new();
+	if (!callers) {
+		ekka_trace_close(trace);
+		return ekka_fatal("out of memory");
+	}
+	if (!opt.json)
+		ekka_pager_start();
+	status = list(trace, callers);
+	ekka_callers_free(callers);
+	ekka_trace_close(trace);
+	return status;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `ekka show` prints. Each returns an exit status, after having said why when it is not 0. */
+#ifndef EKKA_TOOLS_SHOW_H
+#define EKKA_TOOLS_SHOW_H
+
+#include "tools/slice.h"
+#include "trace/reader.h"
+
+int ekka_show_text(struct ekka_trace *, const struct ekka_event *);
+int ekka_show_json(struct ekka_trace *, const struct ekka_event *);
+
+/* Values of a part of tensor i. */
+int ekka_show_values_text(struct ekka_trace *, const struct ekka_event *, unsigned i, enum ekka_phase, const struct ekka_slice *);
+int ekka_show_values_json(struct ekka_trace *, const struct ekka_event *, unsigned i, enum ekka_phase, const struct ekka_slice *);
+
+#endif
