@@ -127,6 +127,22 @@ static int64_t attr_int(const struct ekka_event *e, const char *name, int64_t fa
 	return v && v->kind == EKKA_V_INT ? v->i : v && v->kind == EKKA_V_UINT && v->u <= INT64_MAX ? (int64_t)v->u : fallback;
 }
 
+/* The trace names the compute type (FORMAT: attribute "compute"); the bounds know it by cuBLAS's number. -1 when absent or unknown. */
+static int64_t compute_type(const struct ekka_event *e)
+{
+	static const struct { const char *name; int number; } types[] = {
+		{ "f16", 64 }, { "f16_pedantic", 65 }, { "f32", 68 }, { "f32_pedantic", 69 }, { "f64", 70 },
+		{ "f64_pedantic", 71 }, { "i32", 72 }, { "i32_pedantic", 73 }, { "f32_fast_16f", 74 },
+		{ "f32_fast_16bf", 75 }, { "tf32", 77 },
+	};
+	const struct ekka_value *v = ekka_event_attr(e, "compute");
+
+	for (size_t i = 0; v && v->kind == EKKA_V_STR && i < sizeof(types) / sizeof(types[0]); i++)
+		if (!strcmp(v->s, types[i].name))
+			return types[i].number;
+	return -1;
+}
+
 static bool is_scalar_name(const char *name)
 {
 	return !strcmp(name, "alpha") || !strcmp(name, "beta");
@@ -199,7 +215,7 @@ static void complete(struct job *job, enum ekka_dtype a, enum ekka_dtype b, enum
 	struct ekka_gemm *g = &job->gemm;
 	const struct ekka_event *e = job->event;
 	const struct ekka_value *uplo = ekka_event_attr(e, "uplo");
-	struct ekka_bound_facts facts = { .a = a, .b = b, .out = out, .compute = attr_int(e, "compute", -1),
+	struct ekka_bound_facts facts = { .a = a, .b = b, .out = out, .compute = compute_type(e),
 					  .math = attr_int(e, "math", -1), .on_device = e->call.device >= 0 };
 
 	g->m = g->c.rows;
