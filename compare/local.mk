@@ -3,5 +3,9 @@ noinst_LTLIBRARIES += libcompare.la
 libcompare_la_SOURCES = \
 	compare/audit.h compare/audit.c \
 	compare/bound.h compare/bound.c \
+	compare/hypothesis.h compare/hypothesis.c \
+	compare/hypothesis_sums.h compare/hypothesis_sums.c \
+	compare/round.h compare/round.c \
 	compare/tally.h compare/tally.c \
-	compare/verdict.h compare/verdict.c
+	compare/verdict.h compare/verdict.c \
+	compare/where.h compare/where.c

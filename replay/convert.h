@@ -18,9 +18,4 @@
  */
 void ekka_convert(enum ekka_dtype dtype, const void *src, int64_t stride, size_t n, double *re, double *im);
 
-/* Rounds to the nearest value of a binary16, bfloat16 or tf32 (in an f32's range) number, ties to even; for simulations. */
-float ekka_round_f16(float x);
-float ekka_round_bf16(float x);
-float ekka_round_tf32(float x);
-
 #endif

@@ -64,6 +64,8 @@ int ekka_gemm_judge(struct ekka_gemm *g, const struct ekka_gemm_options *o, stru
 		goto out;
 	ekka_tally_verdict(&tally, g->batched, v);
 	(void)snprintf(v->output, sizeof v->output, "%s", g->output);
+	if (tally.n_bad)
+		r = ekka_gemm_explain(g, &tally, v, err);
 out:
 	ekka_tally_release(&tally);
 	return r;

@@ -17,6 +17,7 @@ struct ekka_gemm {
 	int64_t m, n, k, batch;
 	struct ekka_matrix a, b, c0, c;	/* a, b unset when the product does not count (k or alpha 0); c0 when beta is 0 */
 	bool has_product, has_c0;
+	bool knows_c0;			/* c0 is set although beta is 0: only to explain failures */
 	bool batched;			/* the output has a batch dimension */
 	double alpha[2], beta[2];
 	char uplo;			/* 'U', 'L': only that triangle is defined; 0: all */
@@ -33,6 +34,9 @@ struct ekka_gemm_options {
 
 /* Judges; fills every field of the verdict that concerns numbers. Negative only when out of memory or when read() failed. */
 int ekka_gemm_judge(struct ekka_gemm *g, const struct ekka_gemm_options *o, struct ekka_verdict *ret, struct ekka_error *err);
+
+/* Puts into words which elements are wrong, and what that looks like. Negative as above. */
+int ekka_gemm_explain(struct ekka_gemm *g, const struct ekka_tally *tally, struct ekka_verdict *v, struct ekka_error *err);
 
 /* Is (i, j) an element the call defines. */
 static inline bool ekka_gemm_defines(const struct ekka_gemm *g, int64_t i, int64_t j)

@@ -6,6 +6,7 @@ libreplay_la_SOURCES = \
 	replay/convert.h replay/convert.c \
 	replay/gemm.h replay/gemm.c \
 	replay/gemm_exact.h replay/gemm_exact.c \
+	replay/gemm_explain.c \
 	replay/matrix.h replay/matrix.c \
 	replay/op.h replay/op.c \
 	replay/op_gemm.c \

@@ -264,6 +264,12 @@ static int prepare(struct job *job, struct ekka_error *err)
 	}
 	if (r == 0 && !job->settled && g->has_c0)
 		r = take_matrix(job, c, EKKA_PRE, 2, &g->c0, err);
+	if (r == 0 && !job->settled && !g->has_c0 && c >= 0 && job->event->data[c][EKKA_PRE].present &&
+	    !job->event->data[c][EKKA_PRE].rec.missing) {
+		r = take_matrix(job, c, EKKA_PRE, 2, &g->c0, err);
+		g->knows_c0 = r == 0 && !job->settled;
+		job->settled = false;	/* not needed for the judgement */
+	}
 	if (r == 0 && !job->settled)
 		complete(job, a >= 0 ? t[a].dtype : out, b >= 0 ? t[b].dtype : out, out);
 	return r;

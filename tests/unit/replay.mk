@@ -1,5 +1,5 @@
 if HAVE_CRITERION
-replay_tests = tests/unit/replay/test_convert tests/unit/replay/test_gemm
+replay_tests = tests/unit/replay/test_convert tests/unit/replay/test_gemm tests/unit/replay/test_gemm_explain
 check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
 replay_test_libs = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) $(CRITERION_LIBS) -lm -lpthread
@@ -10,4 +10,7 @@ tests_unit_replay_test_convert_LDADD = $(replay_test_libs)
 tests_unit_replay_test_gemm_SOURCES = tests/unit/replay/test_gemm.c $(replay_test_problem)
 tests_unit_replay_test_gemm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_gemm_LDADD = $(replay_test_libs)
+tests_unit_replay_test_gemm_explain_SOURCES = tests/unit/replay/test_gemm_explain.c $(replay_test_problem)
+tests_unit_replay_test_gemm_explain_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_gemm_explain_LDADD = $(replay_test_libs)
 endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare/round.h"
 #include "replay/convert.h"
 
 double random_unit(struct problem *p)

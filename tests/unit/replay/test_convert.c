@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "compare/round.h"
 #include "replay/convert.h"
 
 /* sign, e exponent bits, f fraction bits, IEEE rules for both ends. */

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every hypothesis predicts values for the sampled wrong elements. Its residue is the mean of |out - predicted| / |out - ref|,
+ * each cut at 1: 0 explains everything, 1 nothing. It fits when nearly all samples are explained within their bound; of those
+ * that fit the smallest residue wins, and the earlier one when two are equally good.
+ */
+#include "compare/hypothesis.h"
+
+#include <complex.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compare/hypothesis_sums.h"
+
+typedef double complex cx;
+
+static const double FITS = 0.3, CLEARLY_BETTER = 0.02;
+enum { MEMORY_ELEMENTS = 1 << 21 };	/* complex numbers kept for all samples together */
+
+static cx to_cx(const double v[2])
+{
+	return CMPLX(v[0], v[1]);
+}
+
+static bool finite_cx(cx v)
+{
+	return isfinite(creal(v)) && isfinite(cimag(v));
+}
+
+/* How far apart, counting equal infinities and NaNs as equal. */
+static double distance(cx x, cx y)
+{
+	if (finite_cx(x) && finite_cx(y))
+		return cabs(x - y);
+	return (isnan(creal(x)) && isnan(creal(y))) || creal(x) == creal(y) ? 0 : INFINITY;
+}
+
+struct search {
+	const struct ekka_hypothesis_input *in;
+	const struct ekka_tally *tally;
+	unsigned n;				/* samples used */
+	struct ekka_hypothesis_sample s[EKKA_TALLY_SAMPLES];
+	double (*line)[2], (*line2)[2];		/* scratch of max(k, m, n) */
+	double best;
+	char *text;
+};
+
+/* Residue of predictions for all samples, and whether they fit. */
+static double residue(const struct search *h, const cx *predicted)
+{
+	double sum = 0;
+	unsigned explained = 0;
+
+	for (unsigned s = 0; s < h->n; s++) {
+		const struct ekka_element *e = h->s[s].element;
+		double left = distance(h->s[s].out, predicted[s]), was = distance(h->s[s].out, to_cx(e->ref));
+		double tolerance = e->bound + h->tally->model->u_out * cabs(predicted[s]);
+		double ratio = left == 0 ? 0 : isfinite(was) ? left / was : 1;
+
+		if (!isfinite(e->bound) || h->tally->model->kind == EKKA_BOUND_INTEGER)
+			tolerance = 0;
+		explained += left == 0 || left <= tolerance;
+		sum += ratio < 1 ? ratio : 1;
+	}
+	return explained * 5 >= h->n * 4 ? sum / h->n : 1;
+}
+
+static void __attribute__((format(printf, 3, 4))) offer(struct search *h, double r, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!(r < FITS) || r >= h->best - CLEARLY_BETTER)
+		return;
+	h->best = r;
+	va_start(ap, fmt);
+	(void)vsnprintf(h->text, EKKA_TEXT, fmt, ap);
+	va_end(ap);
+}
+
+static cx result(const struct search *h, unsigned s, cx product, cx beta)
+{
+	cx alpha = to_cx(h->in->alpha), r = alpha == 1 ? product : alpha * product;
+
+	return beta == 0 ? r : r + beta * h->s[s].c0;
+}
+
+static void try_constants(struct search *h)
+{
+	cx p[EKKA_TALLY_SAMPLES];
+	bool have_c0 = true;
+
+	for (unsigned s = 0; s < h->n; s++)
+		p[s] = 0;
+	offer(h, residue(h, p), "as if nothing was computed there: zeros");
+	for (unsigned s = 0; s < h->n; s++)
+		p[s] = NAN;
+	offer(h, residue(h, p), "NaN where numbers belong");
+	for (unsigned s = 0; s < h->n; s++)
+		p[s] = copysign(INFINITY, creal(h->s[s].out));
+	offer(h, residue(h, p), "infinite where numbers belong");
+	for (unsigned s = 0; s < h->n; s++) {
+		have_c0 = have_c0 && h->s[s].have_c0;
+		p[s] = h->s[s].c0;
+	}
+	if (have_c0)
+		offer(h, residue(h, p), "as if it was not written: holds what was there before the call");
+}
+
+static void try_scalars(struct search *h)
+{
+	cx beta = to_cx(h->in->beta), alpha = to_cx(h->in->alpha), p[EKKA_TALLY_SAMPLES];
+	bool have_c0 = true;
+
+	for (unsigned s = 0; s < h->n; s++)
+		have_c0 = have_c0 && h->s[s].have_c0;
+#define TRY(condition, value, text)                                  \
+	if (condition) {                                             \
+		for (unsigned s = 0; s < h->n; s++)                  \
+			p[s] = (value);                              \
+		offer(h, residue(h, p), text);                       \
+	}
+	TRY(beta != 0, result(h, s, h->s[s].total, 0), "as if C was not added: beta ignored")
+	TRY(beta != 0, result(h, s, h->s[s].total, 2 * beta), "as if C was added twice")
+	TRY(beta != 0 && beta != 1, result(h, s, h->s[s].total, 1), "as if beta was 1")
+	TRY(beta == 0 && have_c0, result(h, s, h->s[s].total, 1), "as if C was added, although beta is 0")
+	TRY(alpha != 1, h->s[s].total + (beta == 0 ? 0 : beta * h->s[s].c0), "as if alpha was 1")
+	TRY(true, result(h, s, 2 * h->s[s].total, beta), "as if the product was added twice")
+	TRY(true, beta == 0 ? 0 : beta * h->s[s].c0, "as if the product was not added")
+	TRY(true, conj(to_cx(h->s[s].element->ref)), "as if the result was conjugated")
+	TRY(true, -to_cx(h->s[s].element->ref), "as if the sign was turned")
+#undef TRY
+}
+
+/* One factor for all, by least squares. */
+static void try_factor(struct search *h)
+{
+	cx p[EKKA_TALLY_SAMPLES];
+	double xx = 0, xy = 0;
+
+	for (unsigned s = 0; s < h->n; s++) {
+		cx ref = to_cx(h->s[s].element->ref);
+
+		if (!finite_cx(h->s[s].out))
+			return;
+		xx += creal(ref * conj(ref));
+		xy += creal(h->s[s].out * conj(ref));
+	}
+	if (h->n < 3 || xx == 0)
+		return;
+	for (unsigned s = 0; s < h->n; s++)
+		p[s] = xy / xx * to_cx(h->s[s].element->ref);
+	offer(h, residue(h, p), "as if multiplied by %.6g", xy / xx);
+}
+
+/* What the element would be from other lines of the operands. */
+static int other_product(struct search *h, int64_t ba, int64_t i, bool across_a, int64_t bb, int64_t j, bool across_b, cx *ret)
+{
+	int r = h->in->a_line(h->in->arg, ba, i, across_a, h->line);
+
+	if (r == 0)
+		r = h->in->b_line(h->in->arg, bb, j, across_b, h->line2);
+	if (r < 0)
+		return r;
+	*ret = 0;
+	for (int64_t k = 0; k < h->in->k; k++)
+		*ret += to_cx(h->line[k]) * to_cx(h->line2[k]);
+	return 0;
+}
+
+struct other { int64_t di, dj, dba, dbb; bool across_a, across_b; };
+
+static bool within(int64_t at, int64_t n)
+{
+	return at >= 0 && at < n;
+}
+
+/* 0 and the predictions' residue; 1 when some sample has no such neighbour. */
+static int residue_of_other(struct search *h, const struct other *o, double *ret)
+{
+	cx p[EKKA_TALLY_SAMPLES], beta = to_cx(h->in->beta);
+	unsigned outside = 0;
+
+	for (unsigned s = 0; s < h->n; s++) {
+		const struct ekka_element *e = h->s[s].element;
+		cx product;
+		int r;
+
+		p[s] = NAN;
+		if (!within(e->i + o->di, h->in->m) || !within(e->j + o->dj, h->in->n) || !within(e->b + o->dba, h->in->batch) ||
+		    !within(e->b + o->dbb, h->in->batch)) {
+			if (++outside * 5 > h->n)
+				return 1;
+			continue;
+		}
+		r = other_product(h, e->b + o->dba, e->i + o->di, o->across_a, e->b + o->dbb, e->j + o->dj, o->across_b, &product);
+		if (r < 0)
+			return r;
+		p[s] = result(h, s, product, beta);
+	}
+	*ret = residue(h, p);
+	return 0;
+}
+
+/* Says "<before><number><after>", or `before` alone when number is 0. */
+static int try_other(struct search *h, struct other o, int64_t number, const char *before, const char *after)
+{
+	double r;
+	int status = residue_of_other(h, &o, &r);
+
+	if (status)
+		return status < 0 ? status : 0;
+	if (number)
+		offer(h, r, "%s%+lld%s", before, (long long)number, after);
+	else
+		offer(h, r, "%s", before);
+	return 0;
+}
+
+static int try_neighbour(struct search *h, int64_t d)
+{
+	int r = try_other(h, (struct other){ .di = d }, d, "as if it was the result ", " rows on");
+
+	if (r == 0)
+		r = try_other(h, (struct other){ .dj = d }, d, "as if it was the result ", " columns on");
+	if (r < 0 || h->in->batch == 1 || d < -2 || d > 2)
+		return r;
+	r = try_other(h, (struct other){ .dba = d }, d, "as if the left factor was that of the batch item ", " on");
+	if (r == 0)
+		r = try_other(h, (struct other){ .dbb = d }, d, "as if the right factor was that of the batch item ", " on");
+	if (r == 0)
+		r = try_other(h, (struct other){ .dba = d, .dbb = d }, d, "as if it was the result of the batch item ", " on");
+	return r;
+}
+
+static int try_others(struct search *h)
+{
+	static const int64_t steps[] = { 1, 2, 4, 8, 16, 32, 64, 128 };
+	int r = 0;
+
+	if (h->in->m == h->in->k)
+		r = try_other(h, (struct other){ .across_a = true }, 0, "as if the left factor was transposed", "");
+	if (r == 0 && h->in->n == h->in->k)
+		r = try_other(h, (struct other){ .across_b = true }, 0, "as if the right factor was transposed", "");
+	for (size_t i = 0; r == 0 && i < 2 * sizeof steps / sizeof steps[0]; i++)
+		r = try_neighbour(h, i & 1 ? -steps[i / 2] : steps[i / 2]);
+	return r;
+}
+
+/* Item 0's operands for every item: a batch stride of 0. */
+static int try_first_item(struct search *h, bool left)
+{
+	cx p[EKKA_TALLY_SAMPLES], beta = to_cx(h->in->beta), product;
+
+	for (unsigned s = 0; s < h->n; s++) {
+		const struct ekka_element *e = h->s[s].element;
+		int r = other_product(h, left ? 0 : e->b, e->i, false, left ? e->b : 0, e->j, false, &product);
+
+		if (r < 0)
+			return r;
+		p[s] = result(h, s, product, beta);
+	}
+	offer(h, residue(h, p), "as if the %s factor was that of batch item 0", left ? "left" : "right");
+	return 0;
+}
+
+static void try_sums(struct search *h)
+{
+	for (unsigned kind = 0; kind < EKKA_SUMS_COUNT; kind++) {
+		struct ekka_hypothesis_sums sums = { .in = h->in, .sample = h->s, .n = h->n };
+		cx p[EKKA_TALLY_SAMPLES], beta = to_cx(h->in->beta);
+		char text[EKKA_TEXT];
+
+		if (!ekka_hypothesis_sums(&sums, (enum ekka_sums)kind, text))
+			continue;
+		for (unsigned s = 0; s < h->n; s++)
+			p[s] = result(h, s, sums.predicted[s], beta);
+		offer(h, residue(h, p), "%s", text);
+	}
+}
+
+/* Every wrong value of a wide type is one of a narrow type. */
+static void try_narrow_output(struct search *h)
+{
+	unsigned narrow[2] = { 0, 0 };
+
+	if (h->tally->model->out != EKKA_F32 || h->n < 3 || h->best < FITS)
+		return;
+	for (unsigned s = 0; s < h->n; s++) {
+		float v = (float)creal(h->s[s].out);
+		uint32_t bits;
+
+		memcpy(&bits, &v, sizeof bits);
+		narrow[0] += isfinite(v) && !(bits & 0xffff);
+		narrow[1] += isfinite(v) && !(bits & 0x1fff) && fabsf(v) <= 65504;
+	}
+	if (narrow[0] == h->n)
+		(void)snprintf(h->text, EKKA_TEXT, "as if rounded to bf16: every wrong value is one of that type");
+	else if (narrow[1] == h->n)
+		(void)snprintf(h->text, EKKA_TEXT, "as if accumulated or rounded in f16: every wrong value is one of that type");
+}
+
+/* The samples with their products along k. */
+static int gather(struct search *h, double complex *memory)
+{
+	int64_t k = h->in->k;
+
+	for (unsigned s = 0; s < h->n; s++) {
+		struct ekka_hypothesis_sample *x = &h->s[s];
+		double c0[2] = { 0, 0 };
+		int r;
+
+		x->element = &h->tally->sample[s];
+		x->out = to_cx(x->element->out);
+		x->have_c0 = h->in->c0(h->in->arg, x->element->b, x->element->i, x->element->j, c0) == 0;
+		x->c0 = to_cx(c0);
+		x->a = memory + (size_t)s * 2 * (size_t)k;
+		x->b = x->a + k;
+		x->total = 0;
+		if (!h->in->has_product)
+			continue;
+		r = h->in->a_line(h->in->arg, x->element->b, x->element->i, false, h->line);
+		if (r == 0)
+			r = h->in->b_line(h->in->arg, x->element->b, x->element->j, false, h->line2);
+		if (r < 0)
+			return r;
+		for (int64_t l = 0; l < k; l++) {
+			x->a[l] = to_cx(h->line[l]);
+			x->b[l] = to_cx(h->line2[l]);
+			x->total += x->a[l] * x->b[l];
+		}
+	}
+	return 0;
+}
+
+int ekka_hypothesis_find(const struct ekka_hypothesis_input *in, const struct ekka_tally *tally, char *text, struct ekka_error *err)
+{
+	struct search h = { .in = in, .tally = tally, .best = 1, .text = text };
+	int64_t longest = in->k > in->m ? in->k : in->m, fit = MEMORY_ELEMENTS / (2 * in->k + 1);
+	double complex *memory;
+	int r = 0;
+
+	text[0] = '\0';
+	longest = in->n > longest ? in->n : longest;
+	h.n = tally->n_samples < fit ? tally->n_samples : fit > 1 ? (unsigned)fit : 1;
+	if (!tally->n_samples)
+		return 0;
+	memory = malloc((size_t)h.n * 2 * (size_t)in->k * sizeof *memory + 1);
+	h.line = malloc((size_t)longest * 2 * sizeof *h.line);
+	h.line2 = h.line ? h.line + longest : NULL;
+	if (!memory || !h.line)
+		r = ekka_error_set(err, EKKA_ERR_NOMEM, "no memory to explain a failure");
+	if (r == 0)
+		r = gather(&h, memory);
+	if (r == 0) {
+		try_constants(&h);
+		try_scalars(&h);
+		if (in->has_product)
+			try_sums(&h);
+		if (in->has_product && h.best > CLEARLY_BETTER)
+			r = try_others(&h);
+		if (r == 0 && in->has_product && in->batch > 1)
+			r = try_first_item(&h, true);
+		if (r == 0 && in->has_product && in->batch > 1)
+			r = try_first_item(&h, false);
+		try_factor(&h);
+		try_narrow_output(&h);
+	}
+	free(memory);
+	free(h.line);
+	return r;
+}

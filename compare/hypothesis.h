@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Finds out what a wrong matrix product looks like: computes, for some wrong elements, what known kinds of faults would have
+ * given, and names the one that reproduces the recorded values. A match is strong evidence, not proof.
+ */
+#ifndef EKKA_COMPARE_HYPOTHESIS_H
+#define EKKA_COMPARE_HYPOTHESIS_H
+
+#include "compare/tally.h"
+
+/* Access to the operands, as op(A) is m x k and op(B) k x n; all conjugations done. */
+struct ekka_hypothesis_input {
+	int64_t m, n, k, batch;
+	double alpha[2], beta[2];
+	bool has_product, conj_a, conj_b;
+	const struct ekka_bound_model *model;
+	/* Row i of op(A), or column i when `across` (for square A); k (m) complex numbers to ret. Negative on error. */
+	int (*a_line)(void *arg, int64_t b, int64_t i, bool across, double (*ret)[2]);
+	/* Column j of op(B), or row j when `across`. */
+	int (*b_line)(void *arg, int64_t b, int64_t j, bool across, double (*ret)[2]);
+	/* C before the call: 0, or negative when not recorded. */
+	int (*c0)(void *arg, int64_t b, int64_t i, int64_t j, double ret[2]);
+	void *arg;
+};
+
+/* Fills text (EKKA_TEXT bytes) with "as if K was cut at 4096 (of 4100)" or leaves it empty. Negative only when out of memory or on read errors. */
+int ekka_hypothesis_find(const struct ekka_hypothesis_input *in, const struct ekka_tally *tally, char *text, struct ekka_error *err);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "compare/hypothesis.h"
+#include "compare/where.h"
+#include "replay/gemm.h"
+
+struct explain {
+	struct ekka_gemm *g;
+	double *re, *im;		/* scratch for one line */
+	struct ekka_error *err;
+};
+
+/* A line of an operand as complex numbers, conjugated if the op does so. */
+static int load_line(struct explain *x, struct ekka_matrix *m, int64_t b, bool row, int64_t at, double (*ret)[2])
+{
+	struct ekka_panel p = { .re = x->re, .im = ekka_dtype_is_complex(m->dtype) ? x->im : NULL };
+	int64_t n = row ? m->cols : m->rows;
+	int r = ekka_matrix_load(m, m->batch == 1 ? 0 : b, row ? at : 0, row ? 1 : n, row ? 0 : at, row ? n : 1, &p, x->err);
+
+	if (r < 0)
+		return r;
+	for (int64_t i = 0; i < n; i++) {
+		ret[i][0] = p.re[i];
+		ret[i][1] = p.im ? (m->conj ? -p.im[i] : p.im[i]) : 0;
+	}
+	return 0;
+}
+
+static int a_line(void *arg, int64_t b, int64_t i, bool across, double (*ret)[2])
+{
+	struct explain *x = arg;
+
+	return load_line(x, &x->g->a, b, !across, i, ret);
+}
+
+static int b_line(void *arg, int64_t b, int64_t j, bool across, double (*ret)[2])
+{
+	struct explain *x = arg;
+
+	return load_line(x, &x->g->b, b, across, j, ret);
+}
+
+static int c0_element(void *arg, int64_t b, int64_t i, int64_t j, double ret[2])
+{
+	struct explain *x = arg;
+	struct ekka_panel p = { .re = &ret[0], .im = ekka_dtype_is_complex(x->g->c0.dtype) ? &ret[1] : NULL };
+
+	ret[1] = 0;
+	if (!x->g->has_c0 && !x->g->knows_c0)
+		return EKKA_ERR_MISSING;
+	return ekka_matrix_load(&x->g->c0, b, i, 1, j, 1, &p, x->err);
+}
+
+int ekka_gemm_explain(struct ekka_gemm *g, const struct ekka_tally *tally, struct ekka_verdict *v, struct ekka_error *err)
+{
+	struct explain x = { .g = g, .err = err };
+	struct ekka_hypothesis_input in = {
+		.m = g->m, .n = g->n, .k = g->k, .batch = g->batch, .alpha = { g->alpha[0], g->alpha[1] },
+		.beta = { g->beta[0], g->beta[1] }, .has_product = g->has_product, .conj_a = g->a.conj, .conj_b = g->b.conj,
+		.model = &g->model, .a_line = a_line, .b_line = b_line, .c0 = c0_element, .arg = &x,
+	};
+	int64_t longest = g->k > g->m ? g->k : g->m;
+	int r;
+
+	ekka_where_describe(tally, g->uplo, v->where);
+	longest = g->n > longest ? g->n : longest;
+	x.re = malloc((size_t)longest * 2 * sizeof *x.re);
+	if (!x.re)
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory to explain a failure");
+	x.im = x.re + longest;
+	r = ekka_hypothesis_find(&in, tally, v->looks_like, err);
+	free(x.re);
+	return r;
+}
