@@ -95,7 +95,7 @@ function declare(symbol, class)
 function add_par(kind, name, type,  n)
 {
 	if (!is_name(name) || type == "")
-		die("expected " kind " NAME TYPE")
+		die("expected " (kind == "plain" ? "param" : kind) " NAME TYPE")
 	if ((cur_sig, name) in par_index)
 		die("parameter " name " declared twice")
 	n = ++n_par[cur_sig]

@@ -1,1 +1,34 @@
 # tests/unit/spec.mk
+if HAVE_CRITERION
+spec_tests = tests/unit/spec/test_forward tests/unit/spec/test_meaning tests/unit/spec/test_details tests/unit/spec/test_spec
+check_PROGRAMS += $(spec_tests)
+TESTS += $(spec_tests)
+
+spec_test_harness = tests/unit/spec/harness.c tests/unit/spec/harness.h
+spec_test_problem = tests/unit/spec/problem.c tests/unit/spec/problem.h $(spec_test_harness)
+spec_test_libs = libekkawrap.la libspec.la libtrace.la $(CRITERION_LIBS) -ldl -lm
+# Wrappers are looked up by name in the program itself; -u pulls one object of each library out of the archive.
+spec_test_ldflags = $(AM_LDFLAGS) -export-dynamic -Wl,-u,cblas_sgemm,-u,sgemm_
+spec_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+if HAVE_CUDA
+spec_test_ldflags += -Wl,-u,cublasSgemm_v2
+endif
+tests_unit_spec_test_forward_SOURCES = tests/unit/spec/test_forward.c $(spec_test_harness)
+tests_unit_spec_test_forward_CFLAGS = $(spec_test_cflags)
+tests_unit_spec_test_forward_LDFLAGS = $(spec_test_ldflags)
+tests_unit_spec_test_forward_LDADD = $(spec_test_libs)
+tests_unit_spec_test_meaning_SOURCES = tests/unit/spec/test_meaning.c $(spec_test_problem)
+tests_unit_spec_test_meaning_CFLAGS = $(spec_test_cflags)
+tests_unit_spec_test_meaning_LDFLAGS = $(spec_test_ldflags)
+tests_unit_spec_test_meaning_LDADD = $(spec_test_libs)
+tests_unit_spec_test_details_SOURCES = tests/unit/spec/test_details.c $(spec_test_problem)
+tests_unit_spec_test_details_CFLAGS = $(spec_test_cflags)
+tests_unit_spec_test_details_LDFLAGS = $(spec_test_ldflags)
+tests_unit_spec_test_details_LDADD = $(spec_test_libs)
+tests_unit_spec_test_spec_SOURCES = tests/unit/spec/test_spec.c
+tests_unit_spec_test_spec_CFLAGS = $(spec_test_cflags)
+tests_unit_spec_test_spec_LDADD = libspec.la $(CRITERION_LIBS)
+endif
+spec_scripts = tests/unit/spec/test_generator.sh tests/unit/spec/test_coverage.sh
+dist_check_SCRIPTS += $(spec_scripts)
+TESTS += $(spec_scripts)
