@@ -8,8 +8,9 @@
  *
  * What libunwind does behind the first look at a frame it has not seen: dl_iterate_phdr (the loader's recursive lock, so a
  * call from a constructor is fine), its own locks with all signals blocked, mmap for its caches; and the first call of a
- * thread allocates its thread-local storage. None of that happens on a path seen before. A signal handler that calls a wrapper
- * while its thread unwinds gets no native stack (`busy`); libunwind checks memory before it reads it in frames without CFI.
+ * thread allocates its thread-local storage. None of that happens on a path seen before. A child forked while another thread
+ * unwinds has no native stacks; nor has a call made by a signal handler while its thread unwinds (`busy`). In frames
+ * without CFI libunwind checks memory before it reads it.
  */
 #include "config.h"
 
@@ -18,6 +19,8 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -27,10 +30,23 @@
 /* The shim's own frames between unw_backtrace and the wrapper's caller; more than there ever are. */
 enum { OWN_FRAMES = 16 };
 
-static int (*backtrace_fn)(void **pcs, int size);
+static int (*_Atomic backtrace_fn)(void **pcs, int size);
 
 /* The wrapper can run inside a signal handler that interrupted an unwind. */
 static __thread bool busy __attribute__((tls_model("initial-exec")));
+
+/* Threads inside libunwind, which may hold its locks. */
+static _Atomic unsigned unwinding;
+
+/* In a forked child the other threads are gone with the locks they held: unwinding again could wait for ever. */
+static void forked(void)
+{
+	unsigned own = busy;
+
+	if (atomic_load(&unwinding) != own)
+		atomic_store(&backtrace_fn, NULL);
+	atomic_store(&unwinding, own);
+}
 
 /* "dir of our own object" + suffix; false when that does not fit. */
 static bool beside_us(char *path, size_t size, const char *suffix)
@@ -68,28 +84,33 @@ static void *open_libunwind(void)
 const char *ekka_stack_init(void)
 {
 	void *lib = open_libunwind();
+	int (*fn)(void **, int);
 
 	if (!lib)
 		return "libunwind.so.8 cannot be loaded";
-	backtrace_fn = (int (*)(void **, int))dlsym(lib, "unw_backtrace");
-	if (!backtrace_fn) {
+	fn = (int (*)(void **, int))dlsym(lib, "unw_backtrace");
+	if (!fn || pthread_atfork(NULL, NULL, forked) != 0) {
 		dlclose(lib);
-		return "libunwind.so.8 has no unw_backtrace";
+		return fn ? "out of memory" : "libunwind.so.8 has no unw_backtrace";
 	}
+	atomic_store(&backtrace_fn, fn);
 	return NULL;
 }
 
 static void capture_native(struct ekka_stack *st, const void *caller, unsigned depth)
 {
+	int (*backtrace)(void **, int) = atomic_load_explicit(&backtrace_fn, memory_order_relaxed);
 	void *pcs[EKKA_STACK_MAX_PC + OWN_FRAMES];
 	int n = 0, first = 0;
 
 	st->pc[0] = (uintptr_t)caller;
 	st->n_pc = 1;
-	if (!backtrace_fn || busy)
+	if (!backtrace || busy)
 		return;
 	busy = true;
-	n = backtrace_fn(pcs, (int)depth + OWN_FRAMES);
+	atomic_fetch_add(&unwinding, 1);
+	n = backtrace(pcs, (int)depth + OWN_FRAMES);
+	atomic_fetch_sub(&unwinding, 1);
 	busy = false;
 	while (first < n && pcs[first] != caller)
 		first++;
