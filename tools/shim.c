@@ -3,12 +3,14 @@
 
 #include "tools/shim.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
-#include <gelf.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Relative to the folder of the running binary; installed layouts first. */
@@ -59,66 +61,41 @@ int ekka_shim_find(char *path, size_t len)
 	return -1;
 }
 
-/* The value of a text constant in an ELF image: the bytes at virtual address `at`. */
-static const char *text_at(Elf *elf, GElf_Addr at, char *buf, size_t len)
+/* In a child of its own, as the shim sets itself up when it is loaded. */
+static void report_version(const char *path, int fd)
 {
-	size_t n_headers;
-	GElf_Phdr ph;
+	const char *(*version)(void) = NULL;
+	const char *text;
+	void *handle;
 
-	if (elf_getphdrnum(elf, &n_headers) != 0)
-		return NULL;
-	for (size_t i = 0; i < n_headers; i++) {
-		Elf_Data *data;
-
-		if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_LOAD || at < ph.p_vaddr ||
-		    at - ph.p_vaddr >= ph.p_filesz)
-			continue;
-		data = elf_getdata_rawchunk(elf, (int64_t)(ph.p_offset + (at - ph.p_vaddr)),
-					    ph.p_filesz - (at - ph.p_vaddr), ELF_T_BYTE);
-		if (!data || !memchr(data->d_buf, '\0', data->d_size))
-			return NULL;
-		snprintf(buf, len, "%s", (const char *)data->d_buf);
-		return buf;
-	}
-	return NULL;
-}
-
-static const char *find_version(Elf *elf, char *buf, size_t len)
-{
-	Elf_Scn *section = NULL;
-	GElf_Shdr sh;
-	GElf_Sym sym;
-
-	while ((section = elf_nextscn(elf, section)) != NULL) {
-		Elf_Data *data;
-
-		if (!gelf_getshdr(section, &sh) || sh.sh_type != SHT_DYNSYM || sh.sh_entsize == 0 ||
-		    !(data = elf_getdata(section, NULL)))
-			continue;
-		for (size_t i = 0; i < sh.sh_size / sh.sh_entsize; i++) {
-			const char *name = gelf_getsym(data, (int)i, &sym) ? elf_strptr(elf, sh.sh_link, sym.st_name) : NULL;
-
-			if (name && strcmp(name, "ekka_version") == 0 && GELF_ST_TYPE(sym.st_info) == STT_OBJECT)
-				return text_at(elf, sym.st_value, buf, len);
-		}
-	}
-	return NULL;
+	if (setenv("EKKA_LEVEL", "off", 1) != 0 || setenv("EKKA_QUIET", "1", 1) != 0)
+		_exit(1);
+	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (handle)
+		*(void **)&version = dlsym(handle, "ekka_version");
+	text = version ? version() : "";
+	_exit(write(fd, text, strlen(text)) < 0);
 }
 
 const char *ekka_shim_version(const char *path, char *buf, size_t len)
 {
-	const char *ret = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	Elf *elf;
+	int fds[2];
+	ssize_t n;
+	pid_t pid;
 
-	if (fd < 0)
+	if (pipe2(fds, O_CLOEXEC) != 0)
 		return NULL;
-	elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (elf) {
-		ret = find_version(elf, buf, len);
-		elf_end(elf);
-	}
-	close(fd);
-	return ret;
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		report_version(path, fds[1]);
+	close(fds[1]);
+	n = pid > 0 ? read(fds[0], buf, len - 1) : -1;
+	close(fds[0]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (n <= 0)
+		return NULL;
+	buf[n] = '\0';
+	return buf;
 }

@@ -13,7 +13,7 @@
  */
 int ekka_shim_find(char *path, size_t len);
 
-/* The version in the shim at `path` (its constant `ekka_version`) into buf, without loading it; NULL when it has none. */
+/* The version of the shim at `path` into buf, asked in a child process; NULL when it does not say. */
 const char *ekka_shim_version(const char *path, char *buf, size_t len);
 
 #endif

@@ -4,6 +4,7 @@
  *
  *	clean	a float product, a padded double one, a complex one, a nested call
  *	faulty	the same, and a float product whose last quarter of K is missing, event 3
+ *	nan	a float product with a NaN in its output that the inputs do not explain
  *	partial	a call whose input went over the budget, one that never returned, one of an unknown op; no trailer
  *	many	N tiny products
  *	sample	the format's own sample: every kind of record and value
@@ -11,6 +12,7 @@
 #include "tests/unit/trace/trace_builder.h"
 
 #include <cblas.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,6 +75,7 @@ struct product {
 	uint64_t parent;
 	const char *missing;	/* of A, or NULL */
 	bool begun;		/* it never returned */
+	bool nan;		/* the output begins with one */
 };
 
 static void compute(const struct product *p, const void *A, const void *B, void *C)
@@ -162,6 +165,8 @@ static void put_product(const struct product *p)
 		put_data(2, EKKA_PRE, C, c_bytes, NULL);
 	if (!p->begun) {
 		compute(p, A, B, C);
+		if (p->nan)
+			*(float *)C = NAN;
 		ekka_encode_ret(&b.buf, &(struct ekka_rec_ret){ .event = n_events, .t_ns = 1000000000 + n_events * 1000000 + 2500 });
 		trace_builder_put(&b);
 		put_data(2, EKKA_POST, C, c_bytes, NULL);
@@ -175,26 +180,26 @@ static void put_product(const struct product *p)
 
 static void put_clean(void)
 {
-	put_product(&(struct product){ FN_SGEMM, EKKA_F32, 64, 32, 128, 32, 128, { 1, 0 }, { 0, 0 }, 0, NULL, false });
-	put_product(&(struct product){ FN_DGEMM, EKKA_F64, 17, 9, 33, 12, 33, { 0.5, 0 }, { 2, 0 }, 0, NULL, false });
+	put_product(&(struct product){ FN_SGEMM, EKKA_F32, 64, 32, 128, 32, 128, { 1, 0 }, { 0, 0 }, 0, NULL, false, false });
+	put_product(&(struct product){ FN_DGEMM, EKKA_F64, 17, 9, 33, 12, 33, { 0.5, 0 }, { 2, 0 }, 0, NULL, false, false });
 }
 
 static void put_more(void)
 {
-	put_product(&(struct product){ FN_ZGEMM, EKKA_C128, 7, 5, 11, 5, 11, { 1, -1 }, { 0, 0 }, 0, NULL, false });
-	put_product(&(struct product){ FN_SGEMM, EKKA_F32, 8, 8, 8, 8, 8, { 1, 0 }, { 0, 0 }, n_events, NULL, false });
+	put_product(&(struct product){ FN_ZGEMM, EKKA_C128, 7, 5, 11, 5, 11, { 1, -1 }, { 0, 0 }, 0, NULL, false, false });
+	put_product(&(struct product){ FN_SGEMM, EKKA_F32, 8, 8, 8, 8, 8, { 1, 0 }, { 0, 0 }, n_events, NULL, false, false });
 }
 
 static void put_partial(void)
 {
-	put_product(&(struct product){ FN_SGEMM, EKKA_F32, 8, 8, 8, 8, 8, { 1, 0 }, { 0, 0 }, 0, "budget", false });
+	put_product(&(struct product){ FN_SGEMM, EKKA_F32, 8, 8, 8, 8, 8, { 1, 0 }, { 0, 0 }, 0, "budget", false, false });
 	ekka_encode_call(&b.buf, &(struct ekka_rec_call){ .event = ++n_events, .fn = FN_OTHER, .tid = 1234, .device = -1, .t_ns = 1005000000 });
 	trace_builder_put(&b);
 	ekka_encode_ret(&b.buf, &(struct ekka_rec_ret){ .event = n_events, .t_ns = 1005000500 });
 	trace_builder_put(&b);
 	ekka_encode_end(&b.buf, &(struct ekka_rec_end){ .event = n_events, .t_ns = 1005000600 });
 	trace_builder_put(&b);
-	put_product(&(struct product){ FN_SGEMM, EKKA_F32, 8, 8, 8, 8, 8, { 1, 0 }, { 0, 0 }, 0, NULL, true });
+	put_product(&(struct product){ FN_SGEMM, EKKA_F32, 8, 8, 8, 8, 8, { 1, 0 }, { 0, 0 }, 0, NULL, true, false });
 }
 
 int main(int argc, char **argv)
@@ -220,11 +225,13 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(kind, "many") == 0) {
 		for (long n = argc > 3 ? atol(argv[3]) : 1000; n > 0; n--)
-			put_product(&(struct product){ FN_SGEMM, EKKA_F32, 2, 2, 2, 2, 2, { 1, 0 }, { 0, 0 }, 0, NULL, false });
+			put_product(&(struct product){ FN_SGEMM, EKKA_F32, 2, 2, 2, 2, 2, { 1, 0 }, { 0, 0 }, 0, NULL, false, false });
+	} else if (strcmp(kind, "nan") == 0) {
+		put_product(&(struct product){ FN_SGEMM, EKKA_F32, 8, 8, 8, 8, 8, { 1, 0 }, { 0, 0 }, 0, NULL, false, true });
 	} else {
 		put_clean();
 		if (strcmp(kind, "faulty") == 0)
-			put_product(&(struct product){ FN_SGEMM, EKKA_F32, 64, 32, 128, 32, 96, { 1, 0 }, { 0, 0 }, 0, NULL, false });
+			put_product(&(struct product){ FN_SGEMM, EKKA_F32, 64, 32, 128, 32, 96, { 1, 0 }, { 0, 0 }, 0, NULL, false, false });
 		put_more();
 	}
 	ekka_encode_close(&b.buf, &(struct ekka_rec_close){ .t_ns = 2000000000, .events = n_events, .seen_bytes = 1, .stored_bytes = 1,

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Recomputes a trace and says which calls are wrong. */
+#include "tools/command.h"
+#include "tools/message.h"
+#include "tools/open.h"
+#include "tools/report.h"
+#include "tools/term.h"
+
+#include "replay/replay.h"
+
+#include <inttypes.h>
+
+static struct {
+	bool json, strict, exact, verbose;
+	const char *only;
+	uint64_t jobs, event, memory;
+} opt;
+
+const struct ekka_option ekka_replay_options_table[] = {
+	{ .kind = EKKA_OPT_FLAG, .name = "json", .value = &opt.json, .help = "print one JSON object" },
+	{ .kind = EKKA_OPT_FLAG, .name = "strict", .value = &opt.strict,
+	  .help = "exit with 2 when nothing is wrong but something could not be judged" },
+	{ .kind = EKKA_OPT_FLAG, .name = "exact", .value = &opt.exact,
+	  .help = "recompute every element of every call; do without the quick screen" },
+	{ .kind = EKKA_OPT_TEXT, .name = "only", .metavar = "GLOB", .value = &opt.only,
+	  .help = "only functions whose names match" },
+	{ .kind = EKKA_OPT_NUMBER, .name = "event", .metavar = "N", .value = &opt.event, .help = "only this event" },
+	{ .kind = EKKA_OPT_NUMBER, .letter = 'j', .name = "jobs", .metavar = "N", .value = &opt.jobs,
+	  .help = "threads (default: one per core)" },
+	{ .kind = EKKA_OPT_BYTES, .name = "memory", .metavar = "SIZE", .value = &opt.memory,
+	  .help = "working memory of all threads together (default: 1G)" },
+	{ .kind = EKKA_OPT_FLAG, .letter = 'v', .name = "verbose", .value = &opt.verbose, .help = "list every verdict" },
+	EKKA_OPTIONS_END
+};
+
+static void progress(void *arg, uint64_t done, uint64_t total)
+{
+	(void)arg;
+	ekka_progress("replaying", done, total);
+}
+
+static void verdict(void *arg, const struct ekka_event *e, const struct ekka_verdict *v)
+{
+	if (opt.json) {
+		ekka_report_json_verdict(arg, e, v);
+	} else {
+		ekka_progress_hide();
+		ekka_report_text_verdict(e, v);
+	}
+}
+
+static int status_of(const struct ekka_report *r)
+{
+	bool open_questions = r->count[EKKA_UNDECIDED] || r->count[EKKA_UNSUPPORTED] || r->count[EKKA_INCOMPLETE] ||
+			      r->dropped || r->unclosed;
+
+	if (r->count[EKKA_FAIL] || r->n_suspects)
+		return EKKA_EXIT_FAULT;
+	return opt.strict && open_questions ? EKKA_EXIT_UNJUDGED : EKKA_EXIT_CLEAN;
+}
+
+static int replay(struct ekka_trace *trace, const char *path)
+{
+	struct json_object *verdicts = opt.json && opt.verbose ? ekka_report_json_verdicts() : NULL;
+	struct ekka_replay_options options = {
+		.exact = opt.exact, .threads = (unsigned)opt.jobs, .memory_bytes = opt.memory, .only = opt.only, .event = opt.event,
+		.progress = progress, .verdict = opt.verbose ? verdict : NULL, .arg = verdicts,
+	};
+	struct ekka_report report = { 0 };
+	struct ekka_error err = { 0 };
+	int status;
+
+	if (ekka_replay_run(trace, &options, &report, &err) != 0) {
+		ekka_report_json_drop(verdicts);
+		return ekka_fatal("%s: %s", path, err.message);
+	}
+	ekka_progress_hide();
+	if (opt.json)
+		status = ekka_report_json(trace, path, &report, verdicts);
+	else
+		status = ekka_report_text(trace, path, &report);
+	if (!status)
+		status = status_of(&report);
+	ekka_report_release(&report);
+	return status;
+}
+
+int ekka_cmd_replay(const struct ekka_command *self, int argc, char **argv)
+{
+	struct ekka_trace *trace;
+	const char *path;
+	int status;
+	int i = ekka_command_parse(self, argc, argv, &status);
+
+	if (i < 0 || (status = ekka_operand_trace(self, argc, argv, i, &path)))
+		return status;
+	if (opt.jobs > 4096)
+		return ekka_command_usage_error(self, "-j is at most 4096");
+	if ((status = ekka_open_trace(path, &trace, &path)))
+		return status;
+	if (opt.event > ekka_trace_n_events(trace))
+		status = ekka_fatal("no event %" PRIu64 " in '%s', which has %" PRIu64, opt.event, path, ekka_trace_n_events(trace));
+	else
+		status = replay(trace, path);
+	ekka_trace_close(trace);
+	return status;
+}

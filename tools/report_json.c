@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The report of a replay as one JSON object. Margins that JSON cannot hold are null; `margin_infinite` tells them from those not computed. */
+#include "tools/caller.h"
+#include "tools/command.h"
+#include "tools/event.h"
+#include "tools/json.h"
+#include "tools/message.h"
+#include "tools/report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+static void add_finite(struct json_object *o, const char *key, double v)
+{
+	ekka_json_add(o, key, isfinite(v) ? ekka_json_real(v) : NULL);
+}
+
+static void add_verdict(struct json_object *o, const struct ekka_event *e, const struct ekka_verdict *v)
+{
+	char text[256];
+
+	ekka_json_add_uint(o, "event", v->event);
+	ekka_json_add_text(o, "name", e->fn->name);
+	ekka_json_add_text(o, "verdict", ekka_status_name(v->status));
+	add_finite(o, "margin", v->margin);
+	ekka_json_add_bool(o, "margin_infinite", isinf(v->margin));
+	ekka_json_add_bool(o, "screened", v->screened);
+	ekka_json_add_text(o, "where", v->where);
+	ekka_json_add_text(o, "looks_like", v->looks_like);
+	ekka_json_add_text(o, "reason", v->reason);
+	ekka_json_add_text(o, "audit", v->audit);
+	ekka_json_add_text(o, "shapes", ekka_event_shapes(e, text, sizeof(text)));
+	ekka_json_add_text(o, "dtype", ekka_event_dtypes(e, text, sizeof(text)));
+}
+
+static struct json_object *number(const double v[2], bool is_complex)
+{
+	struct json_object *pair;
+
+	if (!is_complex)
+		return ekka_json_real(v[0]);
+	pair = ekka_json_array();
+	ekka_json_append(pair, ekka_json_real(v[0]));
+	ekka_json_append(pair, ekka_json_real(v[1]));
+	return pair;
+}
+
+static void add_worst(struct json_object *o, const struct ekka_event *e, const struct ekka_verdict *v)
+{
+	struct json_object *index = ekka_json_array();
+	int t = ekka_event_tensor_index(e, v->output);
+	bool is_complex = t >= 0 && ekka_dtype_is_complex(e->call.tensors[t].dtype);
+
+	for (unsigned i = 0; i < v->n_worst; i++)
+		ekka_json_append(index, json_object_new_int64(v->worst[i]));
+	ekka_json_add_text(o, "bound", v->bound);
+	add_finite(o, "max_abs_error", v->max_abs_error);
+	add_finite(o, "max_bound", v->max_bound);
+	ekka_json_add_uint(o, "n_elements", v->n_elements);
+	ekka_json_add_uint(o, "n_bad", v->n_bad);
+	ekka_json_add_text(o, "output", v->output);
+	ekka_json_add(o, "worst", index);
+	ekka_json_add(o, "worst_out", number(v->worst_out, is_complex));
+	ekka_json_add(o, "worst_ref", number(v->worst_ref, is_complex));
+}
+
+/* Lines of text, innermost first, Python before native. */
+static struct json_object *stack(struct ekka_callers *callers, const struct ekka_event *e)
+{
+	struct json_object *list = ekka_json_array();
+	struct ekka_symbolizer *s;
+	struct ekka_frame_info info;
+	char text[1024];
+
+	if (!e->stack)
+		return list;
+	for (unsigned i = 0; i < e->stack->n_py; i++) {
+		const struct ekka_pyframe *f = &e->stack->py[i];
+
+		snprintf(text, sizeof(text), "%s:%d %s", f->file, f->line, f->func);
+		ekka_json_append(list, ekka_json_text(text));
+	}
+	s = ekka_callers_symbolizer(callers, e->segment);
+	for (unsigned i = 0; s && i < e->stack->n_pc; i++) {
+		ekka_symbolizer_lookup(s, e->stack->pc[i], &info);
+		ekka_frame_info_format(&info, text, sizeof(text));
+		ekka_json_append(list, ekka_json_text(text));
+	}
+	return list;
+}
+
+static struct json_object *summary(const struct ekka_report *r)
+{
+	struct json_object *o = ekka_json_object();
+
+	ekka_json_add_uint(o, "ops", r->ops);
+	ekka_json_add_uint(o, "judged", r->judged);
+	ekka_json_add_uint(o, "pass", r->count[EKKA_PASS]);
+	ekka_json_add_uint(o, "fail", r->count[EKKA_FAIL]);
+	ekka_json_add_uint(o, "undecided", r->count[EKKA_UNDECIDED]);
+	ekka_json_add_uint(o, "unsupported", r->count[EKKA_UNSUPPORTED]);
+	ekka_json_add_uint(o, "incomplete", r->count[EKKA_INCOMPLETE]);
+	ekka_json_add_real(o, "coverage", r->coverage);
+	ekka_json_add_uint(o, "dropped", r->dropped);
+	ekka_json_add_bool(o, "unclosed", r->unclosed);
+	ekka_json_add_uint(o, "bytes_judged", r->bytes_judged);
+	ekka_json_add_uint(o, "bytes_total", r->bytes_total);
+	return o;
+}
+
+static struct json_object *suspect(struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_suspect *s,
+				   const char *path)
+{
+	struct json_object *o = ekka_json_object();
+	char text[5000];
+
+	ekka_json_add_uint(o, "rank", s->rank);
+	add_verdict(o, e, &s->verdict);
+	add_worst(o, e, &s->verdict);
+	ekka_json_add(o, "stack", stack(callers, e));
+	ekka_json_add_text(o, "reproduce", ekka_report_reproduce(s->verdict.event, path, text, sizeof(text)));
+	return o;
+}
+
+int ekka_report_json(struct ekka_trace *trace, const char *path, const struct ekka_report *r, struct json_object *verdicts)
+{
+	struct json_object *top = ekka_json_object(), *list = ekka_json_array();
+	struct ekka_callers *callers = ekka_callers_new();
+	struct ekka_event e = { 0 };
+	struct ekka_error err = { 0 };
+	int status = callers ? 0 : ekka_fatal("out of memory");
+
+	ekka_json_add(top, "summary", summary(r));
+	ekka_json_add(top, "suspects", list);
+	for (size_t i = 0; i < r->n_suspects && !status; i++) {
+		if (ekka_trace_event_read(trace, r->suspects[i].verdict.event, &e, &err) != 0)
+			status = ekka_fatal("%s", err.message);
+		else
+			ekka_json_append(list, suspect(callers, &e, &r->suspects[i], path));
+	}
+	if (verdicts)
+		ekka_json_add(top, "verdicts", verdicts);
+	ekka_event_release(&e);
+	ekka_callers_free(callers);
+	if (status)
+		json_object_put(top);
+	else
+		ekka_json_print(top, true);
+	return status;
+}
+
+struct json_object *ekka_report_json_verdicts(void)
+{
+	return ekka_json_array();
+}
+
+void ekka_report_json_verdict(struct json_object *list, const struct ekka_event *e, const struct ekka_verdict *v)
+{
+	struct json_object *o = ekka_json_object();
+
+	add_verdict(o, e, v);
+	ekka_json_append(list, o);
+}
+
+void ekka_report_json_drop(struct json_object *list)
+{
+	json_object_put(list);
+}

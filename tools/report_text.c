@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The report of a replay for people. */
+#include "tools/caller.h"
+#include "tools/command.h"
+#include "tools/event.h"
+#include "tools/message.h"
+#include "tools/report.h"
+#include "tools/term.h"
+#include "tools/text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+enum { MAX_FURTHER = 20, NAME_COLUMNS = 22, MARGIN_COLUMNS = 10 };
+
+const char *ekka_report_reproduce(uint64_t event, const char *path, char *buf, size_t len)
+{
+	bool plain = path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,@%-")] == '\0';
+	size_t at = (size_t)snprintf(buf, len, "ekka export %" PRIu64 " %s", event, plain && *path != '-' ? path : "");
+
+	if (plain && *path != '-')
+		return buf;
+	at += (size_t)snprintf(buf + at, len - at, "%s'", *path == '-' ? "./" : "");
+	for (; *path && at + 7 < len; path++)
+		at += (size_t)snprintf(buf + at, len - at, *path == '\'' ? "'\\''" : "%c", *path);
+	snprintf(buf + at, len - at, "'");
+	return buf;
+}
+
+static const char *margin_text(double margin, char *buf, size_t len)
+{
+	if (isnan(margin))
+		snprintf(buf, len, "-");
+	else if (isinf(margin))
+		snprintf(buf, len, "NaN/Inf");
+	else
+		snprintf(buf, len, "%.3g", margin);
+	return buf;
+}
+
+static enum ekka_colour colour_of(enum ekka_status s)
+{
+	return s == EKKA_FAIL ? EKKA_RED : s == EKKA_PASS ? EKKA_GREEN : EKKA_YELLOW;
+}
+
+/* Why, in the words of the verdict that say most. */
+static const char *why(const struct ekka_verdict *v)
+{
+	return v->where[0] ? v->where : v->reason[0] ? v->reason : v->audit;
+}
+
+void ekka_report_text_verdict(const struct ekka_event *e, const struct ekka_verdict *v)
+{
+	char shapes[256], dtypes[64], margin[32];
+
+	printf("%7" PRIu64 "  %s%-11s%s  %-*s  %-24s  %-9s  %-*s  ", e->number, ekka_colour(colour_of(v->status)),
+	       ekka_status_name(v->status), ekka_colour(EKKA_PLAIN), NAME_COLUMNS, e->fn->name,
+	       ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
+	       v->screened ? "screened" : margin_text(v->margin, margin, sizeof(margin)));
+	ekka_text_print(stdout, why(v));
+	putchar('\n');
+}
+
+static void field(const char *label, const char *text)
+{
+	if (!*text)
+		return;
+	printf("   %-12s ", label);
+	ekka_text_print(stdout, text);
+	putchar('\n');
+}
+
+/* "0.25" or "0.25-1.5i" */
+static const char *value_text(const double v[2], bool is_complex, char *buf, size_t len)
+{
+	if (is_complex)
+		snprintf(buf, len, "%.9g%+.9gi", v[0], v[1]);
+	else
+		snprintf(buf, len, "%.9g", v[0]);
+	return buf;
+}
+
+static void print_size(const struct ekka_event *e, const struct ekka_verdict *v)
+{
+	char text[2 * EKKA_TEXT], index[128], out[64], ref[64];
+	int t = ekka_event_tensor_index(e, v->output);
+	bool is_complex = t >= 0 && ekka_dtype_is_complex(e->call.tensors[t].dtype);
+
+	if (isnan(v->margin))
+		return;
+	if (isinf(v->margin))
+		snprintf(text, sizeof(text), "NaN or Inf where the reference has none, or the reverse");
+	else
+		snprintf(text, sizeof(text), "%.3g times the bound; off by %.3g where %.3g is the most (%s)", v->margin,
+			 v->max_abs_error, v->max_bound, v->bound);
+	field("how much", text);
+	if (!v->n_worst)
+		return;
+	snprintf(text, sizeof(text), "%s[%s] is %s, should be %s", v->output,
+		 ekka_dims_text(v->worst, v->n_worst, ", ", index, sizeof(index)),
+		 value_text(v->worst_out, is_complex, out, sizeof(out)), value_text(v->worst_ref, is_complex, ref, sizeof(ref)));
+	field("worst", text);
+}
+
+static void print_callers(struct ekka_callers *callers, const struct ekka_event *e)
+{
+	char native[1024];
+
+	if (!e->stack)
+		return;
+	field("called from", ekka_callers_line(callers, e));
+	if (e->stack->n_py)
+		field("", ekka_callers_native(callers, e, native, sizeof(native)));
+}
+
+static void print_first(struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_suspect *s, const char *path)
+{
+	const struct ekka_verdict *v = &s->verdict;
+	char shapes[256], dtypes[64], text[5000];
+
+	printf("%s%u. %sevent %" PRIu64 ": %s %s %s, %s%s\n", ekka_colour(EKKA_BOLD), s->rank,
+	       ekka_colour(colour_of(v->status)), v->event, e->fn->name, ekka_event_shapes(e, shapes, sizeof(shapes)),
+	       ekka_event_dtypes(e, dtypes, sizeof(dtypes)), ekka_status_name(v->status), ekka_colour(EKKA_PLAIN));
+	snprintf(text, sizeof(text), "%s%s%" PRIu64 " of %" PRIu64 " elements of %s", v->where, v->where[0] ? ": " : "", v->n_bad,
+		 v->n_elements, v->output);
+	if (v->status == EKKA_FAIL)
+		field("where", text);
+	print_size(e, v);
+	field("looks", v->looks_like);
+	field("reason", v->reason);
+	field("arguments", v->audit);
+	print_callers(callers, e);
+	field("reproduce", ekka_report_reproduce(v->event, path, text, sizeof(text)));
+}
+
+static void print_row(const struct ekka_event *e, const struct ekka_suspect *s)
+{
+	unsigned width = ekka_term_width();
+	char name[64], margin[32], text[EKKA_TEXT + 16];
+
+	ekka_text_fit(e->fn->name, NAME_COLUMNS, name, sizeof(name));
+	ekka_text_fit(why(&s->verdict), width > 56 ? width - 56 : width ? 8 : 0, text, sizeof(text));
+	printf("%4u  %7" PRIu64 "  %-*s  %-7.7s  %-*s  %s\n", s->rank, s->verdict.event, NAME_COLUMNS, name,
+	       ekka_status_name(s->verdict.status), MARGIN_COLUMNS, margin_text(s->verdict.margin, margin, sizeof(margin)), text);
+}
+
+static int print_suspects(struct ekka_trace *trace, struct ekka_callers *callers, const char *path, const struct ekka_report *r)
+{
+	struct ekka_event e = { 0 };
+	struct ekka_error err = { 0 };
+	int status = 0;
+
+	for (size_t i = 0; i < r->n_suspects && i <= MAX_FURTHER && !status; i++) {
+		if (ekka_trace_event_read(trace, r->suspects[i].verdict.event, &e, &err) != 0) {
+			status = ekka_fatal("%s", err.message);
+			break;
+		}
+		if (i == 0)
+			print_first(callers, &e, &r->suspects[i], path);
+		if (i == 1)
+			printf("\n%sRANK    EVENT  %-*s  VERDICT  %-*s  WHERE%s\n", ekka_colour(EKKA_BOLD), NAME_COLUMNS, "FUNCTION",
+			       MARGIN_COLUMNS, "MARGIN", ekka_colour(EKKA_PLAIN));
+		if (i > 0)
+			print_row(&e, &r->suspects[i]);
+	}
+	if (r->n_suspects > MAX_FURTHER + 1)
+		printf("and %zu more; --json has them\n", r->n_suspects - MAX_FURTHER - 1);
+	if (r->n_suspects)
+		putchar('\n');
+	ekka_event_release(&e);
+	return status;
+}
+
+static void print_summary(const struct ekka_report *r)
+{
+	char judged[32], total[32];
+	bool wrong = r->count[EKKA_FAIL] || r->n_suspects;
+	bool whole = r->judged == r->ops && !r->dropped && !r->unclosed;
+
+	printf("%s%s%s: %" PRIu64 " of %" PRIu64 " calls judged (%.4g %%), %s of %s of their outputs\n",
+	       ekka_colour(wrong ? EKKA_RED : whole ? EKKA_GREEN : EKKA_YELLOW),
+	       wrong ? "something is wrong" : whole ? "nothing wrong found" : "nothing wrong found in what could be judged",
+	       ekka_colour(EKKA_PLAIN), r->judged, r->ops, 100 * r->coverage,
+	       ekka_text_bytes(r->bytes_judged, judged, sizeof(judged)), ekka_text_bytes(r->bytes_total, total, sizeof(total)));
+	printf("pass %" PRIu64 ", fail %" PRIu64 ", undecided %" PRIu64 ", unsupported %" PRIu64 ", incomplete %" PRIu64
+	       "; dropped by the recording: %s%" PRIu64 "\n", r->count[EKKA_PASS], r->count[EKKA_FAIL], r->count[EKKA_UNDECIDED],
+	       r->count[EKKA_UNSUPPORTED], r->count[EKKA_INCOMPLETE], r->unclosed ? "at least " : "", r->dropped);
+	if (r->unclosed)
+		printf("a process was killed, or still runs: its last calls may be missing\n");
+}
+
+int ekka_report_text(struct ekka_trace *trace, const char *path, const struct ekka_report *r)
+{
+	struct ekka_callers *callers = ekka_callers_new();
+	int status;
+
+	if (!callers)
+		return ekka_fatal("out of memory");
+	status = print_suspects(trace, callers, path, r);
+	print_summary(r);
+	ekka_callers_free(callers);
+	return status;
+}
