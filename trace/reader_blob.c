@@ -270,13 +270,19 @@ const struct blob_table *ekka_blobs_scanned(struct ekka_trace *t, struct ekka_er
 bool ekka_trace_blob_present(const struct ekka_trace *t, const struct ekka_blob_id *id, uint64_t *ret_bytes)
 {
 	const struct blob_entry *b = ekka_blob_table_find(&t->blobs, id);
+	const struct blob_table *scanned;
 	bool present = b && b->whole;
-	uint64_t bytes = present ? b->size : 0;
 
 	if (!b && is_empty_blob(id))
 		present = true;
+	if (!present && t->indexed) {
+		/* Opened traces are never const themselves; the lock is what makes this safe. */
+		scanned = ekka_blobs_scanned((struct ekka_trace *)t, NULL);
+		b = scanned ? ekka_blob_table_find(scanned, id) : NULL;
+		present = b && b->whole;
+	}
 	if (present && ret_bytes)
-		*ret_bytes = bytes;
+		*ret_bytes = b ? b->size : 0;
 	return present;
 }
 
@@ -315,12 +321,16 @@ int ekka_trace_blob_verify(struct ekka_trace *t, const struct ekka_blob_id *id, 
 	struct ekka_blob_hash h;
 	struct ekka_blob_id got;
 	char text[2 * sizeof id->b + 1];
-	uint64_t size = 0;
+	const struct blob_table *scanned = ekka_blobs_scanned(t, err);
+	const struct blob_entry *b = scanned ? ekka_blob_table_find(scanned, id) : NULL;
+	uint64_t size = b ? b->size : 0;
 	uint8_t *buf;
 	int rc = 0;
 
+	if (!scanned)
+		return EKKA_ERR_NOMEM;
 	format_id(id, text);
-	if (!ekka_trace_blob_present(t, id, &size))
+	if (b ? !b->whole : !is_empty_blob(id))
 		return ekka_error_set(err, EKKA_ERR_MISSING, "blob %s is not whole in the trace", text);
 	buf = malloc(EKKA_CHUNK_BYTES);
 	if (!buf)
@@ -329,7 +339,7 @@ int ekka_trace_blob_verify(struct ekka_trace *t, const struct ekka_blob_id *id, 
 	for (uint64_t at = 0; rc == 0 && at < size;) {
 		size_t n = size - at < EKKA_CHUNK_BYTES ? (size_t)(size - at) : EKKA_CHUNK_BYTES;
 
-		rc = ekka_trace_blob_read(t, id, at, buf, n, err);
+		rc = read_from(t, scanned, id, at, buf, n, err);
 		ekka_blob_hash_update(&h, buf, n);
 		at += n;
 	}
@@ -339,8 +349,7 @@ int ekka_trace_blob_verify(struct ekka_trace *t, const struct ekka_blob_id *id, 
 	got = ekka_blob_hash_final(&h);
 #ifndef EKKA_FUZZING
 	if (memcmp(&got, id, sizeof got) != 0) {
-		const struct blob_entry *b = ekka_blob_table_find(&t->blobs, id);
-		const struct blob_chunk *c = b && b->n > 0 ? &t->blobs.chunks[b->first] : NULL;
+		const struct blob_chunk *c = b ? &scanned->chunks[b->first] : NULL;
 
 		return ekka_error_set(err, EKKA_ERR_FORMAT, "%s: offset %" PRIu64 ": blob %s does not have the bytes it is named after",
 				      c ? t->blob_files[c->file].name : "?", c ? c->at : 0, text);

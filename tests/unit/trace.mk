@@ -2,7 +2,7 @@ include tests/golden/local.mk
 EXTRA_DIST += tests/unit/trace/trace_builder.h
 if HAVE_CRITERION
 trace_tests = tests/unit/trace/test_encode tests/unit/trace/test_chunk tests/unit/trace/test_reader \
-	tests/unit/trace/test_damage
+	tests/unit/trace/test_damage tests/unit/trace/test_hostile tests/unit/trace/test_blobs
 check_PROGRAMS += $(trace_tests)
 TESTS += $(trace_tests)
 trace_test_libs = libtrace.la $(CRITERION_LIBS)
@@ -20,4 +20,10 @@ tests_unit_trace_test_reader_LDADD = $(trace_test_libs)
 tests_unit_trace_test_damage_SOURCES = tests/unit/trace/test_damage.c $(trace_builder)
 tests_unit_trace_test_damage_CFLAGS = $(trace_test_cflags)
 tests_unit_trace_test_damage_LDADD = $(trace_test_libs)
+tests_unit_trace_test_hostile_SOURCES = tests/unit/trace/test_hostile.c $(trace_builder)
+tests_unit_trace_test_hostile_CFLAGS = $(trace_test_cflags)
+tests_unit_trace_test_hostile_LDADD = $(trace_test_libs)
+tests_unit_trace_test_blobs_SOURCES = tests/unit/trace/test_blobs.c $(trace_builder)
+tests_unit_trace_test_blobs_CFLAGS = $(trace_test_cflags)
+tests_unit_trace_test_blobs_LDADD = $(trace_test_libs)
 endif
