@@ -35,7 +35,7 @@ copy_needed() {
 copy_needed "$name/bin/ekka"
 
 # The shim looks for libunwind next to itself; nothing names it as needed.
-libunwind=$(ldconfig -p | awk '$1 == "libunwind.so.8" { print $NF; exit }')
+libunwind=$(ldconfig -p | awk '$1 == "libunwind.so.8" && !n++ { print $NF }')
 [ -z "$libunwind" ] || { cp -L "$libunwind" "$name/lib/libunwind.so.8"; copy_needed "$name/lib/libunwind.so.8"; }
 
 chmod u+w "$name"/lib/* "$name"/bin/*

@@ -253,6 +253,9 @@ void ekka_symbolizer_lookup(struct ekka_symbolizer *s, uint64_t pc, struct ekka_
 	else
 		ret->problem = "no symbols";
 	ret->inlined = demangle(s, 1, inlined_name(m->mod, addr));
+	/* A part of a function that the compiler split off is inlined into the rest. */
+	if (ret->inlined && ret->function && strcmp(ret->inlined, ret->function) == 0)
+		ret->inlined = NULL;
 	line = dwfl_module_getsrc(m->mod, addr);
 	if (line)
 		ret->file = dwfl_lineinfo(line, NULL, &ret->line, NULL, NULL, NULL);
