@@ -222,6 +222,8 @@ int ekka_bound_model_init(struct ekka_bound_model *m, const struct ekka_bound_fa
 			       ekka_dtype_name(f->b), ekka_dtype_name(f->out));
 		return -1;
 	}
+	m->typical = m->kind == EKKA_BOUND_ANY_ORDER ? m->u_acc * sqrt((double)f->k + 4) :
+		     m->in + fmin(m->acc_coef / 4, 4 * m->u_acc * 16 * sqrt((double)f->k)) + (m->max_splits ? m->u_out / 2 : 0);
 	m->own = m->twofold ? 0x1p-60 : 2 * gamma_of(2 * (double)f->k + 8, 0x1p-53);
 	return 0;
 }

@@ -66,6 +66,7 @@ struct ekka_bound_model {
 	unsigned max_splits;		/* in the output type; 0: none */
 	double own;			/* the reference's own error / S */
 	double walk;			/* any order: what rounding hardly ever exceeds, per M */
+	double typical;			/* what accumulation loses typically, relative to the root of the products' summed squares */
 	char text[EKKA_TEXT];		/* for verdict.bound */
 	char policy[EKKA_TEXT];		/* for verdict.audit: a legitimate but lossy choice; empty when none */
 };

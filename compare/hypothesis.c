@@ -21,7 +21,7 @@ enum { MEMORY_ELEMENTS = 1 << 21 };	/* complex numbers kept for all samples toge
 
 static cx to_cx(const double v[2])
 {
-	return CMPLX(v[0], v[1]);
+	return __builtin_complex(v[0], v[1]);
 }
 
 static bool finite_cx(cx v)

@@ -14,7 +14,7 @@ enum { PIECES = 256 };	/* the middle part's ends are tried on a grid this fine *
 /* What the sum must have been for the recorded value, if scaling and C0 were right. */
 static cx recorded_sum(const struct ekka_hypothesis_sums *h, const struct ekka_hypothesis_sample *s)
 {
-	cx alpha = CMPLX(h->in->alpha[0], h->in->alpha[1]), beta = CMPLX(h->in->beta[0], h->in->beta[1]), r = s->out;
+	cx alpha = __builtin_complex(h->in->alpha[0], h->in->alpha[1]), beta = __builtin_complex(h->in->beta[0], h->in->beta[1]), r = s->out;
 
 	if (beta != 0)
 		r -= beta * s->c0;
@@ -147,7 +147,7 @@ static bool every(struct ekka_hypothesis_sums *h, char *text)
 
 static cx rounded(cx v, float (*to)(float))
 {
-	return CMPLX(to((float)creal(v)), to((float)cimag(v)));
+	return __builtin_complex(to((float)creal(v)), to((float)cimag(v)));
 }
 
 static bool operands_rounded(struct ekka_hypothesis_sums *h, float (*to)(float), const char *type, char *text)

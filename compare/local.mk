@@ -6,6 +6,7 @@ libcompare_la_SOURCES = \
 	compare/hypothesis.h compare/hypothesis.c \
 	compare/hypothesis_sums.h compare/hypothesis_sums.c \
 	compare/round.h compare/round.c \
+	compare/screen.h compare/screen.c \
 	compare/tally.h compare/tally.c \
 	compare/verdict.h compare/verdict.c \
 	compare/where.h compare/where.c

@@ -5,8 +5,12 @@
 #include <stdio.h>
 
 #include "replay/gemm_exact.h"
+#include "replay/gemm_screen.h"
 
 enum { BLOCK = 256, MAX_BLOCK = 4096 };
+
+/* Multiplications up to which a wrong op is recomputed whole, to say where it is wrong: about half a minute of one core. */
+static const double WHOLE_PICTURE = 4e11;
 
 static int64_t min64(int64_t a, int64_t b)
 {
@@ -44,29 +48,63 @@ static int judge_all(struct ekka_gemm *g, struct ekka_gemm_work *w, struct ekka_
 	return 0;
 }
 
+static uint64_t defined_elements(const struct ekka_gemm *g)
+{
+	uint64_t n = (uint64_t)g->m * (uint64_t)(g->uplo ? g->m + 1 : 2 * g->n) / 2;
+
+	return n * (uint64_t)g->batch;
+}
+
+/* Screens; when something is wrong indeed, recomputes all, to see how far it goes. */
+static int judge_screened(struct ekka_gemm *g, const struct ekka_gemm_options *o, struct ekka_gemm_work *w, struct ekka_tally *tally,
+			  struct ekka_verdict *v, struct ekka_error *err)
+{
+	uint64_t rows;
+	int r = ekka_gemm_screen(g, w, o, tally, &rows, err);
+
+	if (r < 0)
+		return r;
+	if (tally->n_bad && (double)g->batch * (double)g->m * (double)g->n * (double)g->k <= WHOLE_PICTURE) {
+		ekka_tally_clear(tally);
+		r = judge_all(g, w, tally, err);
+	} else if (!tally->n_bad) {
+		v->screened = true;
+	}
+	if (r == 0)
+		ekka_tally_verdict(tally, g->batched, v);
+	if (v->screened) {
+		v->n_elements = defined_elements(g);
+		v->margin = tally->n ? v->margin : NAN;
+	}
+	return r;
+}
+
 int ekka_gemm_judge(struct ekka_gemm *g, const struct ekka_gemm_options *o, struct ekka_verdict *v, struct ekka_error *err)
 {
-	struct ekka_gemm_work w;
+	bool screen = !o->exact && ekka_gemm_screen_pays(g);
+	struct ekka_gemm_work w = { 0 };
 	struct ekka_tally tally;
 	int64_t rows, cols;
 	int r;
 
-	block_size(g, o, &rows, &cols);
+	if (screen)
+		ekka_gemm_screen_block(g, &rows, &cols);
+	else
+		block_size(g, o, &rows, &cols);
 	r = ekka_tally_init(&tally, &g->model, g->batch, g->m, g->n, err);
-	if (r < 0)
-		return r;
-	r = ekka_gemm_work_init(&w, g, rows, cols, err);
-	if (r < 0)
-		goto out;
-	r = judge_all(g, &w, &tally, err);
-	ekka_gemm_work_release(&w);
-	if (r < 0)
-		goto out;
-	ekka_tally_verdict(&tally, g->batched, v);
+	if (r == 0)
+		r = ekka_gemm_work_init(&w, g, rows, cols, err);
+	if (r == 0 && screen) {
+		r = judge_screened(g, o, &w, &tally, v, err);
+	} else if (r == 0) {
+		r = judge_all(g, &w, &tally, err);
+		if (r == 0)
+			ekka_tally_verdict(&tally, g->batched, v);
+	}
 	(void)snprintf(v->output, sizeof v->output, "%s", g->output);
-	if (tally.n_bad)
+	if (r == 0 && tally.n_bad)
 		r = ekka_gemm_explain(g, &tally, v, err);
-out:
+	ekka_gemm_work_release(&w);
 	ekka_tally_release(&tally);
 	return r;
 }

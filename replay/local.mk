@@ -7,10 +7,12 @@ libreplay_la_SOURCES = \
 	replay/gemm.h replay/gemm.c \
 	replay/gemm_exact.h replay/gemm_exact.c \
 	replay/gemm_explain.c \
+	replay/gemm_screen.h replay/gemm_screen.c \
 	replay/matrix.h replay/matrix.c \
 	replay/op.h replay/op.c \
 	replay/op_gemm.c \
 	replay/panel.h replay/panel.c \
 	replay/replay.h \
 	replay/report.h replay/report.c \
-	replay/run.c
+	replay/run.c \
+	replay/signed_sum.h replay/signed_sum.c

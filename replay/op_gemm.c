@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Op "gemm": from an event of any BLAS spelling (gemv, dot, syrk and herk included) to struct ekka_gemm. */
-#include <math.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,7 +225,7 @@ static void complete(struct job *job, enum ekka_dtype a, enum ekka_dtype b, enum
 	g->a.conj = attr_int(e, "conja", 0) != 0;
 	g->b.conj = attr_int(e, "conjb", 0) != 0;
 	g->hermitian = attr_int(e, "hermitian", 0) != 0;
-	g->uplo = uplo && uplo->kind == EKKA_V_STR ? uplo->s[0] : (char)attr_int(e, "uplo", 0);
+	g->uplo = uplo && uplo->kind == EKKA_V_STR ? (char)toupper((unsigned char)uplo->s[0]) : 0;
 	if (!consistent(g)) {
 		settle(job, EKKA_INCOMPLETE, "the recorded dimensions do not fit together");
 		return;

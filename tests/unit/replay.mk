@@ -1,5 +1,5 @@
 if HAVE_CRITERION
-replay_tests = tests/unit/replay/test_convert tests/unit/replay/test_gemm tests/unit/replay/test_gemm_explain
+replay_tests = tests/unit/replay/test_convert tests/unit/replay/test_gemm tests/unit/replay/test_gemm_explain tests/unit/replay/test_gemm_screen
 check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
 replay_test_libs = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) $(CRITERION_LIBS) -lm -lpthread
@@ -13,4 +13,7 @@ tests_unit_replay_test_gemm_LDADD = $(replay_test_libs)
 tests_unit_replay_test_gemm_explain_SOURCES = tests/unit/replay/test_gemm_explain.c $(replay_test_problem)
 tests_unit_replay_test_gemm_explain_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_gemm_explain_LDADD = $(replay_test_libs)
+tests_unit_replay_test_gemm_screen_SOURCES = tests/unit/replay/test_gemm_screen.c $(replay_test_problem)
+tests_unit_replay_test_gemm_screen_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_gemm_screen_LDADD = $(replay_test_libs)
 endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compare/screen.h"
+
+#include <math.h>
+
+int64_t ekka_screen_width(const struct ekka_bound_model *m)
+{
+	return m->u_out > 0x1p-12 ? 64 : 256;
+}
+
+double ekka_screen_factor(double tests, double delta)
+{
+	return sqrt(2 * log(2 * tests / delta));
+}
+
+double ekka_screen_threshold(const struct ekka_bound_model *m, const struct ekka_screen_sums *s, double factor)
+{
+	/* The check is itself done in double, and sums what it compares. */
+	double own = 0x1p-53 * sqrt((double)m->k + (double)s->n), sigma2;
+
+	if (m->kind == EKKA_BOUND_INTEGER)
+		return 0.5;
+	/* An ulp is 2 u 2^e. */
+	sigma2 = m->u_out * m->u_out / 3 * s->ulp2;
+	sigma2 += (m->typical * m->typical + own * own) * (s->product2 + s->out2 + s->c02);
+	return factor * sqrt(sigma2) + (m->tiny_out + m->tiny_acc) * ((double)s->n + (double)m->k);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Columns are taken in groups of blocks. For a group, B's signed sums (k x blocks) are formed once; then rows are taken
+ * 256 at a time: A times those sums against the signed sums of C. Memory is that of one group, whatever the sizes.
+ */
+#include "replay/gemm_screen.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compare/screen.h"
+#include "replay/signed_sum.h"
+
+enum {
+	ROWS = 256,		/* of A and C at a time */
+	DEPTH = 256,		/* of k at a time */
+	PIECE = 1024,		/* columns of B and C at a time: a multiple of every block width */
+	FEW = 16		/* suspicious rows of a block that are recomputed one by one */
+};
+static const int64_t GROUP_ELEMENTS = 1 << 20;	/* k x blocks */
+
+struct screen {
+	struct ekka_gemm *g;
+	struct ekka_gemm_work *w;
+	struct ekka_tally *tally;
+	struct ekka_error *err;
+	bool cx;
+	int64_t width, group;		/* columns of a block, blocks of a group */
+	double factor;
+	double *memory;
+	double *sign;			/* of the group's columns */
+	struct ekka_panel b_sum;	/* k x group, row-major: signed sums of B */
+	double *b_sq;			/* k x group: sums of squares */
+	double *scratch;		/* squares for complex and of A */
+	struct ekka_panel load;		/* ROWS x PIECE, also DEPTH x PIECE and ROWS x DEPTH */
+	double *want[2], *have[2], *c0[2], *product2, *out2, *ulp2, *c02;	/* ROWS x group */
+	bool suspicious[ROWS];
+	uint64_t n_suspicious;
+};
+
+bool ekka_gemm_screen_pays(const struct ekka_gemm *g)
+{
+	return g->has_product && g->m >= 64 && g->n >= 64 && g->k >= 64;
+}
+
+void ekka_gemm_screen_block(const struct ekka_gemm *g, int64_t *ret_rows, int64_t *ret_cols)
+{
+	*ret_rows = g->m < ROWS ? g->m : ROWS;
+	*ret_cols = ekka_screen_width(&g->model);
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int init(struct screen *s)
+{
+	int64_t k = s->g->k, blocks = (s->g->n + s->width - 1) / s->width;
+	size_t cell = (size_t)ROWS, bsum, load = (size_t)ROWS * PIECE;
+
+	s->group = min64(blocks, GROUP_ELEMENTS / k > 4 ? GROUP_ELEMENTS / k : 4);
+	cell *= (size_t)s->group;
+	bsum = (size_t)(k * s->group);
+	struct { double **at; size_t n; } part[] = {
+		{ &s->sign, (size_t)(s->group * s->width) }, { &s->b_sum.re, bsum }, { &s->b_sum.im, s->cx ? bsum : 0 }, { &s->b_sq, bsum },
+		{ &s->scratch, load }, { &s->load.re, load }, { &s->load.im, s->cx ? load : 0 },
+		{ &s->want[0], cell }, { &s->want[1], s->cx ? cell : 0 }, { &s->have[0], cell }, { &s->have[1], s->cx ? cell : 0 },
+		{ &s->c0[0], cell }, { &s->c0[1], s->cx ? cell : 0 }, { &s->product2, cell }, { &s->out2, cell }, { &s->ulp2, cell },
+		{ &s->c02, cell },
+	};
+	size_t total = 0;
+
+	for (size_t i = 0; i < sizeof part / sizeof part[0]; i++)
+		total += part[i].n;
+	s->memory = malloc(total * sizeof *s->memory);
+	if (!s->memory)
+		return ekka_error_set(s->err, EKKA_ERR_NOMEM, "no memory for the screen");
+	total = 0;
+	for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
+		*part[i].at = part[i].n ? s->memory + total : NULL;
+		total += part[i].n;
+	}
+	return 0;
+}
+
+/* Adds the signed sums of the loaded piece, whose first column is `col` of the group, to rows of a result with `group` columns. */
+static void add_piece(const struct screen *s, int64_t col, double *sum_re, double *sum_im, double *sq, double *ulp2)
+{
+	for (int64_t j = 0; j < s->load.cols; j += s->width) {
+		int64_t at = (col + j) / s->width, n = min64(s->width, s->load.cols - j);
+
+		ekka_signed_sum(&s->load, s->load.re, j, n, s->sign + col + j, sum_re + at, sq + at, ulp2 ? ulp2 + at : NULL, s->group);
+		if (s->load.im)
+			ekka_signed_sum(&s->load, s->load.im, j, n, s->sign + col + j, sum_im + at, sq + at,
+					ulp2 ? ulp2 + at : NULL, s->group);
+	}
+}
+
+static void zero(double *v, size_t n)
+{
+	if (v)
+		memset(v, 0, n * sizeof *v);
+}
+
+static int sum_b(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+{
+	size_t n = (size_t)(s->g->k * s->group);
+
+	zero(s->b_sum.re, n);
+	zero(s->b_sum.im, n);
+	zero(s->b_sq, n);
+	s->b_sum.rows = s->g->k;
+	s->b_sum.cols = s->b_sum.rs = s->group;
+	s->b_sum.cs = 1;
+	for (int64_t k = 0; k < s->g->k; k += ROWS)
+		for (int64_t j = 0; j < nj; j += PIECE) {
+			int64_t at = k * s->group;
+			int r = ekka_matrix_load(&s->g->b, s->g->b.batch == 1 ? 0 : b, k, min64(ROWS, s->g->k - k), j0 + j,
+						 min64(PIECE, nj - j), &s->load, s->err);
+
+			if (r < 0)
+				return r;
+			add_piece(s, j, s->b_sum.re + at, s->cx ? s->b_sum.im + at : NULL, s->b_sq + at, NULL);
+		}
+	return 0;
+}
+
+/* want = op(A) times B's signed sums, product2 = squares of A times sums of squares of B, for rows [i0, i0+ni). */
+static int want_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni)
+{
+	struct ekka_panel sums = s->b_sum, squares, sq_sums = s->b_sum;
+
+	for (int64_t k = 0; k < s->g->k; k += DEPTH) {
+		int64_t nk = min64(DEPTH, s->g->k - k);
+		int r = ekka_matrix_load(&s->g->a, s->g->a.batch == 1 ? 0 : b, i0, ni, k, nk, &s->load, s->err);
+
+		if (r < 0)
+			return r;
+		sums.re = s->b_sum.re + k * s->group;
+		sums.im = s->cx ? s->b_sum.im + k * s->group : NULL;
+		sums.rows = sq_sums.rows = nk;
+		sq_sums.re = s->b_sq + k * s->group;
+		sq_sums.im = NULL;
+		ekka_panel_multiply(&s->load, s->g->a.conj, &sums, s->g->b.conj, s->want[0], s->want[1]);
+		squares = s->load;
+		squares.re = s->scratch;
+		squares.im = NULL;
+		ekka_panel_abs(&s->load, s->scratch);
+		for (int64_t e = 0; e < ni * nk; e++)
+			s->scratch[e] *= s->scratch[e];
+		ekka_panel_multiply(&squares, false, &sq_sums, false, s->product2, NULL);
+	}
+	return 0;
+}
+
+static int have_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
+{
+	for (int64_t j = 0; j < nj; j += PIECE) {
+		int64_t n = min64(PIECE, nj - j);
+		int r = ekka_matrix_load(&s->g->c, b, i0, ni, j0 + j, n, &s->load, s->err);
+
+		if (r < 0)
+			return r;
+		add_piece(s, j, s->have[0], s->have[1], s->out2, s->ulp2);
+		if (!s->g->has_c0)
+			continue;
+		r = ekka_matrix_load(&s->g->c0, b, i0, ni, j0 + j, n, &s->load, s->err);
+		if (r < 0)
+			return r;
+		add_piece(s, j, s->c0[0], s->c0[1], s->c02, NULL);
+	}
+	return 0;
+}
+
+/* Is row i of the block [j0, j0+nj) right as far as the sums at `at` can tell. */
+static bool looks_right(const struct screen *s, size_t at, int64_t nj)
+{
+	const struct ekka_gemm *g = s->g;
+	double al = fabs(g->alpha[0]) + fabs(g->alpha[1]), be = fabs(g->beta[0]) + fabs(g->beta[1]), d[2], limit;
+	double p[2] = { s->want[0][at], s->cx ? s->want[1][at] : 0 }, c0[2] = { s->c0[0][at], s->cx ? s->c0[1][at] : 0 };
+	struct ekka_screen_sums sums = { .ulp2 = s->ulp2[at], .out2 = s->out2[at], .product2 = al * al * s->product2[at],
+					 .c02 = be * be * s->c02[at], .n = nj };
+
+	d[0] = s->have[0][at] - (g->alpha[0] * p[0] - g->alpha[1] * p[1]);
+	d[1] = s->cx ? s->have[1][at] - (g->alpha[0] * p[1] + g->alpha[1] * p[0]) : 0;
+	if (g->has_c0) {
+		d[0] -= g->beta[0] * c0[0] - g->beta[1] * c0[1];
+		d[1] -= s->cx ? g->beta[0] * c0[1] + g->beta[1] * c0[0] : 0;
+	}
+	limit = ekka_screen_threshold(&g->model, &sums, s->factor);
+	return isfinite(limit) && fabs(d[0]) <= limit && fabs(d[1]) <= limit;	/* not so when either is NaN */
+}
+
+enum defined { NONE, PARTLY, WHOLLY };
+
+static enum defined how_defined(const struct ekka_gemm *g, int64_t i, int64_t j0, int64_t nj)
+{
+	bool first = ekka_gemm_defines(g, i, j0), last = ekka_gemm_defines(g, i, j0 + nj - 1);
+
+	return first && last && !(g->hermitian && i >= j0 && i < j0 + nj) ? WHOLLY : first || last ? PARTLY : NONE;
+}
+
+/* Recomputes the suspicious rows of one block; when they are many, everything between the first and the last. */
+static int recompute(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
+{
+	int64_t first = -1, last = -1, n = 0;
+	int r = 0;
+
+	for (int64_t i = 0; i < ni; i++)
+		if (s->suspicious[i]) {
+			first = first < 0 ? i : first;
+			last = i;
+			n++;
+		}
+	if (n > FEW)
+		return ekka_gemm_exact(s->g, s->w, b, i0 + first, last - first + 1, j0, nj, s->tally, s->err);
+	for (int64_t i = first; n && i <= last && r == 0; i++)
+		if (s->suspicious[i])
+			r = ekka_gemm_exact(s->g, s->w, b, i0 + i, 1, j0, nj, s->tally, s->err);
+	return r;
+}
+
+static int check_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
+{
+	int r = 0;
+
+	for (int64_t j = 0; j < nj && r == 0; j += s->width) {
+		int64_t n = min64(s->width, nj - j);
+
+		for (int64_t i = 0; i < ni; i++) {
+			enum defined d = how_defined(s->g, i0 + i, j0 + j, n);
+
+			s->suspicious[i] = d == PARTLY ||
+					   (d == WHOLLY && !looks_right(s, (size_t)(i * s->group + j / s->width), n));
+			s->n_suspicious += s->suspicious[i] && d == WHOLLY;
+		}
+		r = recompute(s, b, i0, ni, j0 + j, n);
+	}
+	return r;
+}
+
+static int screen_group(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+{
+	double *const cells[] = { s->want[0], s->want[1], s->have[0], s->have[1], s->c0[0], s->c0[1], s->product2, s->out2, s->ulp2, s->c02 };
+	int r;
+
+	ekka_signs((uint64_t)(b * s->g->n + j0) + 1, nj, s->sign);
+	r = sum_b(s, b, j0, nj);
+	for (int64_t i = 0; i < s->g->m && r == 0; i += ROWS) {
+		int64_t ni = min64(ROWS, s->g->m - i);
+
+		for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++)
+			zero(cells[c], (size_t)(ROWS * s->group));
+		r = want_rows(s, b, i, ni);
+		if (r == 0)
+			r = have_rows(s, b, i, ni, j0, nj);
+		if (r == 0)
+			r = check_rows(s, b, i, ni, j0, nj);
+	}
+	return r;
+}
+
+int ekka_gemm_screen(struct ekka_gemm *g, struct ekka_gemm_work *w, const struct ekka_gemm_options *o, struct ekka_tally *tally,
+		     uint64_t *ret_rows, struct ekka_error *err)
+{
+	struct screen s = { .g = g, .w = w, .tally = tally, .err = err, .cx = ekka_dtype_is_complex(g->model.out),
+			    .width = ekka_screen_width(&g->model) };
+	double tests = (double)g->batch * (double)g->m * ceil((double)g->n / (double)s.width) * (s.cx ? 2 : 1);
+	int r = init(&s);
+
+	s.factor = ekka_screen_factor(tests, o->delta > 0 ? o->delta : 1e-6);
+	for (int64_t b = 0; b < g->batch && r == 0; b++)
+		for (int64_t j = 0; j < g->n && r == 0; j += s.group * s.width)
+			r = screen_group(&s, b, j, min64(s.group * s.width, g->n - j));
+	free(s.memory);
+	*ret_rows = s.n_suspicious;
+	return r;
+}
