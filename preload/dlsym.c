@@ -90,19 +90,27 @@ static void *wrapper_of(const char *name)
 	return self ? ekka_libc.dlsym(self, name) : NULL;
 }
 
+/* Nobody has it but us: NULL, with the dlerror of a look-up that starts behind us. */
+static struct ekka_answer absent(const char *name)
+{
+	return (struct ekka_answer){ ekka_libc.dlsym(RTLD_NEXT, name), 1 };
+}
+
 static struct ekka_answer answer_for(int fn_id, void *handle, const char *name, const void *caller)
 {
 	const struct ekka_answer silent = { NULL, 0 };
 	void *real, *thunk;
 
-	if (handle == RTLD_NEXT || caller_dispatches(name, caller))
+	if (caller_dispatches(name, caller))
 		return silent;
+	if (handle == RTLD_NEXT)
+		return ekka_resolve((unsigned)fn_id, caller) ? silent : absent(name);
 	real = ekka_libc.dlsym(handle, name);
 	if (!real)
 		return silent;		/* asked again with the right caller, for its dlerror */
 	if (ekka_is_ours(real))		/* RTLD_DEFAULT, or the program's handle: NULL if it would be without us */
-		return (struct ekka_answer){ ekka_resolve((unsigned)fn_id, caller) ? real : NULL, 1 };
-	if (atomic_load(&ekka_state) == EKKA_STATE_OFF)
+		return ekka_resolve((unsigned)fn_id, caller) ? (struct ekka_answer){ real, 1 } : absent(name);
+	if (atomic_load(&ekka_state) != EKKA_STATE_ON)
 		return silent;
 	thunk = thunk_for((unsigned)fn_id, wrapper_of(name), real);
 	if (!thunk) {

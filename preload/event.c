@@ -45,13 +45,25 @@ static bool is_selected(void)
 }
 
 /*
- * Calls that a longjmp or an exception left behind lie below the frame that calls now: the stack grows down. A
- * handler on another stack can be mistaken for that; it is then recorded as outermost.
+ * Forgets calls that a longjmp or an exception left behind: their memory lies below that of the call that begins now, as the
+ * stack grows down, or overlaps it. One that lies above cannot be told from a call in progress, until a call from
+ * further up comes. A handler on another stack can be mistaken for that; it is then recorded as outermost.
  */
 static void drop_abandoned(const struct ekka_call *call)
 {
-	while (ekka_self.top && (uintptr_t)ekka_self.top < (uintptr_t)call)
-		ekka_self.top = ekka_private(ekka_self.top)->parent;
+	struct ekka_thread *self = &ekka_self;
+
+	while (self->depth > 0 && self->frame[self->depth - 1].at < (uintptr_t)call + sizeof(*call))
+		self->depth--;
+}
+
+/* The frame of a call in progress; NULL when it has been forgotten. */
+static struct ekka_frame *frame_of(const struct ekka_call *call)
+{
+	for (unsigned d = ekka_self.depth; d > 0; d--)
+		if (ekka_self.frame[d - 1].at == (uintptr_t)call)
+			return &ekka_self.frame[d - 1];
+	return NULL;
 }
 
 static void init_call(struct ekka_call *call, unsigned fn_id, const void *caller)
@@ -72,13 +84,8 @@ bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
 {
 	int state = atomic_load_explicit(&ekka_state, memory_order_acquire);
 
-	if (state != EKKA_STATE_ON) {
-		if (state != EKKA_STATE_NEW)
-			return false;
-		ekka_init();
-		if (atomic_load(&ekka_state) != EKKA_STATE_ON)
-			return false;
-	}
+	if (state != EKKA_STATE_ON && (state == EKKA_STATE_OFF || !ekka_ready()))
+		return false;
 	if (ekka_self.inside || !is_wanted(fn_id))
 		return false;
 	ekka_self.inside = true;
@@ -87,21 +94,26 @@ bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
 	if (ekka_in_child())
 		ekka_child_start();
 	drop_abandoned(call);
+	if (ekka_self.depth == EKKA_MAX_DEPTH) {
+		ekka_count_drop("nested", 1);
+		ekka_fp_leave(fp);
+		ekka_self.inside = false;
+		return false;
+	}
 	init_call(call, fn_id, caller);
 	struct ekka_call_private *p = ekka_private(call);
-	struct ekka_call *parent = ekka_self.top;
+	const struct ekka_frame *parent = ekka_self.depth > 0 ? &ekka_self.frame[ekka_self.depth - 1] : NULL;
 	p->fp = fp;
-	p->parent = parent;
-	p->muted = parent ? ekka_private(parent)->muted : !is_selected() || !ekka_sink_start();
+	p->muted = parent ? parent->muted : !is_selected() || !ekka_sink_start();
 	p->generation = ekka_segment_generation();
 	call->outermost = !parent;
 	call->describe = !p->muted;
 	call->full = call->describe && !parent && ekka_conf.level == EKKA_LEVEL_FULL;
 	if (parent) {
-		call->rec.parent = parent->rec.event;
-		call->rec.depth = parent->rec.depth + 1;
+		call->rec.parent = parent->event;
+		call->rec.depth = ekka_self.depth;
 	}
-	ekka_self.top = call;
+	ekka_self.frame[ekka_self.depth++] = (struct ekka_frame){ .at = (uintptr_t)call, .muted = p->muted };
 	return true;
 }
 
@@ -187,11 +199,16 @@ static void leave(struct ekka_call *call)
 void ekka_call_begin(struct ekka_call *call)
 {
 	struct ekka_call_private *p = ekka_private(call);
+	struct ekka_frame *frame = frame_of(call);
 
 	if (p->muted)
 		goto out;
-	if (!record_begin(call)) {
-		p->muted = true;
+	p->muted = !record_begin(call);
+	if (frame) {
+		frame->muted = p->muted;
+		frame->event = call->rec.event;
+	}
+	if (p->muted) {
 		ekka_count_drop("event", 1);
 		goto out;
 	}
@@ -227,9 +244,10 @@ static void record_end(struct ekka_call *call, const struct ekka_value *value)
 void ekka_call_end(struct ekka_call *call, const struct ekka_value *ret)
 {
 	struct ekka_call_private *p = ekka_private(call);
+	const struct ekka_frame *frame = frame_of(call);
 
-	if (!p->part)
-		ekka_self.top = p->parent;
+	if (frame)
+		ekka_self.depth = (unsigned)(frame - ekka_self.frame);
 	if (p->muted || atomic_load(&ekka_state) != EKKA_STATE_ON || ekka_self.inside)
 		return;
 	ekka_self.inside = true;

@@ -16,11 +16,18 @@
 
 struct ekka_slot;
 
+enum { EKKA_MAX_DEPTH = 8 };		/* calls inside calls; deeper ones are not recorded */
+
 struct ekka_thread {
 	bool inside;			/* our own code runs: calls from signal handlers pass straight through */
 	int32_t tid;			/* 0: not asked yet */
-	struct ekka_call *top;		/* innermost call in progress */
 	void *real;			/* what ekka_real answered last */
+	unsigned depth;			/* calls in progress */
+	struct ekka_frame {		/* of each; not in the call's own memory, which a longjmp leaves to others */
+		uintptr_t at;		/* address of its struct ekka_call */
+		uint64_t event;
+		bool muted;
+	} frame[EKKA_MAX_DEPTH];
 };
 extern _Thread_local struct ekka_thread ekka_self __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
@@ -29,7 +36,6 @@ extern _Thread_local const struct ekka_slot *ekka_pending __attribute__((tls_mod
 
 /* The view of ekka_call.private_. */
 struct ekka_call_private {
-	struct ekka_call *parent;
 	void *real;
 	unsigned generation;		/* segment that the event belongs to */
 	uint32_t fp;			/* the engine's floating-point control and flags */

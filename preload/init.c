@@ -24,6 +24,8 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -31,6 +33,8 @@ _Atomic int ekka_state;
 
 /* In a page that the kernel empties in every child that gets a copy of our memory, however it was forked. */
 static _Atomic uint32_t *alive;
+
+static char wrong_why[200];
 
 EKKA_PUBLIC const char *ekka_version(void);
 const char *ekka_version(void)
@@ -92,31 +96,44 @@ void ekka_child_start(void)
 	ekka_count_reset();
 	ekka_cuda_fork_child();
 	ekka_self.tid = 0;
-	ekka_self.top = NULL;
+	ekka_self.depth = 0;
+}
+
+bool ekka_ready(void)
+{
+	int wrong = EKKA_STATE_WRONG;
+
+	ekka_init();
+	if (atomic_compare_exchange_strong(&ekka_state, &wrong, EKKA_STATE_OFF))
+		ekka_say("%s; nothing is recorded", wrong_why);
+	return atomic_load(&ekka_state) == EKKA_STATE_ON;
+}
+
+static void on_quick_exit(void)
+{
+	ekka_process_leave("exit");
 }
 
 static int configure(void)
 {
-	char why[200];
-
-	if (!ekka_conf_parse(&ekka_conf, environ, why, sizeof(why))) {
-		ekka_say("%s; nothing is recorded", why);
-		return EKKA_STATE_OFF;
-	}
+	if (!ekka_conf_parse(&ekka_conf, environ, wrong_why, sizeof(wrong_why)))
+		return EKKA_STATE_WRONG;
 	if (ekka_conf.level == EKKA_LEVEL_OFF)
 		return EKKA_STATE_OFF;
 	if (!ekka_segment_name()) {
-		ekka_say("the path of the trace is too long; nothing is recorded");
-		return EKKA_STATE_OFF;
+		strcpy(wrong_why, "the path of the trace is too long");
+		return EKKA_STATE_WRONG;
 	}
 	if (!watch_forks()) {
-		ekka_say("this kernel cannot watch forks (MADV_WIPEONFORK); nothing is recorded");
-		return EKKA_STATE_OFF;
+		strcpy(wrong_why, "this kernel cannot watch forks (MADV_WIPEONFORK)");
+		return EKKA_STATE_WRONG;
 	}
 	if (ekka_conf.stack > 0)
 		(void)ekka_stack_init();	/* without it there are no native stacks; `ekka doctor` says so */
 	ekka_fd_reserve();
 	ekka_process_adopt();
+	/* Registered first, so run last. */
+	at_quick_exit(on_quick_exit);
 	return EKKA_STATE_ON;
 }
 

@@ -10,12 +10,16 @@ enum ekka_state {
 	EKKA_STATE_NEW,		/* nothing done yet: our constructor need not be the first to run */
 	EKKA_STATE_STARTING,
 	EKKA_STATE_ON,
+	EKKA_STATE_WRONG,	/* the settings are wrong; said at the first call, so that helper programs stay silent */
 	EKKA_STATE_OFF,		/* by configuration, after a failure that ends recording, or at exit */
 };
 extern _Atomic int ekka_state;
 
 /* Once; later calls only return. Another thread that comes in between sees STARTING and passes through. */
 void ekka_init(void);
+
+/* Is recording on, now that the first call has come: runs ekka_init if need be, says what is wrong with the settings. */
+bool ekka_ready(void);
 
 /* Ends recording for good, saying why in one line the first time. Any thread. */
 void ekka_stop(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

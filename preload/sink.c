@@ -62,7 +62,9 @@ static void fail(const char *why)
 	if (sink.failed)
 		return;
 	sink.failed = true;
-	ekka_stop("%s; recording has ended, the program goes on", why);
+	/* Said here, not by ekka_stop: recording may be off already, as the program is at its end. */
+	ekka_say("%s; recording has ended, the program goes on", why);
+	atomic_store(&ekka_state, EKKA_STATE_OFF);
 }
 
 static void note_blobs_closed(void)

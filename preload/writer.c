@@ -81,8 +81,9 @@ static uint64_t used_bytes(void)
 static const char *create_files(void)
 {
 	const char *dir = ekka_segment_dir();
+	bool made = mkdir(dir, 0700) == 0;
 
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return trouble("create", dir);
 	for (int n = 0; n < MAX_SEGMENTS; n++) {
 		snprintf(w.events.path, sizeof(w.events.path), "%s/events-%d-%d.ekka", dir, (int)getpid(), n);
@@ -90,7 +91,10 @@ static const char *create_files(void)
 		if (ekka_fd_create(&w.events.fd, w.events.path) != 0) {
 			if (errno == EEXIST)
 				continue;
-			return trouble("create", w.events.path);
+			const char *why = trouble("create", w.events.path);
+			if (made)
+				rmdir(dir);
+			return why;
 		}
 		if (ekka_fd_create(&w.blobs.fd, w.blobs.path) != 0) {
 			const char *why = trouble("create", w.blobs.path);
