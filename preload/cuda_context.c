@@ -200,7 +200,7 @@ CUevent ekka_cuda_event_take(const struct ekka_cuda_driver *drv, struct ekka_cud
 	return event;
 }
 
-/* More than the pool holds are only in use when as many copies are; the surplus is left to the context's end. */
+/* The pool holds as many as there can be copies and sink threads at work. */
 void ekka_cuda_event_give(struct ekka_cuda_context *c, CUevent event)
 {
 	pthread_mutex_lock(&ekka_cuda_lock);

@@ -16,7 +16,7 @@
 #include "preload/cuda_driver.h"
 #include "preload/cuda_ring.h"
 
-enum { EKKA_CUDA_CONTEXTS = 16, EKKA_CUDA_EVENTS = 1024 };
+enum { EKKA_CUDA_CONTEXTS = 16, EKKA_CUDA_EVENTS = EKKA_RING_SLOTS + 512 /* copies, and threads about to make one */ };
 
 struct ekka_cuda_context {
 	CUcontext ctx;

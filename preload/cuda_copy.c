@@ -22,7 +22,7 @@ enum {
 
 /* All under ekka_cuda_lock. */
 static struct ekka_cuda_copy copies[EKKA_CUDA_COPIES], *free_copies, *abandoned;
-static struct ekka_cuda_mark marks[EKKA_CUDA_COPIES], *free_marks;
+static struct ekka_cuda_mark marks[EKKA_CUDA_EVENTS], *free_marks;
 static unsigned n_copies_made, n_marks_made, n_in_flight;
 
 static void (*drain_at_exit)(void);
@@ -47,7 +47,7 @@ struct ekka_cuda_mark *ekka_cuda_mark_new(struct ekka_cuda_context *context, CUe
 	mark = free_marks;
 	if (mark != NULL)
 		free_marks = mark->next;
-	else if (n_marks_made < EKKA_CUDA_COPIES)
+	else if (n_marks_made < EKKA_CUDA_EVENTS)
 		mark = &marks[n_marks_made++];
 	pthread_mutex_unlock(&ekka_cuda_lock);
 	if (mark == NULL)
@@ -79,20 +79,16 @@ struct ekka_cuda_copy *ekka_cuda_copy_new(struct ekka_cuda_mark *mark, uint64_t 
 {
 	struct ekka_cuda_copy *copy;
 
-	pthread_mutex_lock(&ekka_cuda_lock);
 	copy = free_copies;
 	if (copy != NULL)
 		free_copies = copy->next;
 	else if (n_copies_made < EKKA_CUDA_COPIES)
 		copy = &copies[n_copies_made++];
-	if (copy != NULL) {
-		n_in_flight++;
-		mark->users++;
-		*copy = (struct ekka_cuda_copy){
-			.mark = mark, .bytes = bytes, .staging_slot = -1, .direct_slot = -1, .bounce_slot = -1,
-		};
-	}
-	pthread_mutex_unlock(&ekka_cuda_lock);
+	if (copy == NULL)
+		return NULL;
+	n_in_flight++;
+	mark->users++;
+	*copy = (struct ekka_cuda_copy){ .mark = mark, .bytes = bytes, .staging_slot = -1, .direct_slot = -1, .bounce_slot = -1 };
 	return copy;
 }
 

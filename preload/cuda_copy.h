@@ -30,7 +30,7 @@ struct ekka_cuda_copy {
 	struct ekka_cuda_copy *next;	/* in the free or in the abandoned list */
 };
 
-/* From the pools; NULL when all are in use. Both take ekka_cuda_lock. */
+/* From the pools; NULL when all are in use. The first needs ekka_cuda_lock held, the second takes it. */
 struct ekka_cuda_copy *ekka_cuda_copy_new(struct ekka_cuda_mark *mark, uint64_t bytes);
 struct ekka_cuda_mark *ekka_cuda_mark_new(struct ekka_cuda_context *context, CUevent event);
 

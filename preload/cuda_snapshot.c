@@ -65,24 +65,53 @@ static bool could_fit(const struct ekka_cuda_context *c, uint64_t bytes, bool ne
 	       (!need_staging && ekka_cuda_pinned.direct != NULL && ekka_ring_could_fit(&ekka_cuda_pinned.direct_ring, bytes));
 }
 
-/* As take_room, waiting for the sink if that is allowed and can help: not for copies that it does not have yet. */
-static const char *get_room(struct scope *s, struct ekka_cuda_copy *copy, bool need_staging)
+/*
+ * Waits until something was given back, if that is allowed and can help: not for copies that the sink does not have
+ * yet. Call with ekka_cuda_lock held; false: give up.
+ */
+static bool wait_for_room(const struct scope *s, const struct timespec *deadline)
+{
+	return ekka_conf.when_full == EKKA_BLOCK && ekka_cuda_copies_in_flight() > s->n_copies &&
+	       pthread_cond_timedwait(&ekka_cuda_room, &ekka_cuda_lock, deadline) == 0;
+}
+
+static struct timespec block_deadline(void)
 {
 	struct timespec deadline;
-	const char *why = NULL;
 
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_sec += BLOCK_MAX_S;
+	return deadline;
+}
+
+static void give_up(struct scope *s, struct ekka_cuda_copy *copy)
+{
+	ekka_cuda_copy_discard(copy);
+	s->n_copies--;
+}
+
+/* A copy of `bytes` with a range to copy to. NULL and *ret_why when there is no room. */
+static struct ekka_cuda_copy *get_copy(struct scope *s, uint64_t bytes, bool need_staging, const char **ret_why)
+{
+	struct timespec deadline = block_deadline();
+	struct ekka_cuda_copy *copy = NULL;
+
 	pthread_mutex_lock(&ekka_cuda_lock);
-	if (!could_fit(s->c, copy->bytes, need_staging))
-		why = "too large";
-	while (why == NULL && !take_room(s->c, copy, need_staging)) {
-		if (ekka_conf.when_full != EKKA_BLOCK || ekka_cuda_copies_in_flight() <= s->n_copies ||
-		    pthread_cond_timedwait(&ekka_cuda_room, &ekka_cuda_lock, &deadline) != 0)
-			why = "staging full";
-	}
+	*ret_why = could_fit(s->c, bytes, need_staging) ? NULL : "too large";
+	while (*ret_why == NULL && (copy = ekka_cuda_copy_new(s->mark, bytes)) == NULL)
+		if (!wait_for_room(s, &deadline))
+			*ret_why = "too many copies";
+	if (*ret_why == NULL)
+		s->n_copies++;
+	while (*ret_why == NULL && !take_room(s->c, copy, need_staging))
+		if (!wait_for_room(s, &deadline))
+			*ret_why = "staging full";
 	pthread_mutex_unlock(&ekka_cuda_lock);
-	return why;
+	if (*ret_why != NULL && copy != NULL) {
+		give_up(s, copy);
+		copy = NULL;
+	}
+	return copy;
 }
 
 static CUresult enqueue(struct scope *s, const struct ekka_tensor *t, const struct ekka_cuda_copy *copy, CUmemorytype type)
@@ -115,24 +144,18 @@ static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, st
 	/* Memory the driver does not know (plain malloc) is nothing that a copy of ours could read in stream order. */
 	if (s->drv->p_cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, t->addr) != CUDA_SUCCESS)
 		return "not CUDA memory";
-	copy = ekka_cuda_copy_new(s->mark, bytes);
+	copy = get_copy(s, bytes, t->n_ptrs > 0, &why);
 	if (copy == NULL)
-		return "too many copies";
-	s->n_copies++;
-	why = get_room(s, copy, t->n_ptrs > 0);
-	if (why == NULL) {
-		res = enqueue(s, t, copy, type);
-		ekka_cuda_context_note(s->c, res);
-		if (res == CUDA_SUCCESS) {
-			s->n_enqueued++;
-			*ret_copy = copy;
-			return NULL;
-		}
-		why = res == CUDA_ERROR_INVALID_VALUE ? "fault" : "CUDA error";
+		return why;
+	res = enqueue(s, t, copy, type);
+	ekka_cuda_context_note(s->c, res);
+	if (res == CUDA_SUCCESS) {
+		s->n_enqueued++;
+		*ret_copy = copy;
+		return NULL;
 	}
-	ekka_cuda_copy_discard(copy);
-	s->n_copies--;
-	return why;
+	give_up(s, copy);
+	return res == CUDA_ERROR_INVALID_VALUE ? "fault" : "CUDA error";
 }
 
 /* Everything between entering the context and leaving it. Returns a reason that holds for all tensors, or NULL. */

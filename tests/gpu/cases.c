@@ -6,6 +6,8 @@
 
 enum { ADVANCE = 6 };	/* calls enqueued before anything is waited for */
 
+static const float one = 1;
+
 static int sgemm(void)
 {
 	int wrong = 0;
@@ -21,6 +23,20 @@ static int sgemm(void)
 		wrong |= product_check(&p, 1e-4);
 		product_release(&p);
 	}
+	return wrong;
+}
+
+/* A weight as large one way as the other: a transpose too many shows in the numbers only. */
+static int square(void)
+{
+	struct product p = { .ta = CUBLAS_OP_T, .m = 64, .n = 24, .k = 64, .type = CUDA_R_32F, .type_c = CUDA_R_32F, .alpha = 1 };
+	const float zero = 0;
+	int wrong;
+
+	product_new(&p, 60);
+	MUST(CUBLAS(cublasSgemm_v2)(handle, p.ta, p.tb, p.m, p.n, p.k, &one, p.a, p.lda, p.b, p.ldb, &zero, p.c, p.ldc));
+	wrong = product_check(&p, 1e-4);
+	product_release(&p);
 	return wrong;
 }
 
@@ -62,8 +78,6 @@ static int gemm_ex(cudaDataType type, cudaDataType type_c, cublasComputeType_t c
 	product_release(&p);
 	return wrong;
 }
-
-static const float one = 1;
 
 static int gemmex_bf16(void)
 {
@@ -374,6 +388,7 @@ static int thread(void)
 
 const struct test_case cases[] = {
 	{ "sgemm", sgemm },
+	{ "square", square },
 	{ "dgemm", dgemm },
 	{ "cgemm", cgemm },
 	{ "gemmex-bf16", gemmex_bf16 },
