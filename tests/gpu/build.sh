@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Builds what the GPU suite runs into a folder that can be carried to a machine with a GPU: subjects linked to CUDA's own
+# libraries, the faulty cuBLAS, the scripts. Usage: build.sh OUT [CUDA_HOME]; CC is honoured.
+set -eu
+
+out=$1
+cuda=${2:-/usr/local/cuda}
+src=$(cd "$(dirname "$0")/../.." && pwd)
+lib=$cuda/lib64
+[ -d "$lib" ] || lib=$cuda/lib
+cc="${CC:-cc} -std=gnu17 -O2 -Wall -Wextra -D_GNU_SOURCE -I$src -isystem $cuda/include"
+# cuBLAS's own needs are found where it runs.
+cublas="-L$lib -Wl,--allow-shlib-undefined -Wl,--no-as-needed -lcublas -lcudart -lm"
+
+mkdir -p "$out"
+# An empty config.h: the sources ask it for _GNU_SOURCE only.
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+: >"$tmp/config.h"
+cc="$cc -I$tmp"
+
+gpu=$src/tests/gpu
+cases="$gpu/cases.c $gpu/product.c $gpu/cases_main.c"
+$cc -o "$out/cases-linked" $cases $cublas -lpthread
+$cc -DVIA_DLSYM -o "$out/cases-dlsym" $cases -L"$lib" -lcudart -ldl -lm -lpthread
+$cc -DAS_PLUGIN -shared -fPIC -fvisibility=hidden -o "$out/cases-plugin.so" $cases $cublas
+$cc -o "$out/cases-local" "$gpu/cases_local.c" -ldl
+$cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-cublas.so" "$gpu/faulty_cublas.c" -ldl -lpthread
+tinylm=$src/examples/tinylm
+$cc -DTINYLM_WEIGHTS='"tinylm.bin"' -o "$out/tinylm" "$tinylm/main.c" "$tinylm/model.c" "$tinylm/matmul_cublas.c" $cublas
+cp "$tinylm/tinylm.bin" "$gpu/suite.py" "$gpu/llama.py" "$gpu/run.sh" "$out"

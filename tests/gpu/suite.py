@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the GPU suite: record, replay, judge; one line per step, all logs in one tarball.
+
+Needs a bundle or an installed tree (bin/ekka, lib/.../libekkatrace.so) and the folder that tests/gpu/build.sh makes
+(subjects, faulty cuBLAS). The same script runs the subjects on the fake machine (--fake DIR).
+"""
+import argparse
+import concurrent.futures
+import glob
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import time
+
+# What libfaulty-cublas.so counts.
+WRAPPED = {"cublasGemmEx", "cublasGemmStridedBatchedEx", "cublasSgemm_v2", "cublasSgemmStridedBatched"}
+KINDS = ["k-tail", "half-k", "wrong-lda", "shifted", "swapped", "alpha", "transposed", "batch-stride", "beta", "stale",
+         "overrun", "nan-row"]
+GONE = -9  # exit status of what ran past its limit
+
+
+class Suite:
+    def __init__(self, args):
+        self.args = args
+        self.here = os.path.dirname(os.path.abspath(__file__))
+        self.out = os.path.abspath(args.out)
+        self.work = os.path.abspath(args.work or os.path.join(self.out, "work"))
+        self.logs = os.path.join(self.work, "logs")
+        os.makedirs(self.logs, exist_ok=True)
+        os.makedirs(self.out, exist_ok=True)
+        self.bundle = os.path.abspath(args.bundle)
+        self.ekka = next(p for p in (self.bundle + "/bin/ekka", self.bundle + "/tools/ekka") if os.path.exists(p))
+        self.suite = os.path.abspath(args.suite)
+        self.deadline = time.monotonic() + args.budget
+        self.rows = []
+        self.facts = {}
+        self.cuda_env = dict(os.environ, LD_LIBRARY_PATH=":".join(self.library_folders()), EKKA_QUIET="1")
+
+    def library_folders(self):
+        """Where libcublas.so.13 and libcudart.so.13 are: the fake machine's, PyTorch's wheels', the toolkit's."""
+        if self.args.fake:
+            return [os.path.abspath(self.args.fake)]
+        folders = []
+        for path in sys.path + glob.glob("/opt/*/.venv/lib/python3*/site-packages"):
+            folders += glob.glob(os.path.join(path, "nvidia", "*", "lib"))
+        folders += glob.glob("/usr/local/cuda*/lib64") + ["/usr/local/cuda/targets/x86_64-linux/lib"]
+        return [f for f in dict.fromkeys(folders)
+                if glob.glob(f + "/libcublas.so.1*") or glob.glob(f + "/libcudart.so.1*")]
+
+    def shim(self):
+        found = glob.glob(self.bundle + "/lib*/**/libekkatrace.so", recursive=True)
+        return (found or [self.bundle + "/.libs/libekkatrace.so"])[0]
+
+    # ---- running things ---------------------------------------------------
+
+    def run(self, name, argv, env=None, limit=120):
+        """Runs a command, its output in logs/NAME.{out,err}. Returns (status, stdout, seconds)."""
+        limit = max(1, min(limit, self.deadline - time.monotonic()))
+        base = os.path.join(self.logs, name.replace("/", "-"))
+        start = time.monotonic()
+        with open(base + ".out", "w+") as out, open(base + ".err", "w") as err:
+            err.write("$ %s\n" % " ".join(argv))
+            err.flush()
+            try:
+                status = subprocess.run(argv, stdout=out, stderr=err, env=env, timeout=limit, stdin=subprocess.DEVNULL).returncode
+            except subprocess.TimeoutExpired:
+                status = GONE
+            out.seek(0)
+            return status, out.read(), time.monotonic() - start
+
+    def record(self, name, argv, env, limit=120, preload=None, options=()):
+        """Records a program. Returns (trace, status, stdout, seconds)."""
+        trace = os.path.join(self.work, name + ".ekka")
+        shutil.rmtree(trace, ignore_errors=True)
+        env = dict(env)
+        if preload:
+            env["LD_PRELOAD"] = preload
+        status, out, seconds = self.run(name + ".record", [self.ekka, "record", "-o", trace, *options, "--", *argv], env, limit)
+        return trace, status, out, seconds
+
+    def replay(self, name, trace, limit=180, options=()):
+        """Returns (report or None, seconds). 0 and 1 are verdicts; anything else is a failure to replay."""
+        status, out, seconds = self.run(name + ".replay", [self.ekka, "replay", "--json", *options, trace], dict(os.environ), limit)
+        if status not in (0, 1):
+            return None, seconds
+        try:
+            return json.loads(out), seconds
+        except ValueError:
+            return None, seconds
+
+    def row(self, step, good, detail):
+        mark = "ok" if good else "FAILED"
+        self.rows.append((step, mark, detail))
+        print("%-28s %-7s %s" % (step, mark, detail), flush=True)
+        self.save()
+
+    def save(self):
+        with open(os.path.join(self.out, "summary.json"), "w") as f:
+            json.dump({"rows": self.rows, "facts": self.facts}, f, indent=1)
+        with open(os.path.join(self.out, "summary.txt"), "w") as f:
+            f.writelines("%-28s %-7s %s\n" % row for row in self.rows)
+
+    @staticmethod
+    def stored(trace):
+        return sum(os.path.getsize(f) for f in glob.glob(trace + "/*"))
+
+    def judge(self, step, trace, allowed_incomplete=0, note="", limit=180, options=()):
+        """A row for a clean trace: everything judged, nothing wrong."""
+        report, seconds = self.replay(step, trace, limit, options)
+        if report is None:
+            self.row(step, False, "no report; " + note)
+            return None
+        s = report["summary"]
+        lacking = s["undecided"] + s["unsupported"] + s["incomplete"]
+        good = s["fail"] == 0 and s["ops"] > 0 and s["judged"] + lacking == s["ops"] and lacking <= allowed_incomplete
+        self.facts[step] = dict(s, replay_s=seconds, trace_bytes=self.stored(trace))
+        self.row(step, good, "%d ops, %d judged, %d pass, %d FAIL, %d undecided, %d unsupported, %d incomplete; %d dropped; "
+                 "replay %.1f s; %.1f MB%s" % (s["ops"], s["judged"], s["pass"], s["fail"], s["undecided"], s["unsupported"],
+                                               s["incomplete"], s["dropped"], seconds, self.stored(trace) / 1e6, note))
+        return s
+
+    # ---- steps ------------------------------------------------------------
+
+    def step_machine(self):
+        status, out, _ = self.run("doctor", [self.ekka, "doctor"], self.cuda_env)
+        self.row("doctor", status == 0, out.strip().splitlines()[0] if out.strip() else "no output")
+        if not self.args.fake:
+            self.run("nvidia-smi", ["nvidia-smi"])
+            self.facts["libraries"] = self.library_folders()
+
+    def subject(self, mode):
+        if mode == "local":
+            return [os.path.join(self.suite, "cases-local"), os.path.join(self.suite, "cases-plugin.so")]
+        return [os.path.join(self.suite, "cases-" + mode)]
+
+    def step_cases(self):
+        """Every family of calls, three ways of reaching cuBLAS; the subject checks its own results."""
+        for mode in ("linked", "local", "dlsym"):
+            trace, status, out, _ = self.record("cases-" + mode, self.subject(mode), self.cuda_env)
+            wrong = [line for line in out.splitlines() if line.startswith("WRONG")]
+            note = "" if status == 0 and not wrong else "; subject: status %d %s" % (status, wrong)
+            # A product recorded while a graph is captured has no bytes.
+            s = self.judge("cases " + mode, trace, allowed_incomplete=1, note=note, options=["--exact"])
+            if status != 0:
+                self.row("cases %s, subject" % mode, False, "status %d" % status)
+            if s and s["incomplete"] != 1:
+                self.row("cases %s, graph" % mode, False, "a product in a stream capture was not left out")
+
+    def step_tinylm(self):
+        program = os.path.join(self.suite, "tinylm")
+        if not os.path.exists(program):
+            return self.row("tinylm", False, "not built")
+        argv = [program, "--weights", os.path.join(self.suite, "tinylm.bin"), "--prompt", "You may not ", "--tokens", "40",
+                "--print-logits-hash"]
+        _, plain, _ = self.run("tinylm.plain", argv, self.cuda_env)
+        trace, status, text, _ = self.record("tinylm", argv, self.cuda_env)
+        same = plain == text and len(plain) > 0
+        self.judge("tinylm", trace, note="; %s text, status %d" % ("same" if same else "OTHER", status))
+        if not same or status != 0:
+            self.row("tinylm, text", False, "differs from the plain run's")
+        return None
+
+    def fault(self, program, argv, env, kind, call, limit):
+        """One fault: (caught first, detail)."""
+        name = "fault-%s-%s" % (program, kind)
+        log = os.path.join(self.work, name + ".log")
+        if os.path.exists(log):
+            os.remove(log)
+        env = dict(env, FAULTY_KIND=kind, FAULTY_CALL=str(call), FAULTY_LOG=log)
+        trace, _, _, _ = self.record(name, argv, env, limit, preload=os.path.join(self.suite, "libfaulty-cublas.so"))
+        if not os.path.exists(log):
+            return False, "the fault did not strike"
+        with open(log) as f:
+            number, function, *shape = f.read().split()
+        status, out, _ = self.run(name + ".events", [self.ekka, "log", "--json", trace], dict(os.environ), 60)
+        events = [e for e in map(json.loads, out.splitlines()) if e["name"] in WRAPPED and e["depth"] == 0]
+        if status != 0 or len(events) < int(number) or events[int(number) - 1]["name"] != function:
+            return False, "call %s of %s is not in the log" % (number, function)
+        guilty = events[int(number) - 1]["event"]
+        report, _ = self.replay(name, trace, limit)
+        shutil.rmtree(trace, ignore_errors=True)
+        if report is None:
+            return False, "no report"
+        first = report["suspects"][0] if report["suspects"] else {}
+        good = first.get("event") == guilty and first.get("verdict") == "FAIL"
+        detail = "event %s %s %s: rank 1 is event %s, %d FAIL in all; margin %s; %s" % (
+            guilty, function, "x".join(shape), first.get("event"), report["summary"]["fail"], first.get("margin"), first.get("where"))
+        return good and report["summary"]["fail"] == 1, detail
+
+    def faults(self, program, argv, env, calls, limit):
+        with concurrent.futures.ThreadPoolExecutor(self.args.jobs) as pool:
+            jobs = [(kind, pool.submit(self.fault, program, argv, env, kind, call, limit)) for kind, call in zip(KINDS, calls)]
+            caught = 0
+            for kind, job in jobs:
+                good, detail = job.result()
+                caught += good
+                self.row("%s fault %s" % (program, kind), good, detail)
+        self.row("%s faults" % program, caught == len(KINDS), "%d of %d ranked first, alone" % (caught, len(KINDS)))
+
+    def step_casefaults(self):
+        """The same faults in the C subject, at the first call that each fits."""
+        self.faults("cases", self.subject("linked"), self.cuda_env, [1] * len(KINDS), 60)
+
+    def llama(self, *options):
+        return [self.args.python, os.path.join(self.here, "llama.py"), *options]
+
+    def step_llama(self):
+        """Clean runs: same tokens with and without, every product judged, none wrong."""
+        runs = [("small", "2", "128", "sdpa", "bfloat16"), ("small", "2", "128", "eager", "float16"),
+                ("small", "2", "128", "eager", "float32"), (self.args.large, "2", "512", "sdpa", "bfloat16")]
+        for size, batch, prompt, attn, dtype in runs:
+            step = "llama %s %s %s" % (size, attn, dtype)
+            argv = self.llama("--size", size, "--batch", batch, "--prompt", prompt, "--attn", attn, "--dtype", dtype)
+            _, plain, _ = self.run(step + ".plain", argv, limit=120)
+            trace, status, out, seconds = self.record(step, argv, os.environ, 240)
+            try:
+                a, b = json.loads(plain), json.loads(out)
+            except ValueError:
+                self.row(step, False, "no result; record's status is %d" % status)
+                continue
+            note = "; record %.1f s; prefill %.3f s (plain %.3f), decode %.3f s (plain %.3f); %s tokens" % (
+                seconds, b["prefill_s"][0], a["prefill_s"][0], b["decode_s"][0], a["decode_s"][0],
+                "same" if a["tokens"] == b["tokens"] else "OTHER")
+            self.judge(step, trace, note=note, limit=300)
+            if a["tokens"] != b["tokens"] or status != 0:
+                self.row(step + ", tokens", False, "differ, or status %d" % status)
+            shutil.rmtree(trace, ignore_errors=True)
+
+    def step_llamafaults(self):
+        argv = self.llama("--size", "small", "--batch", "2", "--prompt", "64", "--attn", "eager", "--steps", "4")
+        # Spread over prefill and decode steps; the layer takes the next call that the fault fits.
+        calls = [3 + 7 * i for i in range(len(KINDS))]
+        self.faults("llama", argv, os.environ, calls, 120)
+
+    def timed(self, mode, size):
+        # Few repetitions where gigabytes move.
+        argv = self.llama("--size", size, "--batch", "2", "--prompt", self.args.overhead_prompt, "--steps", "16", "--repeat",
+                          "3" if mode == "full" else "8")
+        env = dict(os.environ)
+        trace = os.path.join(self.work, "overhead.ekka")
+        if mode != "plain":
+            env.update(LD_PRELOAD=self.shim(), EKKA_LEVEL=mode, EKKA_OUTPUT=trace)
+        _, out, _ = self.run("overhead-%s-%d" % (mode, len(self.rows)), argv, env, 240)
+        shutil.rmtree(trace, ignore_errors=True)
+        return json.loads(out)
+
+    def step_overhead(self):
+        """Alternating processes; the first repetition of each is a warm-up (and in full the one that stores the weights)."""
+        modes = ["plain", "off", "calls", "full"]
+        size = self.args.large
+        times = {m: {"prefill_s": [], "decode_s": [], "first": []} for m in modes}
+        tokens = set()
+        for turn in range(self.args.rounds):
+            for mode in modes if turn % 2 == 0 else modes[::-1]:
+                try:
+                    result = self.timed(mode, size)
+                except ValueError:
+                    self.row("overhead " + mode, False, "no result")
+                    continue
+                for key in ("prefill_s", "decode_s"):
+                    times[mode][key] += result[key][1:]
+                times[mode]["first"].append(result["prefill_s"][0] + result["decode_s"][0])
+                tokens.add(json.dumps(result["tokens"]))
+        self.facts["overhead"] = times
+        for mode in modes:
+            if not times[mode]["prefill_s"]:
+                continue
+            values = []
+            for key in ("prefill_s", "decode_s"):
+                mine, base = times[mode][key], statistics.median(times["plain"][key] or [float("nan")])
+                values.append("%s %.4f s (%.4f-%.4f), %.2fx" % (key[:-2], statistics.median(mine), min(mine), max(mine),
+                                                                statistics.median(mine) / base))
+            self.row("overhead " + mode, True, "; ".join(values))
+        self.row("overhead, tokens", len(tokens) == 1, "%d different" % len(tokens))
+
+    def finish(self):
+        with tarfile.open(os.path.join(self.out, "logs.tar.gz"), "w:gz") as tar:
+            tar.add(self.logs, "logs")
+        shutil.rmtree(self.work, ignore_errors=True)
+        bad = sum(mark != "ok" for _, mark, _ in self.rows)
+        print("%d steps ok, %d failed" % (len(self.rows) - bad, bad))
+        return bad
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", required=True, help="bundle, installed tree or build tree")
+    parser.add_argument("--suite", required=True, help="folder made by build.sh")
+    parser.add_argument("--out", required=True, help="gets summary.txt, summary.json, logs.tar.gz")
+    parser.add_argument("--work", help="folder for traces (default: within --out)")
+    parser.add_argument("--fake", metavar="DIR", help="CUDA libraries of the fake machine")
+    parser.add_argument("--steps", default="machine,cases,tinylm,casefaults,llama,llamafaults,overhead")
+    parser.add_argument("--budget", type=float, default=560, help="seconds for everything")
+    parser.add_argument("--jobs", type=int, default=4, help="faulty runs at a time")
+    parser.add_argument("--python", default="python3", help="the one that has PyTorch")
+    parser.add_argument("--large", default="1b", help="llama.py --size of the large run")
+    parser.add_argument("--rounds", type=int, default=2, help="turns of the overhead step")
+    parser.add_argument("--overhead-prompt", default="2048")
+    args = parser.parse_args()
+    suite = Suite(args)
+    for step in args.steps.split(","):
+        if time.monotonic() > suite.deadline:
+            suite.row(step, False, "no time left")
+            continue
+        try:
+            getattr(suite, "step_" + step)()
+        except Exception as error:  # one step must not cost the others
+            suite.row(step, False, "%s: %s" % (type(error).__name__, error))
+    sys.exit(suite.finish() != 0)
+
+
+if __name__ == "__main__":
+    main()
