@@ -84,7 +84,7 @@ static struct ekka_cuda_context *set_up(const struct ekka_cuda_driver *drv, CUco
 	mode = ekka_cuda_relaxed_begin(drv);
 	set_up_pinned(drv);
 	set_up_staging(drv, c);
-	c->gather = c->staging != 0 ? ekka_cuda_gather_load(drv) : NULL;
+	c->gather = ekka_cuda_gather_load(drv);
 	CU_GOTO(cuCtxGetDevice(&c->device), failed);
 	CU_GOTO(cuStreamCreate(&c->side, CU_STREAM_NON_BLOCKING), failed);
 	goto relaxed_end;

@@ -42,7 +42,7 @@ static const char *capture_state(const struct ekka_cuda_driver *drv, CUstream st
 }
 
 /* Takes a range for the copy, staging first. Call with ekka_cuda_lock held. */
-static bool take_room(struct ekka_cuda_context *c, struct ekka_cuda_copy *copy, bool need_staging)
+static bool take_room(struct ekka_cuda_context *c, struct ekka_cuda_copy *copy)
 {
 	uint64_t offset;
 
@@ -50,7 +50,7 @@ static bool take_room(struct ekka_cuda_context *c, struct ekka_cuda_copy *copy, 
 		copy->staged = c->staging + offset;
 		return true;
 	}
-	if (need_staging || ekka_cuda_pinned.direct == NULL)
+	if (ekka_cuda_pinned.direct == NULL)
 		return false;
 	copy->direct_slot = ekka_ring_take(&ekka_cuda_pinned.direct_ring, copy->bytes, &offset);
 	if (copy->direct_slot < 0)
@@ -59,10 +59,10 @@ static bool take_room(struct ekka_cuda_context *c, struct ekka_cuda_copy *copy, 
 	return true;
 }
 
-static bool could_fit(const struct ekka_cuda_context *c, uint64_t bytes, bool need_staging)
+static bool could_fit(const struct ekka_cuda_context *c, uint64_t bytes)
 {
 	return (c->staging != 0 && ekka_ring_could_fit(&c->staging_ring, bytes)) ||
-	       (!need_staging && ekka_cuda_pinned.direct != NULL && ekka_ring_could_fit(&ekka_cuda_pinned.direct_ring, bytes));
+	       (ekka_cuda_pinned.direct != NULL && ekka_ring_could_fit(&ekka_cuda_pinned.direct_ring, bytes));
 }
 
 /*
@@ -91,19 +91,19 @@ static void give_up(struct scope *s, struct ekka_cuda_copy *copy)
 }
 
 /* A copy of `bytes` with a range to copy to. NULL and *ret_why when there is no room. */
-static struct ekka_cuda_copy *get_copy(struct scope *s, uint64_t bytes, bool need_staging, const char **ret_why)
+static struct ekka_cuda_copy *get_copy(struct scope *s, uint64_t bytes, const char **ret_why)
 {
 	struct timespec deadline = block_deadline();
 	struct ekka_cuda_copy *copy = NULL;
 
 	pthread_mutex_lock(&ekka_cuda_lock);
-	*ret_why = could_fit(s->c, bytes, need_staging) ? NULL : "too large";
+	*ret_why = could_fit(s->c, bytes) ? NULL : "too large";
 	while (*ret_why == NULL && (copy = ekka_cuda_copy_new(s->mark, bytes)) == NULL)
 		if (!wait_for_room(s, &deadline))
 			*ret_why = "too many copies";
 	if (*ret_why == NULL)
 		s->n_copies++;
-	while (*ret_why == NULL && !take_room(s->c, copy, need_staging))
+	while (*ret_why == NULL && !take_room(s->c, copy))
 		if (!wait_for_room(s, &deadline))
 			*ret_why = "staging full";
 	pthread_mutex_unlock(&ekka_cuda_lock);
@@ -119,7 +119,8 @@ static CUresult enqueue(struct scope *s, const struct ekka_tensor *t, const stru
 	const struct ekka_cuda_driver *drv = s->drv;
 
 	if (t->n_ptrs > 0)
-		return ekka_cuda_gather(drv, s->c->gather, s->stream, copy->staged, t->addr, t->n_ptrs, t->span_bytes);
+		return ekka_cuda_gather(drv, s->c->gather, s->stream, copy->staged ? copy->staged : (CUdeviceptr)copy->host, t->addr,
+					t->n_ptrs, t->span_bytes); /* the device writes pinned memory at the host's address */
 	if (copy->staged == 0)
 		return type == CU_MEMORYTYPE_HOST ? drv->p_cuMemcpyAsync((CUdeviceptr)copy->host, t->addr, copy->bytes, s->stream) :
 						    drv->p_cuMemcpyDtoHAsync(copy->host, t->addr, copy->bytes, s->stream);
@@ -144,7 +145,7 @@ static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, st
 	/* Memory the driver does not know (plain malloc) is nothing that a copy of ours could read in stream order. */
 	if (s->drv->p_cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, t->addr) != CUDA_SUCCESS)
 		return "not CUDA memory";
-	copy = get_copy(s, bytes, t->n_ptrs > 0, &why);
+	copy = get_copy(s, bytes, &why);
 	if (copy == NULL)
 		return why;
 	res = enqueue(s, t, copy, type);

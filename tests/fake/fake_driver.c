@@ -276,6 +276,25 @@ FAKE_EXPORT CUresult cuMemcpyDtoHAsync(void *dst, CUdeviceptr src, size_t bytes,
 	return copy((uint64_t)dst, src, bytes, stream);
 }
 
+struct set { uint64_t dst; int value; size_t bytes; };
+
+static void do_set(void *arg)
+{
+	const struct set *s = arg;
+
+	memset(fake_bytes(s->dst), s->value, s->bytes);
+}
+
+FAKE_EXPORT CUresult cuMemsetD8Async(CUdeviceptr dst, unsigned char value, size_t bytes, CUstream stream)
+{
+	struct set s = { dst, value, bytes };
+
+	ENTER(cuMemsetD8Async);
+	if (fake_kind_of(dst, bytes) == FAKE_NONE)
+		return CUDA_ERROR_INVALID_VALUE;
+	return fake_enqueue(fake_stream_of(stream), do_set, &s, sizeof(s));
+}
+
 /* ---- streams, events -------------------------------------------------- */
 
 FAKE_EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned flags)

@@ -1,5 +1,6 @@
 # cuBLAS subjects: run on the fake machine by `make check`, on a real GPU by `make check-gpu`.
-EXTRA_DIST += tests/gpu/cases.h
+EXTRA_DIST += tests/gpu/cases.h tests/gpu/build.sh tests/gpu/run.sh tests/gpu/suite.py tests/gpu/llama.py
+EXTRA_DIST += tests/fake/test-suite.sh
 if HAVE_CUDA
 if BUILD_SHIM
 gpu_cases = tests/gpu/cases.h tests/gpu/cases.c tests/gpu/product.c tests/gpu/cases_main.c
@@ -17,5 +18,26 @@ tests_gpu_cases_plugin_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
 tests_gpu_cases_plugin_la_LIBADD = tests/fake/libcublas.la tests/fake/libcudart.la -lm
 tests_gpu_cases_local_SOURCES = tests/gpu/cases_local.c
 tests_gpu_cases_local_LDADD = -ldl
+
+# A cuBLAS that is wrong once, preloaded behind the shim.
+check_LTLIBRARIES += tests/gpu/libfaulty-cublas.la
+tests_gpu_libfaulty_cublas_la_SOURCES = tests/gpu/faulty_cublas.c
+tests_gpu_libfaulty_cublas_la_CPPFLAGS = $(fake_cppflags)
+tests_gpu_libfaulty_cublas_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/gpu
+tests_gpu_libfaulty_cublas_la_LIBADD = -ldl -lpthread
+
+TESTS += tests/fake/test-suite.sh
+
+# The same on the GPU of this machine, and PyTorch where it is installed. Traces and logs go to gpu-out/.
+check-gpu: all
+	PYTHON3='$(PYTHON3)' CUDA_HOME='$(CUDA_HOME_DIR)' CC='$(CC)' $(srcdir)/tests/gpu/run.sh $(abs_builddir) gpu-out $(GPU_SUITE_FLAGS)
+# What a machine with a GPU and nothing else needs besides the bundle.
+gpu-suite: all
+	$(srcdir)/tests/gpu/build.sh gpu-suite $(CUDA_HOME_DIR)
+.PHONY: check-gpu gpu-suite
+clean-local: clean-gpu
+clean-gpu:
+	rm -rf gpu-suite gpu-out
+.PHONY: clean-gpu
 endif
 endif
