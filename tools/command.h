@@ -61,11 +61,12 @@ int ekka_cmd_record(const struct ekka_command *, int, char **);
 int ekka_cmd_log(const struct ekka_command *, int, char **);
 int ekka_cmd_show(const struct ekka_command *, int, char **);
 int ekka_cmd_replay(const struct ekka_command *, int, char **);
+int ekka_cmd_export(const struct ekka_command *, int, char **);
 int ekka_cmd_fsck(const struct ekka_command *, int, char **);
 int ekka_cmd_doctor(const struct ekka_command *, int, char **);
 int ekka_cmd_help(const struct ekka_command *, int, char **);
 
 extern const struct ekka_option ekka_record_options[], ekka_log_options[], ekka_show_options[], ekka_replay_options_table[],
-	ekka_fsck_options_table[], ekka_doctor_options[], ekka_help_options[];
+	ekka_export_options[], ekka_fsck_options_table[], ekka_doctor_options[], ekka_help_options[];
 
 #endif

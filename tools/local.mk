@@ -19,18 +19,27 @@ libtools_la_LIBADD = $(JSON_LIBS) $(DW_LIBS)
 
 bin_PROGRAMS += tools/ekka
 tools_ekka_SOURCES = tools/ekka.c tools/command.c tools/commands.c tools/dump_table.c \
-	tools/cmd_record.c tools/cmd_log.c tools/cmd_show.c tools/cmd_replay.c tools/cmd_fsck.c tools/cmd_doctor.c tools/cmd_help.c \
+	tools/cmd_record.c tools/cmd_log.c tools/cmd_show.c tools/cmd_replay.c tools/cmd_export.c tools/cmd_fsck.c tools/cmd_doctor.c tools/cmd_help.c \
 	tools/open.h tools/open.c tools/show.h tools/show_event.c tools/show_json.c tools/show_values.c \
 	tools/report.h tools/report_text.c tools/report_json.c \
+	tools/export.h tools/export_tensors.c tools/export_program.c tools/export_call.h tools/export_call.c \
+	tools/safetensors.h tools/safetensors.c \
 	preload/conf.c
 tools_ekka_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS)
 tools_ekka_LDADD = libtools.la libsymbolize.la libspec.la libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) -lm
 
+# The fixed part of exported programs, as a C string.
+tools/export_runtime.inc: tools/export/runtime.c
+	$(AM_V_GEN)$(MKDIR_P) tools && sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $(srcdir)/tools/export/runtime.c >$@.tmp && mv $@.tmp $@
+BUILT_SOURCES += tools/export_runtime.inc
+CLEANFILES += tools/export_runtime.inc
+EXTRA_DIST += tools/export/runtime.c
+
 # One man page per command: head, synopsis and options from the command table, the prose from tools/man/.
 # They are made by running the new ekka, so a cross build needs a way to run it.
-man_prose = tools/man/ekka.roff tools/man/record.roff tools/man/log.roff tools/man/show.roff tools/man/replay.roff tools/man/fsck.roff \
+man_prose = tools/man/ekka.roff tools/man/record.roff tools/man/log.roff tools/man/show.roff tools/man/replay.roff tools/man/export.roff tools/man/fsck.roff \
 	tools/man/doctor.roff tools/man/help.roff
-man_pages = tools/ekka.1 tools/ekka-record.1 tools/ekka-log.1 tools/ekka-show.1 tools/ekka-replay.1 tools/ekka-fsck.1 tools/ekka-doctor.1 tools/ekka-help.1
+man_pages = tools/ekka.1 tools/ekka-record.1 tools/ekka-log.1 tools/ekka-show.1 tools/ekka-replay.1 tools/ekka-export.1 tools/ekka-fsck.1 tools/ekka-doctor.1 tools/ekka-help.1
 EXTRA_DIST += $(man_prose) tools/completion.bash
 man_MANS = $(man_pages)
 completiondir = $(datadir)/bash-completion/completions

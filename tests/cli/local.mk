@@ -1,8 +1,8 @@
 # tests/cli/local.mk
 cli_tests = tests/cli/t0100-usage.sh tests/cli/t0110-completion.sh tests/cli/t0200-record.sh tests/cli/t0300-doctor.sh \
-	tests/cli/t0400-log.sh tests/cli/t0410-show.sh tests/cli/t0420-fsck.sh tests/cli/t0430-replay.sh
+	tests/cli/t0400-log.sh tests/cli/t0410-show.sh tests/cli/t0420-fsck.sh tests/cli/t0430-replay.sh tests/cli/t0500-export.sh
 dist_check_SCRIPTS += $(cli_tests)
-EXTRA_DIST += tests/cli/lib.sh
+EXTRA_DIST += tests/cli/lib.sh tests/cli/calls.c tests/cli/faulty.c
 TESTS += $(cli_tests)
 
 check_PROGRAMS += tests/cli/make_trace

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# `ekka export`: files that reproduce a call; the program passes on a right BLAS and says WRONG on a faulty one.
+. "$top_srcdir/tests/cli/lib.sh"
+make_trace=$top_builddir/tests/cli/make_trace
+for kind in faulty partial; do
+	"$make_trace" $kind.ekka $kind || { echo "make_trace $kind failed"; exit 99; }
+done
+cc="$CC -O1 -Wall -Wextra -Werror"
+
+# program N [FLAG...]: compiles event-N/event-N.c; runs it, status in $status, output in out.
+program() {
+	local n=$1
+	shift
+	ran="event-$n $*"
+	(cd "event-$n" && $cc -o program "event-$n.c" "$@" -Wl,--no-as-needed -lopenblas -lm && ./program) >out 2>err
+	status=$?
+}
+
+run export 3 faulty.ekka
+expect_status 0
+expect_no_err
+expect_out '^event-3/event-3.safetensors$'
+expect_out '^event-3/event-3.c$'
+[ "$(stat -c %a event-3)" = 700 ] && [ "$(stat -c %a event-3/event-3.safetensors)" = 600 ] || fail "others may read it"
+program 3
+expect_status 0
+expect_out '^OK$'
+expect_out '^recorded: max error .* 2048 elements beyond the bound$'
+expect_out '^this run against the recorded one: 2048 elements differ'
+$cc -c -o faulty.o "$top_srcdir/tests/cli/faulty.c" || exit 99
+program 3 ../faulty.o
+expect_status 1
+expect_out '^WRONG$'
+expect_out '^this run against the recorded one: 0 elements differ'
+sed -n 's/^    cc /cc /p' event-3/README >line
+(cd event-3 && sh ../line) >out 2>err
+status=$? ran="the command line in README"
+expect_status 0
+rm -f event-3/event-3.safetensors
+program 3
+expect_status 2
+
+# The file by the format's rules, and its numbers against those of the trace.
+run export 2 faulty.ekka -o dir --json
+expect_status 0
+json 'j == {"event": 2, "tensors": "dir/event-2.safetensors", "program": "dir/event-2.c"}'
+run show 2 faulty.ekka --tensor C --slice : --json
+"$PYTHON3" - dir/event-2.safetensors <<'END' || fail "not a right safetensors file"
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+n = struct.unpack("<Q", data[:8])[0]
+head = json.loads(data[8:8 + n])
+assert data[8:9] == b"{" and n % 8 == 0
+meta = head.pop("__metadata__")
+assert all(isinstance(v, str) for v in meta.values()) and meta["function"] == "cblas_dgemm"
+end = 0
+for e in sorted(head.values(), key=lambda e: e["data_offsets"]):
+    assert e["data_offsets"][0] == end, "gap"
+    end = e["data_offsets"][1]
+    size = {"F64": 8, "U8": 1}[e["dtype"]]
+    for d in e["shape"]:
+        size *= d
+    assert size == end - e["data_offsets"][0]
+assert end == len(data) - 8 - n
+assert set(head) == {"A.pre", "B.pre", "C.pre", "C.post", "C.pre.span", "C.post.span"}, sorted(head)
+c = head["C.post"]
+a, b = (8 + n + o for o in c["data_offsets"])
+assert c["shape"] == [17, 9]
+assert list(struct.unpack("<153d", data[a:b])) == json.load(open("out"))["values"]
+END
+
+# What is there is not overwritten; what is missing is said.
+run export 2 faulty.ekka -o dir
+expect_status 128
+expect_err "^ekka: cannot create 'dir/event-2.safetensors': File exists$"
+run export 2 faulty.ekka -o dir --force
+expect_status 0
+run export 2 faulty.ekka -o nowhere/dir
+expect_status 128
+expect_err "^ekka: cannot create 'nowhere/dir': No such file or directory$"
+run export 1 partial.ekka --json
+expect_status 0
+expect_err 'warning: no program: the bytes of A before the call were not recorded'
+json 'j["program"] is None'
+[ -e event-1/event-1.safetensors ] && [ ! -e event-1/event-1.c ] || fail "not just the tensors"
+run export 2 partial.ekka
+expect_status 0
+expect_err "warning: no program: no program is known for op '' of 'cblas_mystery'"
+run export 99 faulty.ekka
+expect_status 128
+run export
+expect_status 129
+
+# Every kind of call, as the shim records it.
+if [ -e "$top_builddir/.libs/libekkatrace.so" ]; then
+	$CC -O1 -o calls "$top_srcdir/tests/cli/calls.c" -lopenblas || exit 99
+	run record -o calls.ekka -- ./calls
+	expect_status 0
+	rm -rf event-*
+	run log calls.ekka --depth 0 --json
+	json 'len(rows) == 10'
+	for n in $("$PYTHON3" -c 'import json; [print(json.loads(l)["event"]) for l in open("out")]'); do
+		run export "$n" calls.ekka
+		expect_status 0
+		expect_no_err
+		program "$n"
+		expect_status 0
+		expect_out '^OK$'
+		expect_out ' 0 elements differ in their bytes$'
+	done
+fi
+finish
