@@ -66,10 +66,10 @@ static bool beside_us(char *path, size_t size, const char *suffix)
 	return true;
 }
 
-/* A bundle brings its own copy; otherwise the system's. */
+/* A bundle brings a copy under a name of its own, lest the engine get it when it asks for libunwind; otherwise the system's. */
 static void *open_libunwind(void)
 {
-	static const char *const places[] = { "/libunwind.so.8", "/../lib/libunwind.so.8" };
+	static const char *const places[] = { "/libekka-unwind.so.8", "/../lib/libekka-unwind.so.8" };
 	char path[4096];
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {

@@ -34,16 +34,34 @@ copy_needed() {
 }
 copy_needed "$name/bin/ekka"
 
-# The shim looks for libunwind next to itself; nothing names it as needed.
-libunwind=$(ldconfig -p | awk '$1 == "libunwind.so.8" && !n++ { print $NF }')
-[ -z "$libunwind" ] || { cp -L "$libunwind" "$name/lib/libunwind.so.8"; copy_needed "$name/lib/libunwind.so.8"; }
+# The shim looks for libunwind next to itself; nothing names it as needed. It and its liblzma get names of their own: the
+# loader gives a program that asks for liblzma.so.5 whichever one is in the process already, and the engine must get its own.
+copy_unwind() {
+	local unwind lzma
+	unwind=$(ldconfig -p | awk '$1 == "libunwind.so.8" && !n++ { print $NF }')
+	[ -n "$unwind" ] || { echo "bundle: libunwind.so.8 is not installed, there will be no native stacks" >&2; return; }
+	cp -L "$unwind" "$name/lib/libekka-unwind.so.8"
+	lzma=$(ldd "$unwind" | awk '$1 == "liblzma.so.5" { print $3 }')
+	[ -z "$lzma" ] || cp -L "$lzma" "$name/lib/libekka-lzma.so.5"
+}
+
+rename_unwind() {
+	[ -e "$name/lib/libekka-unwind.so.8" ] || return 0
+	patchelf --set-soname libekka-unwind.so.8 "$name/lib/libekka-unwind.so.8"
+	[ -e "$name/lib/libekka-lzma.so.5" ] || return 0
+	patchelf --set-soname libekka-lzma.so.5 "$name/lib/libekka-lzma.so.5"
+	patchelf --replace-needed liblzma.so.5 libekka-lzma.so.5 "$name/lib/libekka-unwind.so.8"
+}
+copy_unwind
 
 chmod u+w "$name"/lib/* "$name"/bin/*
+# Before patchelf: strip leaves what patchelf has moved unaligned, and the loader refuses it.
+strip --strip-debug "$name"/lib/*.so* "$name/bin/ekka"
+rename_unwind
 patchelf --set-rpath '$ORIGIN/../lib' "$name/bin/ekka"
 for lib in "$name"/lib/*.so*; do
 	[ "$lib" = "$name/lib/libekkatrace.so" ] || patchelf --set-rpath '$ORIGIN' "$lib"
 done
-strip --strip-debug "$name"/lib/*.so* "$name/bin/ekka"
 
 # Proof that it is whole: with an empty environment every library comes from the bundle or is glibc.
 env -i ldd "$name/bin/ekka" | while read -r soname _ path _; do

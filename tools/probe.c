@@ -96,7 +96,7 @@ static void probe_shim(struct list *l)
 
 static void probe_libunwind(struct list *l)
 {
-	static const char *const sonames[] = { "libunwind.so.8", "libunwind.so", NULL };
+	static const char *const sonames[] = { "libekka-unwind.so.8", "libunwind.so.8", NULL };
 	char path[PATH_MAX];
 	void *handle = load_any(sonames, path, sizeof(path));
 
