@@ -1,3 +1,4 @@
+include tests/fuzz/local.mk
 include tests/golden/local.mk
 EXTRA_DIST += tests/unit/trace/trace_builder.h
 if HAVE_CRITERION
