@@ -232,7 +232,7 @@ function emit_grouped(i,  s, ret, count, sizes)
 	print "\tfor (int64_t g = 0; g < n_parts; g++) {"
 	print "\t\tif (g > 0)\n\t\t\tekka_call_enter_part(&calls[g], &calls[0], (unsigned)g);"
 	printf "\t\tif (calls[g].describe)\n\t\t\t%s(&calls[g], %s%s, g, first);\n", describe_name(i), describe_list(i, "name"), ret == "void" ? "" : ", &ret"
-	printf "\t\tif (g < %s)\n\t\t\tfirst += %s[g];\n", count, sizes
+	printf "\t\tif (g < %s)\n\t\t\t(void)__builtin_add_overflow(first, %s[g], &first);\n", count, sizes
 	print "\t\tekka_call_begin(&calls[g]);\n\t}"
 	printf "\tif (%s > n_parts)\n\t\tekka_call_drop_parts(&calls[0], (uint64_t)(%s - n_parts));\n", count, count
 	emit_real(i, ret)

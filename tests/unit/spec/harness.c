@@ -161,13 +161,16 @@ int ekka_tensor(struct ekka_call *call, const struct ekka_tensor *t)
 	int64_t low = 0, high = 0;
 
 	for (unsigned d = 0; d < t->n_dims; d++) {
+		int64_t *end = t->stride[d] < 0 ? &low : &high, reach;
+
 		if (t->dim[d] <= 0)
 			return -1;
-		*(t->stride[d] < 0 ? &low : &high) += (t->dim[d] - 1) * t->stride[d];
+		if (__builtin_mul_overflow(t->dim[d] - 1, t->stride[d], &reach) || __builtin_add_overflow(*end, reach, end))
+			return -1;
 	}
 	*copy = *t;
 	copy->offset = -low;
-	copy->span_bytes = (uint64_t)(high - low + 1) * ekka_dtype_bytes(t->dtype);
+	copy->span_bytes = ((uint64_t)high - (uint64_t)low + 1) * ekka_dtype_bytes(t->dtype);
 	return (int)call->rec.n_tensors++;
 }
 

@@ -207,7 +207,9 @@ Test(details, groups_beyond_the_limit_are_counted, .init = seen_reset)
 	cr_assert_eq(seen.dropped_parts, 3u);
 	for (unsigned g = 0; g < 32; g++) {
 		cr_assert(seen.event[g].ended);
+		cr_assert_eq(seen_tensor(&seen.event[g].copy, "A")->addr, (uintptr_t)(pa + g));
 		cr_assert_eq(seen_tensor(&seen.event[g].copy, "B")->addr, (uintptr_t)(pa + g));
+		cr_assert_eq(seen_tensor(&seen.event[g].copy, "C")->addr, (uintptr_t)(pc + g));
 	}
 	groups = 0;
 	seen_reset();
