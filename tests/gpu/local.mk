@@ -28,6 +28,9 @@ tests_gpu_libfaulty_cublas_la_LIBADD = -ldl -lpthread
 
 TESTS += tests/fake/test-suite.sh
 
+endif
+endif
+
 # The same on the GPU of this machine, and PyTorch where it is installed. Traces and logs go to gpu-out/.
 check-gpu: all
 	PYTHON3='$(PYTHON3)' CUDA_HOME='$(CUDA_HOME_DIR)' CC='$(CC)' $(srcdir)/tests/gpu/run.sh $(abs_builddir) gpu-out $(GPU_SUITE_FLAGS)
@@ -39,5 +42,3 @@ clean-local: clean-gpu
 clean-gpu:
 	rm -rf gpu-suite gpu-out
 .PHONY: clean-gpu
-endif
-endif
