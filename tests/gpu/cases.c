@@ -84,6 +84,21 @@ static int gemmex_bf16(void)
 	return gemm_ex(CUDA_R_16BF, CUDA_R_16BF, CUBLAS_COMPUTE_32F, &one, &one, 1e-2);
 }
 
+/* The shape and arguments of a layer of a language model: long sums, no beta. */
+static int linear(void)
+{
+	struct product p = { .ta = CUBLAS_OP_T, .m = 256, .n = 16, .k = 1408, .type = CUDA_R_16BF, .type_c = CUDA_R_16BF, .alpha = 1 };
+	const float zero = 0;
+	int wrong;
+
+	product_new(&p, 70);
+	MUST(CUBLAS(cublasGemmEx)(handle, p.ta, p.tb, p.m, p.n, p.k, &one, p.a, p.type, p.lda, p.b, p.type, p.ldb, &zero, p.c, p.type_c,
+				  p.ldc, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+	wrong = product_check(&p, 2e-2);
+	product_release(&p);
+	return wrong;
+}
+
 static int gemmex_f16(void)
 {
 	return gemm_ex(CUDA_R_16F, CUDA_R_16F, CUBLAS_COMPUTE_32F, &one, &one, 2e-3);
@@ -392,6 +407,7 @@ const struct test_case cases[] = {
 	{ "dgemm", dgemm },
 	{ "cgemm", cgemm },
 	{ "gemmex-bf16", gemmex_bf16 },
+	{ "linear", linear },
 	{ "gemmex-f16", gemmex_f16 },
 	{ "gemmex-f16-f32", gemmex_f16_f32 },
 	{ "gemmex-f16-half", gemmex_f16_half },
