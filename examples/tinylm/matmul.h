@@ -31,7 +31,10 @@ struct matmul {
  */
 float *matmul_open(size_t count);
 
-/* Promises that the first `count` floats of that memory (the weights) do not change from now on. 0, or -1 with a cause on stderr. */
+/*
+ * Promises that the first `count` floats of that memory (the weights) do not change from now on. 0, or -1 with a cause on
+ * stderr.
+ */
 int matmul_freeze(size_t count);
 
 /* Computes the product; C is readable on return. 0, or -1 with a cause on stderr. */

@@ -32,7 +32,10 @@ static float from_half(uint16_t h)
 	return h & 0x8000 ? -f : f;
 }
 
-/* Lays the model's arrays out from `base`, or only counts when it is NULL. Returns the floats needed; *weights: those of the file. */
+/*
+ * Lays the model's arrays out from `base`, or only counts when it is NULL. Returns the floats needed; *weights: those
+ * of the file.
+ */
 static size_t lay_out(struct model *m, float *base, size_t *weights)
 {
 	const struct model_shape *s = &m->s;

@@ -127,8 +127,10 @@ class Recording:
 
     def expect_clean(self, what):
         s = self.summary
-        expect(self.status == 0 and s.get("fail") == 0 and not self.suspects, f"{what}: status {self.status}, {s}, {self.suspects[:2]}")
-        expect(s.get("ops", 0) > 0 and s.get("judged") == s.get("ops") and s.get("dropped") == 0, f"{what}: not everything was judged: {s}")
+        expect(self.status == 0 and s.get("fail") == 0 and not self.suspects,
+               f"{what}: status {self.status}, {s}, {self.suspects[:2]}")
+        expect(s.get("ops", 0) > 0 and s.get("judged") == s.get("ops") and s.get("dropped") == 0,
+               f"{what}: not everything was judged: {s}")
 
     def expect_found(self, what):
         """The first wrong call comes first, and no right one is accused."""
