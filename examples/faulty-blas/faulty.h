@@ -56,9 +56,9 @@ void product_run(const struct product *);
 bool faults_wanted(void);
 
 /*
- * The function of that name that the program would have called without this library, `own` being ours. Never NULL: ends
- * the process as the dynamic linker would, with status 127, when there is none. Thread-safe.
+ * The function of that name that the program would have called without this library. Never NULL: ends the process as
+ * the dynamic linker would, with status 127, when there is none. Thread-safe.
  */
-void *real_function(const char *name, const void *own);
+void *real_function(const char *name);
 
 #endif

@@ -14,12 +14,12 @@
 /* CBLAS enumerations have these values in every implementation. */
 enum { ROW_MAJOR = 101, COL_MAJOR = 102, NO_TRANS = 111, TRANS = 112, UPPER = 121, LOWER = 122 };
 
-static void *find(_Atomic(void *) *cached, const char *name, const void *own)
+static void *find(_Atomic(void *) *cached, const char *name)
 {
 	void *f = atomic_load_explicit(cached, memory_order_relaxed);
 
 	if (!f) {
-		f = real_function(name, own);
+		f = real_function(name);
 		atomic_store_explicit(cached, f, memory_order_relaxed);
 	}
 	return f;
@@ -76,7 +76,7 @@ static struct product dot(long n, const void *x, long incx, const void *y, long 
 /* What the four kinds of wrapper have in common. `T` real type, `I` integer type. */
 #define FIND(symbol) \
 	static _Atomic(void *) cached; \
-	void *real = find(&cached, #symbol, (const void *)symbol)
+	void *real = find(&cached, #symbol)
 #define RUN(T, symbol, call) do { \
 		struct product p_ = call; \
 		p_.is_double = sizeof(T) == sizeof(double); \
