@@ -21,7 +21,7 @@ shown() { sed "s|$build/||g; s|$work/||g; s/^/    /"; }
 
 prompt='You may not '
 fault=k-tail,min-k=340
-engine=("$tinylm" --prompt "$prompt" --tokens 170)
+engine=("$tinylm" --prompt "$prompt" --tokens 138)
 
 title '1. An engine: tinylm, a small language model in C that knows licences by heart'
 "${engine[@]}" | quote

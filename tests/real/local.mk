@@ -1,5 +1,6 @@
 # Programs that are not ours: tinylm, the distribution's NumPy, NumPy's wheel; and the faulty BLAS they are tried with.
-real_tests = tests/real/t0100-faulty-blas.py
+real_tests = tests/real/t0100-faulty-blas.py tests/real/t0200-tinylm.py tests/real/t0300-numpy.py \
+	tests/real/t0400-numpy-wheel.py tests/real/t0500-demo.sh
 if BUILD_SHIM
 TESTS += $(real_tests)
 if HAVE_CUDA
