@@ -58,7 +58,7 @@ grep -q '^cuMemcpyDtoDAsync_v2' "$work/report" || fail "no snapshot was taken at
 # Memory short on the device, on the host, both refused; a driver that refuses the copies.
 record little-staging EKKA_CUDA_STAGING=32K
 judged little-staging "s['fail'] == 0 and s['incomplete'] == 1"
-record little-of-both EKKA_CUDA_STAGING=64K EKKA_CUDA_PINNED=128K
+record little-of-both EKKA_CUDA_STAGING=800K EKKA_CUDA_PINNED=1M
 judged little-of-both "s['fail'] == 0 and s['incomplete'] == 1"
 record drop EKKA_CUDA_STAGING=16K EKKA_CUDA_PINNED=32K EKKA_WHEN_FULL=drop
 judged drop "s['fail'] == 0 and s['incomplete'] >= 1"
