@@ -39,29 +39,152 @@ bool ekka_audit_call_failed(const struct ekka_event *e)
 	return e->state != EKKA_EVENT_BEGUN && e->fn && !strncmp(e->fn->library, "cublas", 6) && e->ret.kind == EKKA_V_INT && e->ret.i != 0;
 }
 
-/* alpha and beta as attributes; those on the device are looked at when the op is judged. */
-static void audit_scalar(const struct ekka_event *e, const char *name, struct ekka_verdict *v)
+static void audit_null(const struct ekka_event *e, const char *name, struct ekka_verdict *v)
 {
 	const struct ekka_value *value = ekka_event_attr(e, name);
 	char text[96];
 
-	if (!value)
+	if (!value || value->kind != EKKA_V_NIL)
 		return;
-	if (value->kind == EKKA_V_NIL) {
-		(void)snprintf(text, sizeof text, "%s is a null pointer", name);
-		ekka_audit_append(v, text);
-	} else if ((value->kind == EKKA_V_REAL && !isfinite(value->r[0])) ||
-		   (value->kind == EKKA_V_COMPLEX && !(isfinite(value->r[0]) && isfinite(value->r[1])))) {
-		(void)snprintf(text, sizeof text, "%s is %s", name, isnan(value->r[0]) ? "NaN" : "not finite");
-		ekka_audit_append(v, text);
+	(void)snprintf(text, sizeof text, "%s is a null pointer", name);
+	ekka_audit_append(v, text);
+}
+
+/* Dimensions with more than one element, smallest stride first. */
+static unsigned sorted_dims(const struct ekka_tensor *t, int64_t dim[EKKA_MAX_DIMS], uint64_t stride[EKKA_MAX_DIMS])
+{
+	unsigned n = 0;
+
+	for (unsigned d = 0; d < t->n_dims && d < EKKA_MAX_DIMS; d++) {
+		uint64_t s = t->stride[d] < 0 ? 0 - (uint64_t)t->stride[d] : (uint64_t)t->stride[d];
+		unsigned at = n;
+
+		if (t->dim[d] <= 1 || (d == 0 && t->n_ptrs))
+			continue;
+		for (; at > 0 && stride[at - 1] > s; at--) {
+			dim[at] = dim[at - 1];
+			stride[at] = stride[at - 1];
+		}
+		dim[at] = t->dim[d];
+		stride[at] = s;
+		n++;
+	}
+	return n;
+}
+
+/* Do elements of an output share memory: a stride that the smaller dimensions reach or pass. */
+static bool overlaps_itself(const struct ekka_tensor *t)
+{
+	int64_t dim[EKKA_MAX_DIMS];
+	uint64_t stride[EKKA_MAX_DIMS], reach = 0, more;
+	unsigned n = sorted_dims(t, dim, stride);
+
+	for (unsigned d = 0; d < n; d++) {
+		if (stride[d] <= reach)
+			return true;
+		if (__builtin_mul_overflow(stride[d], (uint64_t)dim[d] - 1, &more) || __builtin_add_overflow(reach, more, &reach))
+			return false;
+	}
+	return false;
+}
+
+/* A matrix as lines of `length` bytes, `step` bytes apart; false when it is not of that form. */
+struct lines { uint64_t addr, length, step, n; };
+
+static bool as_lines(const struct ekka_tensor *t, struct lines *l)
+{
+	int64_t dim[EKKA_MAX_DIMS];
+	uint64_t stride[EKKA_MAX_DIMS], size = ekka_dtype_bytes(t->dtype);
+	unsigned n = sorted_dims(t, dim, stride), d = 0;
+
+	if (t->n_ptrs || t->offset || overlaps_itself(t) || !t->span_bytes)
+		return false;
+	*l = (struct lines){ t->addr, size, t->span_bytes, 1 };
+	for (; d < n && stride[d] * size == l->length; d++)
+		l->length *= (uint64_t)dim[d];
+	if (d + 1 < n)
+		return false;
+	if (d < n) {
+		l->step = stride[d] * size;
+		l->n = (uint64_t)dim[d];
+	}
+	return true;
+}
+
+/* Do two tensors certainly share bytes. Parts of one larger matrix lie in one range without touching: then the lines decide. */
+static bool overlap(const struct ekka_tensor *x, const struct ekka_tensor *y)
+{
+	struct lines a, b;
+	uint64_t off, line;
+
+	if (x->place != y->place || !as_lines(x, &a) || !as_lines(y, &b))
+		return false;
+	if (a.addr > b.addr) {
+		struct lines t = a;
+
+		a = b;
+		b = t;
+	}
+	if (b.addr - a.addr >= (a.n - 1) * a.step + a.length)
+		return false;
+	if (a.n == 1 && b.n == 1)
+		return true;
+	if (a.n == 1)
+		a.step = b.step;	/* one line of a matrix with b's lines */
+	if (b.n == 1)
+		b.step = a.step;
+	if (a.step != b.step)
+		return false;
+	off = (b.addr - a.addr) % a.step;
+	line = (b.addr - a.addr) / a.step;
+	/* b's lines begin within a's, or run over into a's next line. */
+	return (off < a.length && line < a.n) || (off + b.length > a.step && line + 1 < a.n);
+}
+
+static void audit_tensors(const struct ekka_event *e, struct ekka_verdict *v)
+{
+	char text[160];
+
+	for (unsigned i = 0; i < e->call.n_tensors; i++) {
+		const struct ekka_tensor *out = &e->call.tensors[i];
+
+		if (!out->addr && out->span_bytes) {
+			(void)snprintf(text, sizeof text, "%s is a null pointer", out->name);
+			ekka_audit_append(v, text);
+			continue;
+		}
+		if (!(out->dir & EKKA_OUT))
+			continue;
+		if (overlaps_itself(out)) {
+			(void)snprintf(text, sizeof text, "elements of the output %s lie on top of each other", out->name);
+			ekka_audit_append(v, text);
+		}
+		for (unsigned j = 0; j < e->call.n_tensors; j++) {
+			const struct ekka_tensor *in = &e->call.tensors[j];
+
+			if (in->dir != EKKA_IN || in->alias_of >= 0 || !overlap(out, in))
+				continue;
+			(void)snprintf(text, sizeof text, "the output %s overlaps the input %s", out->name, in->name);
+			ekka_audit_append(v, text);
+		}
 	}
 }
 
-void ekka_audit_event(struct ekka_trace *trace, const struct ekka_event *e, struct ekka_verdict *v)
+void ekka_audit_scalar(struct ekka_verdict *v, const char *name, const double value[2])
 {
-	(void)trace;
+	char text[96];
+
+	if (isfinite(value[0]) && isfinite(value[1]))
+		return;
+	(void)snprintf(text, sizeof text, "%s is %s", name, isnan(value[0]) || isnan(value[1]) ? "NaN" : "infinite");
+	ekka_audit_append(v, text);
+}
+
+void ekka_audit_event(const struct ekka_event *e, struct ekka_verdict *v)
+{
 	if (e->call.bad_args)
 		ekka_audit_append(v, e->call.bad_args);
-	audit_scalar(e, "alpha", v);
-	audit_scalar(e, "beta", v);
+	audit_null(e, "alpha", v);
+	audit_null(e, "beta", v);
+	audit_tensors(e, v);
 }

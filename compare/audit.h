@@ -9,8 +9,14 @@
 #include "compare/verdict.h"
 #include "trace/reader.h"
 
-/* Appends findings about this event to v->audit. Thread-safe on distinct verdicts. */
-void ekka_audit_event(struct ekka_trace *trace, const struct ekka_event *event, struct ekka_verdict *v);
+/*
+ * Appends findings about this event to v->audit: arguments the API forbids, null pointers, an output that overlaps an input or itself.
+ * Only certain overlap is reported: parts of one larger matrix whose ranges interleave are legitimate. Thread-safe on distinct verdicts.
+ */
+void ekka_audit_event(const struct ekka_event *event, struct ekka_verdict *v);
+
+/* Appends a finding when a scalar, wherever it came from, is not finite. */
+void ekka_audit_scalar(struct ekka_verdict *v, const char *name, const double value[2]);
 
 /* Appends one finding, or one policy note. */
 void ekka_audit_append(struct ekka_verdict *v, const char *finding);

@@ -4,6 +4,7 @@ libreplay_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libreplay_la_SOURCES = \
 	replay/clones.h \
 	replay/convert.h replay/convert.c \
+	replay/gaps.h replay/gaps.c \
 	replay/gemm.h replay/gemm.c \
 	replay/gemm_exact.h replay/gemm_exact.c \
 	replay/gemm_explain.c \

@@ -5,9 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare/audit.h"
 #include "replay/convert.h"
+#include "replay/gaps.h"
 #include "replay/gemm.h"
 #include "replay/op.h"
+
+enum { NEIGHBOURS = 16 };	/* events on either side that tell whether calls run side by side */
 
 /* Where a matrix's bytes come from when they are not in memory. */
 struct blob { struct ekka_trace *trace; struct ekka_blob_id id; };
@@ -275,6 +279,54 @@ static int prepare(struct job *job, struct ekka_error *err)
 	return r;
 }
 
+/*
+ * Did another call run at the same time: then it may have written into gaps of this output. Looks at the events begun shortly before
+ * and after; an engine that computes with several threads or streams shows there.
+ */
+static bool alone(const struct ekka_op_context *ctx, const struct ekka_event *event)
+{
+	uint64_t last = event->segment ? event->segment->first_event + event->segment->n_events : event->number;
+	uint64_t first = event->segment ? event->segment->first_event : event->number;
+	struct ekka_event other = { 0 };
+	bool only = true;
+
+	for (uint64_t n = event->number > first + NEIGHBOURS ? event->number - NEIGHBOURS : first;
+	     only && n < last && n <= event->number + NEIGHBOURS; n++)
+		only = ekka_trace_event_read(ctx->trace, n, &other, NULL) == 0 && other.call.tid == event->call.tid &&
+		       other.call.stream == event->call.stream && other.call.device == event->call.device;
+	ekka_event_release(&other);
+	return only;
+}
+
+/* Nothing but the output's elements may have changed. */
+static void judge_gaps(struct job *job)
+{
+	struct ekka_verdict *v = job->verdict;
+	char text[EKKA_TEXT];
+	struct ekka_gaps gaps;
+
+	if (!job->loaded[2] || !job->loaded[3] || job->gemm.c0.n_bytes != job->gemm.c.n_bytes ||
+	    !ekka_gaps_compare(&job->gemm, job->loaded[2], &gaps) || !gaps.changed || !alone(job->ctx, job->event))
+		return;
+	ekka_gaps_describe(&gaps, &job->gemm, text);
+	if (v->status == EKKA_FAIL) {
+		ekka_audit_append(v, text);
+		return;
+	}
+	v->status = EKKA_FAIL;
+	v->reason[0] = '\0';
+	v->n_bad = 0;
+	(void)snprintf(v->where, sizeof v->where, "%s", text);
+}
+
+static void audit_numbers(struct job *job)
+{
+	ekka_audit_scalar(job->verdict, "alpha", job->gemm.alpha);
+	ekka_audit_scalar(job->verdict, "beta", job->gemm.beta);
+	if (job->gemm.model.policy[0])
+		ekka_audit_append_policy(job->verdict, job->gemm.model.policy);
+}
+
 static int judge_gemm(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
 	struct job job = { .ctx = ctx, .event = event, .verdict = v, .room = ctx->memory_bytes / 4 * 3 };
@@ -285,6 +337,9 @@ static int judge_gemm(const struct ekka_op_context *ctx, const struct ekka_event
 
 	if (r == 0 && !job.settled)
 		r = ekka_gemm_judge(&job.gemm, &o, v, err);
+	if (r == 0 && !job.settled)
+		judge_gaps(&job);
+	audit_numbers(&job);
 	for (unsigned i = 0; i < 4; i++) {
 		ekka_matrix_release(all[i]);
 		free(job.loaded[i]);

@@ -141,7 +141,7 @@ static void judge(struct run *run, struct slot *slot)
 	slot->counts = true;
 	slot->output_bytes = output_bytes(e);
 	if (settle_without_op(e, op, v)) {
-		ekka_audit_event(run->trace, e, v);
+		ekka_audit_event(e, v);
 		return;
 	}
 	share = take_memory(run, wanted_memory(e));
@@ -153,7 +153,7 @@ static void judge(struct run *run, struct slot *slot)
 		*v = (struct ekka_verdict){ .event = e->number };
 		set_reason(v, EKKA_INCOMPLETE, slot->err.message);
 	}
-	ekka_audit_event(run->trace, e, v);
+	ekka_audit_event(e, v);
 	give_memory(run, share);
 }
 
