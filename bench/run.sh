@@ -85,7 +85,7 @@ stored_row() {
 	local n open read seen stored
 	read -r n open read seen stored < <("$bench/bench-reader" "$2")
 	row "bytes stored, $1, $n calls" "$(calc %.2f "$stored / 1048576") MiB" "seen: $(calc %.2f "$seen / 1048576") MiB" \
-		"$(calc %.3f "$stored / $seen")"
+		"$(calc %.4f "$stored / $seen")"
 }
 
 bench_stored() {
