@@ -86,6 +86,7 @@ void ekka_child_start(void)
 
 	if (!atomic_compare_exchange_strong(alive, &dead, 1))
 		return;
+	ekka_segment_start();
 	ekka_process_adopt();
 	ekka_sink_forget();
 	ekka_pool_forget();
@@ -120,6 +121,7 @@ static int configure(void)
 		return EKKA_STATE_WRONG;
 	if (ekka_conf.level == EKKA_LEVEL_OFF)
 		return EKKA_STATE_OFF;
+	ekka_segment_start();
 	if (!ekka_segment_name()) {
 		strcpy(wrong_why, "the path of the trace is too long");
 		return EKKA_STATE_WRONG;

@@ -19,6 +19,17 @@ enum { MAX_ARGV = 256, PATH_BYTES = 3072 };	/* file names are appended within 40
 
 static char dir[2 * PATH_BYTES], shown[PATH_BYTES], exe[PATH_BYTES];
 
+static uint64_t start_unix_ns, start_mono_ns;
+
+void ekka_segment_start(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	start_unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	start_mono_ns = ekka_now_ns();
+}
+
 bool ekka_segment_name(void)
 {
 	char cwd[PATH_BYTES];
@@ -104,16 +115,14 @@ void ekka_segment_describe(struct ekka_rec_open *rec)
 {
 	static const char *argv[MAX_ARGV];
 	static struct utsname machine;
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	uname(&machine);
 	*rec = (struct ekka_rec_open){
 		.version = EKKA_FORMAT_VERSION,
 		.pid = (int32_t)getpid(),
 		.ppid = (int32_t)getppid(),
-		.unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
-		.mono_ns = ekka_now_ns(),
+		.unix_ns = start_unix_ns,
+		.mono_ns = start_mono_ns,
 		.exe = exe,
 		.argv = argv,
 		.n_argv = read_argv(argv, MAX_ARGV),

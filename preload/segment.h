@@ -8,6 +8,9 @@
 /* From the constructor: the program may change its working directory later. False: no name can be made. */
 bool ekka_segment_name(void);
 
+/* From the constructor and in a forked child, before the first event: takes the time that `open` gives as the start. */
+void ekka_segment_start(void);
+
 const char *ekka_segment_dir(void);	/* absolute path */
 const char *ekka_segment_shown(void);	/* as the user wrote it, or ./... */
 const char *ekka_segment_exe(void);	/* path of the executable */

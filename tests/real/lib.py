@@ -131,6 +131,8 @@ class Recording:
                f"{what}: status {self.status}, {s}, {self.suspects[:2]}")
         expect(s.get("ops", 0) > 0 and s.get("judged") == s.get("ops") and s.get("dropped") == 0,
                f"{what}: not everything was judged: {s}")
+        late = [e for e in self.events if not 0 <= e["t_ns"] < 600e9]
+        expect(not late, f"{what}: before the start, or long after it: {late[:1]}")
 
     def expect_found(self, what):
         """The first wrong call comes first, and no right one is accused."""
