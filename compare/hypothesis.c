@@ -155,13 +155,14 @@ static void try_factor(struct search *h)
 }
 
 /* What the element would be from other lines of the operands. */
-static int other_product(struct search *h, int64_t ba, int64_t i, bool across_a, int64_t bb, int64_t j, bool across_b, cx *ret)
+static int other_product(struct search *h, int64_t ba, int64_t i, enum ekka_reading how_a, int64_t bb, int64_t j,
+			 enum ekka_reading how_b, cx *ret)
 {
-	int r = h->in->a_line(h->in->arg, ba, i, across_a, h->line);
+	int r = h->in->a_line(h->in->arg, ba, i, how_a, h->line);
 
 	if (r == 0)
-		r = h->in->b_line(h->in->arg, bb, j, across_b, h->line2);
-	if (r < 0)
+		r = h->in->b_line(h->in->arg, bb, j, how_b, h->line2);
+	if (r)
 		return r;
 	*ret = 0;
 	for (int64_t k = 0; k < h->in->k; k++)
@@ -169,7 +170,7 @@ static int other_product(struct search *h, int64_t ba, int64_t i, bool across_a,
 	return 0;
 }
 
-struct other { int64_t di, dj, dba, dbb; bool across_a, across_b; };
+struct other { int64_t di, dj, dba, dbb; enum ekka_reading how_a, how_b; };
 
 static bool within(int64_t at, int64_t n)
 {
@@ -184,20 +185,17 @@ static int residue_of_other(struct search *h, const struct other *o, double *ret
 
 	for (unsigned s = 0; s < h->n; s++) {
 		const struct ekka_element *e = h->s[s].element;
-		cx product;
-		int r;
+		cx product = NAN;
+		int r = 1;
 
-		p[s] = NAN;
-		if (!within(e->i + o->di, h->in->m) || !within(e->j + o->dj, h->in->n) || !within(e->b + o->dba, h->in->batch) ||
-		    !within(e->b + o->dbb, h->in->batch)) {
-			if (++outside * 5 > h->n)
-				return 1;
-			continue;
-		}
-		r = other_product(h, e->b + o->dba, e->i + o->di, o->across_a, e->b + o->dbb, e->j + o->dj, o->across_b, &product);
+		if (within(e->i + o->di, h->in->m) && within(e->j + o->dj, h->in->n) && within(e->b + o->dba, h->in->batch) &&
+		    within(e->b + o->dbb, h->in->batch))
+			r = other_product(h, e->b + o->dba, e->i + o->di, o->how_a, e->b + o->dbb, e->j + o->dj, o->how_b, &product);
 		if (r < 0)
 			return r;
-		p[s] = result(h, s, product, beta);
+		p[s] = r ? NAN : result(h, s, product, beta);
+		if (r && ++outside * 5 > h->n)
+			return 1;
 	}
 	*ret = residue(h, p);
 	return 0;
@@ -234,15 +232,33 @@ static int try_neighbour(struct search *h, int64_t d)
 	return r;
 }
 
+static int try_readings(struct search *h)
+{
+	static const char *const as[EKKA_READING_COUNT] = {
+		[EKKA_READ_TRANSPOSED] = "factor was transposed",
+		[EKKA_READ_PACKED] = "factor was read without the gaps between its lines",
+		[EKKA_READ_HALF_LD] = "factor was read with half its leading dimension",
+		[EKKA_READ_DOUBLE_LD] = "factor was read with twice its leading dimension",
+	};
+	int r = 0;
+
+	for (enum ekka_reading how = EKKA_READ_TRANSPOSED; r == 0 && how < EKKA_READING_COUNT; how++) {
+		char text[EKKA_TEXT];
+
+		(void)snprintf(text, sizeof text, "as if the left %s", as[how]);
+		r = try_other(h, (struct other){ .how_a = how }, 0, text, "");
+		(void)snprintf(text, sizeof text, "as if the right %s", as[how]);
+		if (r == 0)
+			r = try_other(h, (struct other){ .how_b = how }, 0, text, "");
+	}
+	return r;
+}
+
 static int try_others(struct search *h)
 {
 	static const int64_t steps[] = { 1, 2, 4, 8, 16, 32, 64, 128 };
-	int r = 0;
+	int r = try_readings(h);
 
-	if (h->in->m == h->in->k)
-		r = try_other(h, (struct other){ .across_a = true }, 0, "as if the left factor was transposed", "");
-	if (r == 0 && h->in->n == h->in->k)
-		r = try_other(h, (struct other){ .across_b = true }, 0, "as if the right factor was transposed", "");
 	for (size_t i = 0; r == 0 && i < 2 * sizeof steps / sizeof steps[0]; i++)
 		r = try_neighbour(h, i & 1 ? -steps[i / 2] : steps[i / 2]);
 	return r;
@@ -255,9 +271,9 @@ static int try_first_item(struct search *h, bool left)
 
 	for (unsigned s = 0; s < h->n; s++) {
 		const struct ekka_element *e = h->s[s].element;
-		int r = other_product(h, left ? 0 : e->b, e->i, false, left ? e->b : 0, e->j, false, &product);
+		int r = other_product(h, left ? 0 : e->b, e->i, EKKA_READ_RIGHT, left ? e->b : 0, e->j, EKKA_READ_RIGHT, &product);
 
-		if (r < 0)
+		if (r)
 			return r;
 		p[s] = result(h, s, product, beta);
 	}
@@ -320,9 +336,9 @@ static int gather(struct search *h, double complex *memory)
 		x->total = 0;
 		if (!h->in->has_product)
 			continue;
-		r = h->in->a_line(h->in->arg, x->element->b, x->element->i, false, h->line);
+		r = h->in->a_line(h->in->arg, x->element->b, x->element->i, EKKA_READ_RIGHT, h->line);
 		if (r == 0)
-			r = h->in->b_line(h->in->arg, x->element->b, x->element->j, false, h->line2);
+			r = h->in->b_line(h->in->arg, x->element->b, x->element->j, EKKA_READ_RIGHT, h->line2);
 		if (r < 0)
 			return r;
 		for (int64_t l = 0; l < k; l++) {

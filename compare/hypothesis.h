@@ -8,16 +8,25 @@
 
 #include "compare/tally.h"
 
+/* How a line of an operand is read: as the op does, or as a fault might. */
+enum ekka_reading {
+	EKKA_READ_RIGHT,
+	EKKA_READ_TRANSPOSED,		/* only of a square operand */
+	EKKA_READ_PACKED,		/* leading dimension as small as the matrix allows */
+	EKKA_READ_HALF_LD,
+	EKKA_READ_DOUBLE_LD,
+	EKKA_READING_COUNT
+};
+
 /* Access to the operands, as op(A) is m x k and op(B) k x n; all conjugations done. */
 struct ekka_hypothesis_input {
 	int64_t m, n, k, batch;
 	double alpha[2], beta[2];
 	bool has_product, conj_a, conj_b;
 	const struct ekka_bound_model *model;
-	/* Row i of op(A), or column i when `across` (for square A); k (m) complex numbers to ret. Negative on error. */
-	int (*a_line)(void *arg, int64_t b, int64_t i, bool across, double (*ret)[2]);
-	/* Column j of op(B), or row j when `across`. */
-	int (*b_line)(void *arg, int64_t b, int64_t j, bool across, double (*ret)[2]);
+	/* Row i of op(A), k complex numbers, to ret. 1 when that reading does not apply or would leave the recorded bytes; negative on error. */
+	int (*a_line)(void *arg, int64_t b, int64_t i, enum ekka_reading how, double (*ret)[2]);
+	int (*b_line)(void *arg, int64_t b, int64_t j, enum ekka_reading how, double (*ret)[2]);	/* column j of op(B), likewise */
 	/* C before the call: 0, or negative when not recorded. */
 	int (*c0)(void *arg, int64_t b, int64_t i, int64_t j, double ret[2]);
 	void *arg;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compare/round.h"
 
@@ -116,32 +117,51 @@ static bool part(struct ekka_hypothesis_sums *h, double sign, char *text)
 	return at0 >= 0;
 }
 
-/* Every period-th product is lost. */
-static bool every(struct ekka_hypothesis_sums *h, char *text)
+/* What periodic() does with each period-th k: the product is lost, or an operand's element is its neighbour's. */
+enum change { LOST, NEIGHBOURS_A, NEIGHBOURS_B };
+
+static cx changed(const struct ekka_hypothesis_sample *s, int64_t k, int64_t n, int64_t neighbour, enum change change)
+{
+	int64_t other = k + neighbour;
+
+	if (other < 0 || other >= n)
+		return s->a[k] * s->b[k];
+	return change == LOST ? 0 : change == NEIGHBOURS_A ? s->a[other] * s->b[k] : s->a[k] * s->b[other];
+}
+
+/* Every period-th product, from the best `from`, is changed. */
+static bool periodic(struct ekka_hypothesis_sums *h, enum change change, char *text)
 {
 	double best = INFINITY;
-	int64_t best_period = 0, best_from = 0;
+	int64_t best_period = 0, best_from = 0, side = change == LOST ? 0 : -1;
 
 	for (int64_t period = 2; period <= 64 && period < h->in->k; period *= 2)
-		for (int64_t from = 0; from < period; from++) {
-			cx got[EKKA_TALLY_SAMPLES];
-			double r = 0;
+		for (int64_t from = 0; from < period; from++)
+			for (int64_t neighbour = side; neighbour <= -side; neighbour += 2) {
+				cx got[EKKA_TALLY_SAMPLES];
+				double r = 0;
 
-			for (unsigned s = 0; s < h->n; s++) {
-				got[s] = h->sample[s].total;
-				for (int64_t k = from; k < h->in->k; k += period)
-					got[s] -= h->sample[s].a[k] * h->sample[s].b[k];
-				r += relative(&h->sample[s], recorded_sum(h, &h->sample[s]), got[s]);
-			}
-			if (r < best) {
+				for (unsigned s = 0; s < h->n; s++) {
+					const struct ekka_hypothesis_sample *x = &h->sample[s];
+
+					got[s] = x->total;
+					for (int64_t k = from; k < h->in->k; k += period)
+						got[s] += changed(x, k, h->in->k, neighbour, change) - x->a[k] * x->b[k];
+					r += relative(x, recorded_sum(h, x), got[s]);
+				}
+				if (r >= best)
+					continue;
 				best = r;
 				best_period = period;
 				best_from = from;
-				for (unsigned s = 0; s < h->n; s++)
-					h->predicted[s] = got[s];
+				memcpy(h->predicted, got, sizeof got);
 			}
-		}
-	(void)snprintf(text, EKKA_TEXT, "as if every %lldth product from %lld was lost", (long long)best_period, (long long)best_from);
+	if (change == LOST)
+		(void)snprintf(text, EKKA_TEXT, "as if every %lldth product from %lld was lost", (long long)best_period,
+			       (long long)best_from);
+	else
+		(void)snprintf(text, EKKA_TEXT, "as if every %lldth element of the %s factor along K, from %lld, was a neighbour's",
+			       (long long)best_period, change == NEIGHBOURS_A ? "left" : "right", (long long)best_from);
 	return best_period > 0;
 }
 
@@ -196,7 +216,9 @@ bool ekka_hypothesis_sums(struct ekka_hypothesis_sums *h, enum ekka_sums kind, c
 	switch (kind) {
 	case EKKA_SUMS_CUT: return cut(h, false, text);
 	case EKKA_SUMS_HEAD_LOST: return cut(h, true, text);
-	case EKKA_SUMS_EVERY_LOST: return every(h, text);
+	case EKKA_SUMS_EVERY_LOST: return periodic(h, LOST, text);
+	case EKKA_SUMS_REPEATED_A: return periodic(h, NEIGHBOURS_A, text);
+	case EKKA_SUMS_REPEATED_B: return periodic(h, NEIGHBOURS_B, text);
 	case EKKA_SUMS_MIDDLE_LOST: return part(h, -1, text);
 	case EKKA_SUMS_PART_TWICE: return part(h, 1, text);
 	case EKKA_SUMS_CONJ_A: return conjugated(h, true, text);

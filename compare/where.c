@@ -188,13 +188,17 @@ void ekka_where_describe(const struct ekka_tally *t, char triangle, char *ret_te
 	if (dense < 0.4) {	/* a few strays may hide the pattern of the many */
 		struct lines r = scan(t->row_bad, NULL, t->rows, most(t->row_bad, t->rows) / 2 + 1, "row", "rows");
 		struct lines c = scan(t->col_bad, NULL, t->cols, most(t->col_bad, t->cols) / 2 + 1, "column", "columns");
-		double inner = (double)t->n_bad / capacity(&r, &c, &items, triangle);
+		const struct { const struct lines *r, *c; } core[] = { { &rows, &c }, { &r, &cols }, { &r, &c } };
 
-		if (inner > 0.8 && inner < 1.3) {
-			rows = r;
-			cols = c;
-			dense = 1;
-			mostly = true;
+		for (size_t i = 0; i < 3 && !mostly; i++) {
+			double inner = (double)t->n_bad / capacity(core[i].r, core[i].c, &items, triangle);
+
+			if (inner > 0.8 && inner < 1.3) {
+				rows = *core[i].r;
+				cols = *core[i].c;
+				dense = 1;
+				mostly = true;
+			}
 		}
 	}
 	if (mostly)

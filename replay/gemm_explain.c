@@ -27,18 +27,57 @@ static int load_line(struct explain *x, struct ekka_matrix *m, int64_t b, bool r
 	return 0;
 }
 
-static int a_line(void *arg, int64_t b, int64_t i, bool across, double (*ret)[2])
+/* The operand as a fault might read it; false when that is no other reading or leaves the recorded bytes. */
+static bool read_as(struct ekka_matrix *m, enum ekka_reading how)
 {
-	struct explain *x = arg;
+	bool by_row = m->rows > 1 && m->cols > 1 ? m->rs >= m->cs : m->cols > 1;
+	int64_t *ld = by_row ? &m->rs : &m->cs, length = by_row ? m->cols : m->rows, lines = by_row ? m->rows : m->cols, swap = m->rs;
 
-	return load_line(x, &x->g->a, b, !across, i, ret);
+	if (how == EKKA_READ_RIGHT)
+		return true;
+	if (lines < 2 || m->rs < 0 || m->cs < 0 || (how == EKKA_READ_TRANSPOSED && m->rows != m->cols) ||
+	    (how == EKKA_READ_PACKED && *ld == length) || (how == EKKA_READ_HALF_LD && *ld % 2))
+		return false;
+	switch (how) {
+	case EKKA_READ_TRANSPOSED:
+		m->rs = m->cs;
+		m->cs = swap;
+		break;
+	case EKKA_READ_PACKED: *ld = length; break;
+	case EKKA_READ_HALF_LD: *ld /= 2; break;
+	default: *ld *= 2;
+	}
+	return ekka_matrix_fits(m);
 }
 
-static int b_line(void *arg, int64_t b, int64_t j, bool across, double (*ret)[2])
+/* As load_line, of an operand that is misread. */
+static int misread_line(struct explain *x, const struct ekka_matrix *m, int64_t b, bool row, int64_t at, enum ekka_reading how,
+			double (*ret)[2])
+{
+	struct ekka_matrix copy = *m;
+	int r;
+
+	copy.window = NULL;	/* m keeps its own */
+	copy.window_cap = copy.window_len = 0;
+	if (!read_as(&copy, how))
+		return 1;
+	r = load_line(x, &copy, b, row, at, ret);
+	ekka_matrix_release(&copy);
+	return r;
+}
+
+static int a_line(void *arg, int64_t b, int64_t i, enum ekka_reading how, double (*ret)[2])
 {
 	struct explain *x = arg;
 
-	return load_line(x, &x->g->b, b, across, j, ret);
+	return how == EKKA_READ_RIGHT ? load_line(x, &x->g->a, b, true, i, ret) : misread_line(x, &x->g->a, b, true, i, how, ret);
+}
+
+static int b_line(void *arg, int64_t b, int64_t j, enum ekka_reading how, double (*ret)[2])
+{
+	struct explain *x = arg;
+
+	return how == EKKA_READ_RIGHT ? load_line(x, &x->g->b, b, false, j, ret) : misread_line(x, &x->g->b, b, false, j, how, ret);
 }
 
 static int c0_element(void *arg, int64_t b, int64_t i, int64_t j, double ret[2])

@@ -17,11 +17,10 @@ static bool reach(int64_t dim, int64_t stride, int64_t *lo, int64_t *hi)
 	return far < 0 ? !__builtin_add_overflow(*lo, far, lo) : !__builtin_add_overflow(*hi, far, hi);
 }
 
-/* Do all elements lie within n_bytes. */
-static bool fits(const struct ekka_matrix *m, uint64_t n_bytes)
+bool ekka_matrix_fits(const struct ekka_matrix *m)
 {
 	int64_t lo = m->offset, hi = m->offset, size = (int64_t)ekka_dtype_bytes(m->dtype), end;
-	uint64_t room = n_bytes, behind;
+	uint64_t room = m->n_bytes, behind;
 
 	if (!reach(m->batch, m->bs, &lo, &hi) || !reach(m->rows, m->rs, &lo, &hi) || !reach(m->cols, m->cs, &lo, &hi))
 		return false;
@@ -29,7 +28,7 @@ static bool fits(const struct ekka_matrix *m, uint64_t n_bytes)
 		return false;
 	if (m->item_bytes) {
 		room = m->item_bytes;
-		if (__builtin_mul_overflow(m->item_bytes, (uint64_t)m->batch, &behind) || behind > n_bytes)
+		if (__builtin_mul_overflow(m->item_bytes, (uint64_t)m->batch, &behind) || behind > m->n_bytes)
 			return false;
 	}
 	return (uint64_t)end <= room;
@@ -49,7 +48,7 @@ int ekka_matrix_init(struct ekka_matrix *m, const struct ekka_tensor *t, uint64_
 		.cols = t->dim[batched + 1], .cs = t->stride[batched + 1],
 		.item_bytes = t->n_ptrs ? t->span_bytes : 0,
 	};
-	if (!fits(m, n_bytes))
+	if (!ekka_matrix_fits(m))
 		return ekka_error_set(err, EKKA_ERR_INVALID, "tensor %s does not fit into its %llu recorded bytes", t->name,
 				      (unsigned long long)n_bytes);
 	/* An operand smaller than its dimensions say (stride 0) could ask for unbounded work. */

@@ -31,6 +31,8 @@ struct ekka_matrix {
 
 /* Fills *m from a description with 2 or 3 dims; negative EKKA_ERR_INVALID when dims are not a matrix or do not fit into n_bytes. */
 int ekka_matrix_init(struct ekka_matrix *m, const struct ekka_tensor *t, uint64_t n_bytes, struct ekka_error *err);
+/* Do all elements lie within the bytes that *m has: for descriptions that were changed since. */
+bool ekka_matrix_fits(const struct ekka_matrix *m);
 void ekka_matrix_release(struct ekka_matrix *m);
 
 /*

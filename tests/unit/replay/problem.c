@@ -119,7 +119,8 @@ static struct ekka_matrix matrix(const struct problem *p, enum ekka_dtype t, con
 	int64_t ld = (by_row ? cols : rows) + p->pad;
 
 	return (struct ekka_matrix){ .dtype = t, .batch = p->batch, .rows = rows, .cols = cols, .bs = ld * (by_row ? rows : cols),
-				     .rs = by_row ? ld : 1, .cs = by_row ? 1 : ld, .bytes = bytes };
+				     .rs = by_row ? ld : 1, .cs = by_row ? 1 : ld, .bytes = bytes,
+				     .n_bytes = (uint64_t)(p->batch * ld * (by_row ? rows : cols)) * ekka_dtype_bytes(t) };
 }
 
 static unsigned char *room(const struct problem *p, int64_t rows, int64_t cols, enum ekka_dtype t)

@@ -304,3 +304,59 @@ Test(explain, conjugation)
 	p.g.a.conj = true;
 	expect_words(&p, "everything", "as if the left factor was not conjugated");
 }
+
+/* Puts the product of what `element` says A's elements are into C. */
+static void with_other_a(struct problem *p, double (*element)(const struct problem *p, int64_t i, int64_t k))
+{
+	for (int64_t i = 0; i < p->m; i++)
+		for (int64_t j = 0; j < p->n; j++) {
+			double sum = 0, b[2];
+
+			for (int64_t k = 0; k < p->k; k++) {
+				problem_get(p, OPERAND_B, 0, k, j, b);
+				sum += element(p, i, k) * b[0];
+			}
+			problem_set(p, OPERAND_C, 0, i, j, sum, 0);
+		}
+}
+
+static double repeated(const struct problem *p, int64_t i, int64_t k)
+{
+	double a[2];
+
+	problem_get(p, OPERAND_A, 0, i, k % 8 == 2 ? k - 1 : k, a);
+	return a[0];
+}
+
+static double half_ld(const struct problem *p, int64_t i, int64_t k)
+{
+	double a;
+
+	memcpy(&a, p->a + (i * 20 + k) * 8, sizeof a);
+	return a;
+}
+
+static double packed(const struct problem *p, int64_t i, int64_t k)
+{
+	double a;
+
+	memcpy(&a, p->a + (i * 40 + k) * 8, sizeof a);
+	return a;
+}
+
+Test(explain, operands_misread)
+{
+	struct problem p;
+
+	problem_init(&p, EKKA_F64, EKKA_F64, 30, 20, 40, 1, GAUSSIAN, 3);
+	with_other_a(&p, repeated);
+	expect_words(&p, "everything", "as if every 8th element of the left factor along K, from 2, was a neighbour's");
+	problem_init(&p, EKKA_F64, EKKA_F64, 30, 20, 40, 1, GAUSSIAN, 3);
+	cr_assert(p.pad == 0 && p.row_a);
+	with_other_a(&p, half_ld);
+	expect_words(&p, "rows 1-29, whole", "as if the left factor was read with half its leading dimension");
+	problem_init(&p, EKKA_F64, EKKA_F64, 30, 20, 40, 1, GAUSSIAN, 5);
+	cr_assert(p.pad == 2 && p.row_a);
+	with_other_a(&p, packed);
+	expect_words(&p, "rows 1-29, whole", "as if the left factor was read without the gaps between its lines");
+}
