@@ -45,6 +45,7 @@ static int check_open(struct ekka_scan *s, uint64_t *ret_end, struct ekka_error 
 	struct ekka_rec_open open;
 	struct ekka_frame f;
 	msgpack_zone zone;
+	const struct ekka_decode_zones zones = { &zone, &zone };
 	const char *why;
 	uint64_t at;
 	int rc = ekka_scan_next(s, &f, &at, err);
@@ -55,7 +56,7 @@ static int check_open(struct ekka_scan *s, uint64_t *ret_end, struct ekka_error 
 		return ekka_error_set(err, EKKA_ERR_FORMAT, "%s: offset 0: does not start with an 'open' record", s->file->name);
 	if (!msgpack_zone_init(&zone, MSGPACK_ZONE_CHUNK_SIZE))
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "%s: out of memory", s->file->name);
-	why = ekka_decode_open(&zone, f.body, f.body_bytes, &open);
+	why = ekka_decode_open(&zones, f.body, f.body_bytes, &open);
 	msgpack_zone_destroy(&zone);
 	if (why)
 		return ekka_error_set(err, EKKA_ERR_FORMAT, "%s: offset 0: 'open' record: %s", s->file->name, why);

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-const char *ekka_decode_open(msgpack_zone *zone, const uint8_t *body, size_t n, struct ekka_rec_open *ret)
+const char *ekka_decode_open(const struct ekka_decode_zones *zones, const uint8_t *body, size_t n, struct ekka_rec_open *ret)
 {
-	struct unpack u = { .zone = zone };
+	struct unpack u = { .zones = zones };
 	msgpack_object m = ekka_unpack_body(&u, body, n);
 	const msgpack_object *argv;
 	const char **copy;
@@ -34,9 +34,9 @@ const char *ekka_decode_open(msgpack_zone *zone, const uint8_t *body, size_t n, 
 	return u.bad;
 }
 
-const char *ekka_decode_fn(msgpack_zone *zone, const uint8_t *body, size_t n, struct ekka_rec_fn *ret)
+const char *ekka_decode_fn(const struct ekka_decode_zones *zones, const uint8_t *body, size_t n, struct ekka_rec_fn *ret)
 {
-	struct unpack u = { .zone = zone };
+	struct unpack u = { .zones = zones };
 	msgpack_object m = ekka_unpack_body(&u, body, n);
 	const msgpack_object *args, *pair;
 	struct ekka_arg_info *copy;
@@ -60,9 +60,9 @@ const char *ekka_decode_fn(msgpack_zone *zone, const uint8_t *body, size_t n, st
 	return u.bad;
 }
 
-const char *ekka_decode_device(msgpack_zone *zone, const uint8_t *body, size_t n, struct ekka_rec_device *ret)
+const char *ekka_decode_device(const struct ekka_decode_zones *zones, const uint8_t *body, size_t n, struct ekka_rec_device *ret)
 {
-	struct unpack u = { .zone = zone };
+	struct unpack u = { .zones = zones };
 	msgpack_object m = ekka_unpack_body(&u, body, n);
 	const msgpack_object *cc;
 	uint32_t n_cc;
@@ -80,9 +80,9 @@ const char *ekka_decode_device(msgpack_zone *zone, const uint8_t *body, size_t n
 	return u.bad;
 }
 
-const char *ekka_decode_maps(msgpack_zone *zone, const uint8_t *body, size_t n, struct ekka_rec_maps *ret)
+const char *ekka_decode_maps(const struct ekka_decode_zones *zones, const uint8_t *body, size_t n, struct ekka_rec_maps *ret)
 {
-	struct unpack u = { .zone = zone };
+	struct unpack u = { .zones = zones };
 	msgpack_object m = ekka_unpack_body(&u, body, n);
 	const msgpack_object *maps, *it;
 	struct ekka_map *copy;
@@ -105,9 +105,9 @@ const char *ekka_decode_maps(msgpack_zone *zone, const uint8_t *body, size_t n, 
 	return u.bad;
 }
 
-const char *ekka_decode_stack(msgpack_zone *zone, const uint8_t *body, size_t n, struct ekka_rec_stack *ret)
+const char *ekka_decode_stack(const struct ekka_decode_zones *zones, const uint8_t *body, size_t n, struct ekka_rec_stack *ret)
 {
-	struct unpack u = { .zone = zone };
+	struct unpack u = { .zones = zones };
 	msgpack_object m = ekka_unpack_body(&u, body, n);
 	const msgpack_object *items, *it;
 	struct ekka_pyframe *py;
@@ -135,9 +135,9 @@ const char *ekka_decode_stack(msgpack_zone *zone, const uint8_t *body, size_t n,
 	return u.bad;
 }
 
-const char *ekka_decode_data(msgpack_zone *zone, const uint8_t *body, size_t n, struct ekka_rec_data *ret)
+const char *ekka_decode_data(const struct ekka_decode_zones *zones, const uint8_t *body, size_t n, struct ekka_rec_data *ret)
 {
-	struct unpack u = { .zone = zone };
+	struct unpack u = { .zones = zones };
 	msgpack_object m = ekka_unpack_body(&u, body, n);
 	const uint8_t *id;
 	unsigned id_len;
@@ -156,9 +156,9 @@ const char *ekka_decode_data(msgpack_zone *zone, const uint8_t *body, size_t n, 
 	return u.bad;
 }
 
-const char *ekka_decode_ret(msgpack_zone *zone, const uint8_t *body, size_t n, struct ekka_rec_ret *ret)
+const char *ekka_decode_ret(const struct ekka_decode_zones *zones, const uint8_t *body, size_t n, struct ekka_rec_ret *ret)
 {
-	struct unpack u = { .zone = zone };
+	struct unpack u = { .zones = zones };
 	msgpack_object m = ekka_unpack_body(&u, body, n);
 
 	*ret = (struct ekka_rec_ret){ 0 };
@@ -168,9 +168,9 @@ const char *ekka_decode_ret(msgpack_zone *zone, const uint8_t *body, size_t n, s
 	return u.bad;
 }
 
-const char *ekka_decode_close(msgpack_zone *zone, const uint8_t *body, size_t n, struct ekka_rec_close *ret)
+const char *ekka_decode_close(const struct ekka_decode_zones *zones, const uint8_t *body, size_t n, struct ekka_rec_close *ret)
 {
-	struct unpack u = { .zone = zone };
+	struct unpack u = { .zones = zones };
 	msgpack_object m = ekka_unpack_body(&u, body, n);
 	const msgpack_object *drop = ekka_unpack_find(&m, "drop");
 	struct ekka_count *copy;

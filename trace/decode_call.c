@@ -93,9 +93,9 @@ static void decode_values(struct unpack *u, const msgpack_object *m, struct ekka
 	r->attrs = copy;
 }
 
-const char *ekka_decode_call(msgpack_zone *zone, const uint8_t *body, size_t n, struct ekka_rec_call *ret)
+const char *ekka_decode_call(const struct ekka_decode_zones *zones, const uint8_t *body, size_t n, struct ekka_rec_call *ret)
 {
-	struct unpack u = { .zone = zone };
+	struct unpack u = { .zones = zones };
 	msgpack_object m = ekka_unpack_body(&u, body, n);
 	const msgpack_object *items;
 	struct ekka_tensor *tensors;

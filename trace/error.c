@@ -27,6 +27,10 @@ void ekka_error_prefix(struct ekka_error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(err->message, sizeof err->message, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof err->message)
-		(void)snprintf(err->message + n, sizeof err->message - (size_t)n, ": %s", tail);
+	if (n < 0 || (size_t)n + sizeof ": " > sizeof err->message)
+		return;
+	memcpy(err->message + n, ": ", 2);
+	n += 2;
+	memcpy(err->message + n, tail, sizeof err->message - (size_t)n);	/* tail is as long as message */
+	err->message[sizeof err->message - 1] = '\0';
 }

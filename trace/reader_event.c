@@ -13,6 +13,7 @@ enum { WINDOW = 8 << 10 };
 
 struct arena {
 	msgpack_zone zone;
+	struct ekka_decode_zones zones;	/* both this zone */
 	uint8_t *buf;			/* bytes of the file from `base` on */
 	size_t cap, len;
 	uint64_t base;
@@ -96,7 +97,7 @@ static int read_call(const struct event_reader *r, const struct event_entry *e, 
 
 	if (rc < 0)
 		return rc;
-	why = ekka_decode_call(&r->arena->zone, f.body, f.body_bytes, ret);
+	why = ekka_decode_call(&r->arena->zones, f.body, f.body_bytes, ret);
 	return why ? ekka_error_set(r->err, EKKA_ERR_FORMAT, "%s: offset %" PRIu64 ": 'call' record: %s", r->seg->file.name, e->at, why)
 		   : 0;
 }
@@ -110,7 +111,7 @@ static int read_ret(const struct event_reader *r, uint64_t at, struct ekka_event
 
 	if (rc < 0)
 		return rc;
-	why = ekka_decode_ret(&r->arena->zone, f.body, f.body_bytes, &ret);
+	why = ekka_decode_ret(&r->arena->zones, f.body, f.body_bytes, &ret);
 	if (why)
 		return failed(r, at, why);
 	ev->ret = ret.value;
@@ -127,7 +128,7 @@ static int read_data(const struct event_reader *r, uint64_t at, struct ekka_even
 
 	if (rc < 0)
 		return rc;
-	why = ekka_decode_data(&r->arena->zone, f.body, f.body_bytes, &data);
+	why = ekka_decode_data(&r->arena->zones, f.body, f.body_bytes, &data);
 	if (!why && data.tensor >= ev->call.n_tensors)
 		why = "'data' record of a tensor that the call does not have";
 	if (why)
@@ -153,7 +154,7 @@ static int read_stack(const struct event_reader *r, uint64_t id, struct ekka_eve
 	copy = msgpack_zone_malloc(&r->arena->zone, sizeof *copy);
 	if (!copy)
 		return ekka_error_set(r->err, EKKA_ERR_NOMEM, "out of memory");
-	why = ekka_decode_stack(&r->arena->zone, f.body, f.body_bytes, copy);
+	why = ekka_decode_stack(&r->arena->zones, f.body, f.body_bytes, copy);
 	if (why)
 		return failed(r, s->at, why);
 	ev->stack = copy;
@@ -208,6 +209,7 @@ static int prepare(struct ekka_event *ev, struct ekka_error *err)
 			free(a);
 			return ekka_error_set(err, EKKA_ERR_NOMEM, "out of memory");
 		}
+		a->zones = (struct ekka_decode_zones){ &a->zone, &a->zone };
 	}
 	msgpack_zone_clear(&a->zone);
 	a->len = 0;

@@ -19,6 +19,8 @@ struct seg_scan {
 	struct ekka_trace *trace;
 	struct segment *seg;
 	struct event_map map;
+	msgpack_zone temp;
+	struct ekka_decode_zones zones;
 	uint64_t at;		/* of the current frame */
 	bool nomem;
 };
@@ -162,7 +164,7 @@ static void scan_fn(struct seg_scan *s, const struct ekka_frame *f)
 {
 	struct segment *g = s->seg;
 	struct ekka_rec_fn r;
-	const char *why = ekka_decode_fn(&g->zone, f->body, f->body_bytes, &r);
+	const char *why = ekka_decode_fn(&s->zones, f->body, f->body_bytes, &r);
 
 	if (why) {
 		odd(s, f, why);
@@ -177,7 +179,7 @@ static void scan_device(struct seg_scan *s, const struct ekka_frame *f)
 {
 	struct segment *g = s->seg;
 	struct ekka_rec_device r;
-	const char *why = ekka_decode_device(&g->zone, f->body, f->body_bytes, &r);
+	const char *why = ekka_decode_device(&s->zones, f->body, f->body_bytes, &r);
 
 	if (why) {
 		odd(s, f, why);
@@ -192,7 +194,7 @@ static void scan_maps(struct seg_scan *s, const struct ekka_frame *f)
 {
 	struct segment *g = s->seg;
 	struct ekka_rec_maps r;
-	const char *why = ekka_decode_maps(&g->zone, f->body, f->body_bytes, &r);
+	const char *why = ekka_decode_maps(&s->zones, f->body, f->body_bytes, &r);
 
 	if (why) {
 		odd(s, f, why);
@@ -214,7 +216,7 @@ static void scan_close(struct seg_scan *s, const struct ekka_frame *f)
 		odd(s, f, "the file has a trailer already");
 		return;
 	}
-	why = ekka_decode_close(&s->seg->zone, f->body, f->body_bytes, &s->seg->pub.close);
+	why = ekka_decode_close(&s->zones, f->body, f->body_bytes, &s->seg->pub.close);
 	if (why)
 		odd(s, f, why);
 	else
@@ -226,15 +228,18 @@ static void scan_record(struct seg_scan *s, const struct ekka_frame *f)
 	static const struct {
 		const char *kind;
 		void (*scan)(struct seg_scan *, const struct ekka_frame *);
+		bool decodes;	/* leaves msgpack-c's objects in temp */
 	} kinds[] = {	/* the frequent ones first */
-		{ "data", scan_data }, { "call", scan_call }, { "ret", scan_ret }, { "end", scan_end },
-		{ "stack", scan_stack }, { "fn", scan_fn }, { "maps", scan_maps }, { "device", scan_device },
-		{ "close", scan_close },
+		{ "data", scan_data, false }, { "call", scan_call, false }, { "ret", scan_ret, false }, { "end", scan_end, false },
+		{ "stack", scan_stack, false }, { "fn", scan_fn, true }, { "maps", scan_maps, true }, { "device", scan_device, true },
+		{ "close", scan_close, true },
 	};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		if (ekka_frame_is(f, kinds[i].kind)) {
 			kinds[i].scan(s, f);
+			if (kinds[i].decodes)
+				msgpack_zone_clear(&s->temp);
 			return;
 		}
 	}
@@ -294,7 +299,7 @@ static int scan_open(struct seg_scan *s, struct ekka_scan *scan, struct ekka_err
 		return rc;
 	if (rc == 0 || !ekka_frame_is(&f, "open"))
 		return ekka_error_set(err, EKKA_ERR_FORMAT, "%s: offset 0: does not start with an 'open' record", g->file.name);
-	why = ekka_decode_open(&g->zone, f.body, f.body_bytes, &g->pub.open);
+	why = ekka_decode_open(&s->zones, f.body, f.body_bytes, &g->pub.open);
 	if (why)
 		return ekka_error_set(err, EKKA_ERR_FORMAT, "%s: offset 0: 'open' record: %s", g->file.name, why);
 	if (g->pub.open.version == 0 || g->pub.open.version > EKKA_FORMAT_VERSION)
@@ -314,6 +319,11 @@ int ekka_segment_scan(struct ekka_trace *t, struct segment *g, struct ekka_error
 	rc = ekka_scan_init(&scan, &g->file, SCAN_STEP, err);
 	if (rc < 0)
 		return rc;
+	if (!msgpack_zone_init(&s.temp, MSGPACK_ZONE_CHUNK_SIZE)) {
+		ekka_scan_release(&scan);
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "%s: out of memory", g->file.name);
+	}
+	s.zones = (struct ekka_decode_zones){ .keep = &g->zone, .temp = &s.temp };
 	ekka_event_map_init(&s.map);
 	rc = scan_open(&s, &scan, err);
 	if (rc < 0)
@@ -330,6 +340,7 @@ int ekka_segment_scan(struct ekka_trace *t, struct segment *g, struct ekka_error
 	g->pub.file = g->file.name;
 out:
 	ekka_event_map_release(&s.map);
+	msgpack_zone_destroy(&s.temp);
 	ekka_scan_release(&scan);
 	return rc;
 }

@@ -19,7 +19,7 @@ msgpack_object ekka_unpack_body(struct unpack *u, const uint8_t *body, size_t n)
 	/* msgpack-c reserves memory by the counts it reads and recurses as deep as it is told: look first. */
 	if (!ekka_mp_valid(body, n))
 		bad(u, "the body is no valid msgpack object");
-	else if (msgpack_unpack((const char *)body, n, &at, u->zone, &obj) != MSGPACK_UNPACK_SUCCESS)
+	else if (msgpack_unpack((const char *)body, n, &at, u->zones->temp, &obj) != MSGPACK_UNPACK_SUCCESS)
 		bad(u, "msgpack-c cannot decode the body");
 	else if (obj.type != MSGPACK_OBJECT_MAP)
 		bad(u, "the body is no map");
@@ -93,7 +93,7 @@ const char *ekka_unpack_str(struct unpack *u, const msgpack_object *o)
 		bad(u, "a value that should be text is not");
 		return "";
 	}
-	s = msgpack_zone_malloc_no_align(u->zone, (size_t)o->via.str.size + 1);
+	s = msgpack_zone_malloc_no_align(u->zones->keep, (size_t)o->via.str.size + 1);
 	if (!s) {
 		bad(u, "out of memory");
 		return "";
@@ -211,7 +211,7 @@ void *ekka_unpack_alloc(struct unpack *u, size_t n, size_t item_bytes)
 
 	if (n == 0 || u->bad)
 		return NULL;
-	p = msgpack_zone_malloc(u->zone, n * item_bytes);	/* n is bounded by the bytes of a body */
+	p = msgpack_zone_malloc(u->zones->keep, n * item_bytes);	/* n is bounded by the bytes of a body */
 	if (p)
 		memset(p, 0, n * item_bytes);
 	else

@@ -3,12 +3,12 @@
 #ifndef EKKA_TRACE_UNPACK_H
 #define EKKA_TRACE_UNPACK_H
 
-#include "trace/model.h"
+#include "trace/decode.h"
 
 #include <msgpack.h>
 
 struct unpack {
-	msgpack_zone *zone;
+	const struct ekka_decode_zones *zones;
 	const char *bad;	/* first thing that was wrong (static text), or NULL */
 };
 
