@@ -1,6 +1,6 @@
 # cuBLAS subjects: run on the fake machine by `make check`, on a real GPU by `make check-gpu`.
 EXTRA_DIST += tests/gpu/README.md tests/gpu/cases.h tests/gpu/build.sh tests/gpu/run.sh tests/gpu/suite.py tests/gpu/llama.py
-EXTRA_DIST += tests/fake/test-suite.sh
+EXTRA_DIST += tests/fake/test-suite.sh tests/fake/test-hard.sh
 if HAVE_CUDA
 if BUILD_SHIM
 gpu_cases = tests/gpu/cases.h tests/gpu/cases.c tests/gpu/product.c tests/gpu/cases_main.c
@@ -26,7 +26,12 @@ tests_gpu_libfaulty_cublas_la_CPPFLAGS = $(fake_cppflags)
 tests_gpu_libfaulty_cublas_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/gpu
 tests_gpu_libfaulty_cublas_la_LIBADD = -ldl -lpthread
 
-TESTS += tests/fake/test-suite.sh
+check_PROGRAMS += tests/gpu/hard
+tests_gpu_hard_SOURCES = tests/gpu/cases.h tests/gpu/product.c tests/gpu/hard.c
+tests_gpu_hard_CPPFLAGS = $(fake_cppflags)
+tests_gpu_hard_LDADD = tests/fake/libcublas.la tests/fake/libcudart.la -lm
+
+TESTS += tests/fake/test-suite.sh tests/fake/test-hard.sh
 
 endif
 endif
