@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_FURTHER = 20, NAME_COLUMNS = 22, MARGIN_COLUMNS = 10 };
+enum { MAX_FURTHER = 20, MAX_FRAMES = 4, NAME_COLUMNS = 22, MARGIN_COLUMNS = 10 };
 
 const char *ekka_report_reproduce(uint64_t event, const char *path, char *buf, size_t len)
 {
@@ -103,15 +103,27 @@ static void print_size(const struct ekka_event *e, const struct ekka_verdict *v)
 	field("worst", text);
 }
 
+/* The innermost Python frame, then a few native ones: the caller alone is often just a wrapper. */
 static void print_callers(struct ekka_callers *callers, const struct ekka_event *e)
 {
-	char native[1024];
+	struct ekka_symbolizer *s;
+	struct ekka_frame_info info;
+	const char *label = "called from";
+	char text[1024];
 
 	if (!e->stack)
 		return;
-	field("called from", ekka_callers_line(callers, e));
-	if (e->stack->n_py)
-		field("", ekka_callers_native(callers, e, native, sizeof(native)));
+	if (e->stack->n_py) {
+		field(label, ekka_callers_line(callers, e));
+		label = "";
+	}
+	s = ekka_callers_symbolizer(callers, e->segment);
+	for (unsigned i = 0; s && i < e->stack->n_pc && i < MAX_FRAMES; i++) {
+		ekka_symbolizer_lookup(s, e->stack->pc[i], &info);
+		ekka_frame_info_format(&info, text, sizeof(text));
+		field(label, text);
+		label = "";
+	}
 }
 
 static void print_first(struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_suspect *s, const char *path)
