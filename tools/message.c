@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+__attribute__((format(printf, 2, 0)))
 static void say(const char *before, const char *fmt, va_list ap, const char *after)
 {
 	char text[1024];

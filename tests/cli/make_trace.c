@@ -141,8 +141,9 @@ static void put_call(const struct product *p)
 		  .pre = reads || p->ldc > p->n, .post = true },
 	};
 
+	n_events++;
 	ekka_encode_call(&b.buf, &(struct ekka_rec_call){
-		.event = ++n_events, .parent = p->parent, .fn = p->fn, .depth = p->parent != 0, .tid = 1234 + (p->fn == FN_DGEMM), .device = -1,
+		.event = n_events, .parent = p->parent, .fn = p->fn, .depth = p->parent != 0, .tid = 1234 + (p->fn == FN_DGEMM), .device = -1,
 		.t_ns = 1000000000 + n_events * 1000000, .stack = p->fn == FN_ZGEMM ? 0 : 1, .args = args, .n_args = N_ARGS, .attrs = attrs,
 		.n_attrs = 5, .tensors = tensors, .n_tensors = 3 });
 	trace_builder_put(&b);
@@ -193,7 +194,8 @@ static void put_more(void)
 static void put_partial(void)
 {
 	put_product(&(struct product){ FN_SGEMM, EKKA_F32, 8, 8, 8, 8, 8, { 1, 0 }, { 0, 0 }, 0, "budget", false, false });
-	ekka_encode_call(&b.buf, &(struct ekka_rec_call){ .event = ++n_events, .fn = FN_OTHER, .tid = 1234, .device = -1, .t_ns = 1005000000 });
+	n_events++;
+	ekka_encode_call(&b.buf, &(struct ekka_rec_call){ .event = n_events, .fn = FN_OTHER, .tid = 1234, .device = -1, .t_ns = 1005000000 });
 	trace_builder_put(&b);
 	ekka_encode_ret(&b.buf, &(struct ekka_rec_ret){ .event = n_events, .t_ns = 1005000500 });
 	trace_builder_put(&b);
