@@ -191,6 +191,21 @@ mistakes() {
 	mistake 6 'more than 6 dims' <<<$'  tensor x in T\n    dims n,n,n,n,n,n,n\n    strides 1,1,1,1,1,1,1\ncall f s(f32)'
 }
 
+# The worked examples of README.md generate, and compile.
+readme() {
+	{ echo 'library cblas'; sed -n 's/^    \(ctype f16 .*\)/\1/p; s/^    \(call cblas_shgemm .*\)/\1/p' "$spec/README.md"; } >rows.spec
+	sed -n '/^    signature cblas_rank1/,/^    call cblas_srank1/p' "$spec/README.md" >>rows.spec
+	[ "$(grep -c '^ *call' rows.spec)" = 2 ] || fail "README's examples are not where they were"
+	mkdir -p gen/spec/gen
+	gen wrappers -v LIBRARY=cblas "$spec/ops.spec" "$spec/cblas.spec" rows.spec >gen/wrap.c 2>err || fail "README's examples: $(cat err)"
+	gen ids -v LIBRARIES=cblas "$spec/ops.spec" "$spec/cblas.spec" rows.spec >gen/spec/gen/ids.h
+	for symbol in scipy_cblas_shgemm64_ cblas_srank1; do
+		grep -q "EKKA_FN_$symbol = " gen/spec/gen/ids.h || fail "README's example has no $symbol"
+	done
+	${CC:-cc} -std=gnu17 -Wall -Wextra -Werror -I"$top_srcdir" -Igen -fsyntax-only gen/wrap.c >compiled 2>&1 ||
+		fail "README's examples do not compile: $(head -5 compiled)"
+}
+
 awks=
 for awk in ${AWK:-awk} mawk gawk 'busybox awk' original-awk; do
 	$awk 'BEGIN { exit 0 }' >/dev/null 2>&1 || continue
@@ -198,6 +213,7 @@ for awk in ${AWK:-awk} mawk gawk 'busybox awk' original-awk; do
 	cd "$dir" || exit 99
 	small
 	mistakes
+	readme
 	cd - >/dev/null || exit 99
 	for g in ids fns map tables doc 'wrappers -v LIBRARY=cblas' 'wrappers -v LIBRARY=blas' 'wrappers -v LIBRARY=cublas'; do
 		# shellcheck disable=SC2086
