@@ -1,7 +1,7 @@
 # Capture: subject programs under the shim, their traces decoded and checked.
 if BUILD_SHIM
 subject_libs = tests/subjects/libtoy1.la tests/subjects/libtoy2.la tests/subjects/libplugin1.la tests/subjects/libplugin2.la \
-	tests/subjects/libdispatch.la tests/subjects/libnext.la
+	tests/subjects/libdispatch.la tests/subjects/libnext.la tests/subjects/libfinder.la
 check_LTLIBRARIES += $(subject_libs)
 subject_ldflags = -module -avoid-version -shared -rpath $(abs_builddir)/tests/subjects
 tests_subjects_libtoy1_la_SOURCES = tests/subjects/toyblas.h tests/subjects/toyblas.c
@@ -19,6 +19,8 @@ tests_subjects_libplugin2_la_LDFLAGS = $(subject_ldflags) -Wl,-rpath,$(abs_build
 tests_subjects_libplugin2_la_LIBADD = tests/subjects/libtoy2.la
 tests_subjects_libdispatch_la_SOURCES = tests/subjects/dispatch.c
 tests_subjects_libdispatch_la_LDFLAGS = $(subject_ldflags)
+tests_subjects_libfinder_la_SOURCES = tests/subjects/finder.c
+tests_subjects_libfinder_la_LDFLAGS = $(subject_ldflags)
 tests_subjects_libnext_la_SOURCES = tests/subjects/next.c
 tests_subjects_libnext_la_LDFLAGS = $(subject_ldflags)
 

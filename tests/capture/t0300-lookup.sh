@@ -9,9 +9,18 @@ for mode in linked local dlsym; do
 	count 8 '^event .* complete '
 	[ $mode = linked ] || count 4 'object libtoy2.so'
 
-	# A dispatcher's own look-ups must not come back to it: this would hang.
+	cp "$subjects/libfinder.so" libcudnn_graph.so.9
+	cp "$subjects/libfinder.so" libcublas.so.12
+	compare $mode finder "$work/libcudnn_graph.so.9" "$work/libcublas.so.12"
+	count 0 '^event '
+	compare $mode finder "$subjects/libfinder.so"
+	orderly
+	count 1 '^event 1 .* complete object libtoy1.so'
+
+	# A dispatcher's own look-ups must not come back to it: for ever, or as another event.
 	compare $mode dispatch
 	orderly
+	count 1 '^event '
 	count 1 '^event 1 0 cblas_sgemm depth 0 parent 0 complete object libdispatch.so'
 
 	compare $mode absent

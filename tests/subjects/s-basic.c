@@ -111,7 +111,16 @@ static int run_interrupts(struct subject *s)
 	return 0;
 }
 
-/* errno, signal mask and floating-point environment, as they are on both sides of a call. */
+static int seen_errno, seen_flags;
+
+static int look(void)
+{
+	seen_errno = errno;
+	seen_flags = fetestexcept(FE_ALL_EXCEPT);
+	return 1;
+}
+
+/* errno, signal mask and floating-point environment: as the library sees them, and as they are after the call. */
 static int run_state(struct subject *s)
 {
 	float a[4] = { 1, 2, 3, 4 }, b[4] = { 1, 0, 0, 1 }, c[4] = { 0 };
@@ -124,14 +133,16 @@ static int run_state(struct subject *s)
 	sigaddset(&before, SIGUSR2);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	fesetround(FE_UPWARD);
-	*s->hook = NULL;
 	for (int i = 0; i < 3; i++) {
-		/* The toy does nothing with k = 0 and m = 0: any flag raised is the shim's. */
 		const float alpha[3] = { 1, denormal, signalling };
+		volatile float one = 1, three = 3;
+		*s->hook = look;
 		feclearexcept(FE_ALL_EXCEPT);
+		feraiseexcept(FE_DIVBYZERO);
 		errno = 1234;
-		s->gemm(101, 111, 111, 0, 0, 0, alpha[i], a, 2, b, 2, 0, c, 2);
-		printf("state: errno %d flags %d round %d\n", errno, fetestexcept(FE_ALL_EXCEPT), fegetround() == FE_UPWARD);
+		s->gemm(101, 111, 111, 2, 2, 2, alpha[i], a, 2, b, 2, 0, c, 2);
+		printf("state: errno %d %d flags %d %d", seen_errno, errno, seen_flags, fetestexcept(FE_ALL_EXCEPT));
+		printf(" third %a\n", (double)(one / three));
 	}
 	pthread_sigmask(SIG_SETMASK, NULL, &after);
 	printf("state: mask %d %d\n", sigismember(&after, SIGUSR2), sigismember(&after, SIGUSR1));

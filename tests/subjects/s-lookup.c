@@ -30,6 +30,18 @@ static int run_dispatch(struct subject *s)
 	return 0;
 }
 
+/* A library called like cuDNN or cuBLAS gets what it asks for; another module gets what we record. */
+static int run_finder(struct subject *s)
+{
+	for (int i = 0; i < s->argc; i++) {
+		void *(*find)(const char *, const char *) =
+			(void *(*)(const char *, const char *))subject_find(s->argv[i], "finder_find");
+		gemm_fn *g = (gemm_fn *)find(subject_env("SUBJECT_TOY1"), "cblas_sgemm");
+		printf("finder: %a\n", (double)subject_gemm(g, 1));
+	}
+	return 0;
+}
+
 /* What dlsym answers for names that are not there, and dlerror after it. */
 static int run_absent(struct subject *s)
 {
@@ -79,6 +91,6 @@ static int run_reopen(struct subject *s)
 }
 
 const struct scenario scenarios_lookup[] = {
-	{ "two", run_two }, { "dispatch", run_dispatch }, { "absent", run_absent }, { "dlclose", run_dlclose },
+	{ "two", run_two }, { "dispatch", run_dispatch }, { "finder", run_finder }, { "absent", run_absent }, { "dlclose", run_dlclose },
 	{ "reopen", run_reopen }, { NULL, NULL },
 };
