@@ -40,8 +40,11 @@ echo "    $(du -sh "$work/run.ekka" | cut -f1) of trace"
 title '4. Check every call against a reference:  ekka replay run.ekka'
 status=0
 "$ekka" replay "$work/run.ekka" >"$work/report" 2>"$work/talk" || status=$?
-head -n 40 "$work/report" | shown
-[ "$(wc -l <"$work/report")" -le 40 ] || echo '    ...'
+if [ "$(wc -l <"$work/report")" -le 20 ]; then
+	shown <"$work/report"
+else
+	{ head -n 13 "$work/report"; echo '...'; tail -n 3 "$work/report"; } | shown
+fi
 if [ "$status" -ne 1 ]; then
 	cat "$work/talk" >&2
 	echo "demo: ekka replay ended with status $status, expected 1 (a fault was found)" >&2
@@ -66,5 +69,19 @@ first = suspects[0]
 print(f"    ekka's first:     event {first['event']}: {first['name']}, {first['margin']:.4g} times the error bound")
 if (first["event"], first["name"], first["verdict"]) != (event, name, "FAIL"):
     sys.exit("demo: the culprit was not found")
-print("    Found.")
+open(work + "/event", "w").write(str(event))
 END
+
+event=$(cat "$work/event")
+title "6. That call alone, for the bug report:  ekka export $event run.ekka"
+"$ekka" export -o "$work/bug" "$event" "$work/run.ekka" | shown
+read -ra blas <<<"$(pkg-config --cflags --libs openblas)"
+"${CC:-cc}" -o "$work/bug/again" "$work/bug/event-$event.c" "${blas[@]}" -lm
+verdict() { { env -C "$work/bug" "$@" ./again 2>&1 || true; } | tail -n 1; }
+right=$(verdict FAULTY_BLAS='') wrong=$(verdict FAULTY_BLAS="$fault" LD_PRELOAD="$faulty")
+printf '\n    run on the right BLAS:   %s\n    run on the faulty BLAS:  %s\n\n' "$right" "$wrong"
+if [ "$right $wrong" != 'OK WRONG' ]; then
+	echo "demo: the exported call does not reproduce the fault" >&2
+	exit 1
+fi
+echo "${bold}Found and reproduced.$plain"

@@ -12,7 +12,7 @@ timeout 100 "$top_srcdir/examples/demo.sh" "$top_builddir" >"$work/out" 2>&1 </d
 	cat "$work/out"
 	exit 1
 }
-tail -n 1 "$work/out" | grep -qx '    Found.' || { echo "FAIL: the demo does not end with 'Found.'"; cat "$work/out"; exit 1; }
+tail -n 1 "$work/out" | grep -qx 'Found and reproduced.' || { echo "FAIL: the demo does not end well"; cat "$work/out"; exit 1; }
 [ "$(grep -c 'granted herein' "$work/out")" -eq 2 ] || { echo "FAIL: no two texts"; cat "$work/out"; exit 1; }
 
 # A build whose BLAS is right has no culprit.
