@@ -17,8 +17,12 @@ enum {
 /* Largest number of splits of K whose partial sums are taken to pass through the output type; cuBLAS's heuristics stay below. */
 enum { MAX_SPLITS = 32 };
 
-/* How often the random-walk scale an any-order error may be before it is called unusual; 16 standard deviations and more. */
-static const double UNUSUAL = 16;
+/*
+ * An any-order error is unusual beyond this many times u sqrt(K) times the partial sums' size, which is taken as 2 max |prefix sum|
+ * plus 2 max S of one chunk / 8: products of random signs add up to that much of their magnitudes. For such data that is dozens of
+ * standard deviations.
+ */
+static const double UNUSUAL = 8, WALK_OF_CHUNK = 0.125;
 
 /* Tensor-core arithmetic by compute capability: fractional bits kept, products per step. */
 struct arch { int cc; const char *name; int f; int step16, step32; };
@@ -262,11 +266,12 @@ double ekka_bound_element(const struct ekka_bound_model *m, const struct ekka_bo
 double ekka_bound_unusual(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double p, double c0,
 			  double ref)
 {
-	double bound = ekka_bound_element(m, s, alpha, p, c0, ref);
+	double bound = ekka_bound_element(m, s, alpha, p, c0, ref), walk;
 
 	if (m->kind != EKKA_BOUND_ANY_ORDER)
 		return bound;
-	return fmin(bound, behind(m, s, m->own * s->abs + m->walk * accumulator(s), alpha, p, c0, ref) + m->walk * c0);
+	walk = m->walk * fmin(s->abs, 2 * s->prefix + 2 * WALK_OF_CHUNK * s->chunk);
+	return fmin(bound, behind(m, s, m->own * s->abs + walk, alpha, p, c0, ref) + m->walk * c0);
 }
 
 bool ekka_bound_may_overflow(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double c0, double ref,

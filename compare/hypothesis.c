@@ -2,7 +2,8 @@
 /*
  * Every hypothesis predicts values for the sampled wrong elements. Its residue is the mean of |out - predicted| / |out - ref|,
  * each cut at 1: 0 explains everything, 1 nothing. It fits when nearly all samples are explained within their bound; of those
- * that fit the smallest residue wins, and the earlier one when two are equally good.
+ * that fit the smallest residue wins, and the earlier one when two are equally good. A kind that was tried with many parameters
+ * must explain more than the best of as many random guesses would.
  */
 #include "compare/hypothesis.h"
 
@@ -16,7 +17,7 @@
 
 typedef double complex cx;
 
-static const double FITS = 0.3, CLEARLY_BETTER = 0.02;
+static const double FITS = 0.3, CLEARLY_BETTER = 0.02, BY_CHANCE = 0.05;
 enum { MEMORY_ELEMENTS = 1 << 21 };	/* complex numbers kept for all samples together */
 
 static cx to_cx(const double v[2])
@@ -44,15 +45,17 @@ struct search {
 	struct ekka_hypothesis_sample s[EKKA_TALLY_SAMPLES];
 	double (*line)[2], (*line2)[2];		/* scratch of max(k, m, n) */
 	double best;
+	double chance;				/* that a random guess comes as close to all samples as the last predictions did */
 	char *text;
 };
 
 /* Residue of predictions for all samples, and whether they fit. */
-static double residue(const struct search *h, const cx *predicted)
+static double residue(struct search *h, const cx *predicted)
 {
 	double sum = 0;
 	unsigned explained = 0;
 
+	h->chance = 1;
 	for (unsigned s = 0; s < h->n; s++) {
 		const struct ekka_element *e = h->s[s].element;
 		double left = distance(h->s[s].out, predicted[s]), was = distance(h->s[s].out, to_cx(e->ref));
@@ -63,15 +66,18 @@ static double residue(const struct search *h, const cx *predicted)
 			tolerance = 0;
 		explained += left == 0 || left <= tolerance;
 		sum += ratio < 1 ? ratio : 1;
+		ratio = fmax(ratio, h->tally->model->u_out * cabs(predicted[s]) / was);
+		h->chance *= ratio < 1 ? ratio : 1;
 	}
 	return explained * 5 >= h->n * 4 ? sum / h->n : 1;
 }
 
-static void __attribute__((format(printf, 3, 4))) offer(struct search *h, double r, const char *fmt, ...)
+/* `r`: residue of the last predictions, the best of `tries`. */
+static void __attribute__((format(printf, 4, 5))) offer(struct search *h, double r, double tries, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!(r < FITS) || r >= h->best - CLEARLY_BETTER)
+	if (!(r < FITS) || r >= h->best - CLEARLY_BETTER || tries * h->chance > BY_CHANCE)
 		return;
 	h->best = r;
 	va_start(ap, fmt);
@@ -93,19 +99,19 @@ static void try_constants(struct search *h)
 
 	for (unsigned s = 0; s < h->n; s++)
 		p[s] = 0;
-	offer(h, residue(h, p), "as if nothing was computed there: zeros");
+	offer(h, residue(h, p), 1, "as if nothing was computed there: zeros");
 	for (unsigned s = 0; s < h->n; s++)
 		p[s] = NAN;
-	offer(h, residue(h, p), "NaN where numbers belong");
+	offer(h, residue(h, p), 1, "NaN where numbers belong");
 	for (unsigned s = 0; s < h->n; s++)
 		p[s] = copysign(INFINITY, creal(h->s[s].out));
-	offer(h, residue(h, p), "infinite where numbers belong");
+	offer(h, residue(h, p), 1, "infinite where numbers belong");
 	for (unsigned s = 0; s < h->n; s++) {
 		have_c0 = have_c0 && h->s[s].have_c0;
 		p[s] = h->s[s].c0;
 	}
 	if (have_c0)
-		offer(h, residue(h, p), "as if it was not written: holds what was there before the call");
+		offer(h, residue(h, p), 1, "as if it was not written: holds what was there before the call");
 }
 
 static void try_scalars(struct search *h)
@@ -119,7 +125,7 @@ static void try_scalars(struct search *h)
 	if (condition) {                                             \
 		for (unsigned s = 0; s < h->n; s++)                  \
 			p[s] = (value);                              \
-		offer(h, residue(h, p), text);                       \
+		offer(h, residue(h, p), 1, text);                       \
 	}
 	TRY(beta != 0, result(h, s, h->s[s].total, 0), "as if C was not added: beta ignored")
 	TRY(beta != 0, result(h, s, h->s[s].total, 2 * beta), "as if C was added twice")
@@ -151,7 +157,7 @@ static void try_factor(struct search *h)
 		return;
 	for (unsigned s = 0; s < h->n; s++)
 		p[s] = xy / xx * to_cx(h->s[s].element->ref);
-	offer(h, residue(h, p), "as if multiplied by %.6g", xy / xx);
+	offer(h, residue(h, p), 1, "as if multiplied by %.6g", xy / xx);
 }
 
 /* What the element would be from other lines of the operands. */
@@ -210,9 +216,9 @@ static int try_other(struct search *h, struct other o, int64_t number, const cha
 	if (status)
 		return status < 0 ? status : 0;
 	if (number)
-		offer(h, r, "%s%+lld%s", before, (long long)number, after);
+		offer(h, r, 1, "%s%+lld%s", before, (long long)number, after);
 	else
-		offer(h, r, "%s", before);
+		offer(h, r, 1, "%s", before);
 	return 0;
 }
 
@@ -277,7 +283,7 @@ static int try_first_item(struct search *h, bool left)
 			return r;
 		p[s] = result(h, s, product, beta);
 	}
-	offer(h, residue(h, p), "as if the %s factor was that of batch item 0", left ? "left" : "right");
+	offer(h, residue(h, p), 1, "as if the %s factor was that of batch item 0", left ? "left" : "right");
 	return 0;
 }
 
@@ -292,7 +298,7 @@ static void try_sums(struct search *h)
 			continue;
 		for (unsigned s = 0; s < h->n; s++)
 			p[s] = result(h, s, sums.predicted[s], beta);
-		offer(h, residue(h, p), "%s", text);
+		offer(h, residue(h, p), sums.tries, "%s", text);
 	}
 }
 

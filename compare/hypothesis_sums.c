@@ -53,6 +53,7 @@ static bool cut(struct ekka_hypothesis_sums *h, bool head, char *text)
 	free(residue);
 	if (best < 0)
 		return false;
+	h->tries = (double)K;
 	for (unsigned s = 0; s < h->n; s++) {
 		cx prefix = 0;
 
@@ -112,6 +113,7 @@ static bool part(struct ekka_hypothesis_sums *h, double sign, char *text)
 	for (unsigned s = 0; s < h->n; s++)
 		h->predicted[s] = h->sample[s].total + sign * (prefix[s * (n + 1) + at1] - prefix[s * (n + 1) + at0]);
 	free(prefix);
+	h->tries = (double)n * (double)n / 2;
 	(void)snprintf(text, EKKA_TEXT, "as if products %lld to %lld of K=%lld were %s", (long long)(at0 * step),
 		       (long long)((at1 * step < K ? at1 * step : K) - 1), (long long)K, sign < 0 ? "lost" : "counted twice");
 	return at0 >= 0;
@@ -141,6 +143,7 @@ static bool periodic(struct ekka_hypothesis_sums *h, enum change change, char *t
 				cx got[EKKA_TALLY_SAMPLES];
 				double r = 0;
 
+				h->tries++;
 				for (unsigned s = 0; s < h->n; s++) {
 					const struct ekka_hypothesis_sample *x = &h->sample[s];
 
@@ -213,6 +216,7 @@ static bool conjugated(struct ekka_hypothesis_sums *h, bool left, char *text)
 
 bool ekka_hypothesis_sums(struct ekka_hypothesis_sums *h, enum ekka_sums kind, char *text)
 {
+	h->tries = 1;
 	switch (kind) {
 	case EKKA_SUMS_CUT: return cut(h, false, text);
 	case EKKA_SUMS_HEAD_LOST: return cut(h, true, text);

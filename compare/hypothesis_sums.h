@@ -19,6 +19,7 @@ struct ekka_hypothesis_sums {
 	const struct ekka_hypothesis_sample *sample;
 	unsigned n;
 	double complex predicted[EKKA_TALLY_SAMPLES];	/* of the sum, without alpha and C0 */
+	double tries;					/* parameters of which the best was taken */
 };
 
 /* In order of preference between equally good ones. */

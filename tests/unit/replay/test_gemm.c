@@ -19,12 +19,14 @@ static int64_t some_k(uint64_t seed)
 	return seed % 97 == 0 ? 5000 : k[seed % (sizeof k / sizeof k[0])];
 }
 
-static void expect_no_failure(struct problem *p, const char *what, uint64_t seed)
+static void expect_right(struct problem *p, const char *what, uint64_t seed, bool doubtful)
 {
 	struct ekka_verdict v = problem_judge(p, true);
 
-	cr_expect(v.status != EKKA_FAIL, "%s, seed %llu, %lldx%lldx%lld %s: margin %g, out %g ref %g", what, (unsigned long long)seed,
-		  (long long)p->m, (long long)p->n, (long long)p->k, ekka_dtype_name(p->ta), v.margin, v.worst_out[0], v.worst_ref[0]);
+	/* A constant's rounding errors do not cancel, and f16 may lose everything: then nothing can be told. */
+	cr_expect(v.status == EKKA_PASS || (v.status == EKKA_UNDECIDED && doubtful), "%s, seed %llu, %lldx%lldx%lld %s: margin %g, out %g ref %g %s", what, (unsigned long long)seed,
+		  (long long)p->m, (long long)p->n, (long long)p->k, ekka_dtype_name(p->ta), v.margin, v.worst_out[0], v.worst_ref[0],
+		  v.reason);
 }
 
 Test(gemm, every_order_of_summation_passes)
@@ -41,7 +43,7 @@ Test(gemm, every_order_of_summation_passes)
 		}
 		p.g.a.conj = seed % 5 == 0 && ekka_dtype_is_complex(p.ta);
 		problem_compute(&p, (enum how)(seed % HOW_HOST));
-		expect_no_failure(&p, "host", seed);
+		expect_right(&p, "host", seed, seed / TYPES % VALUES_COUNT == CONSTANT && p.k > 1000);
 		problem_release(&p);
 	}
 }
@@ -57,7 +59,7 @@ Test(gemm, tensor_cores_pass)
 			     (enum values)(seed % VALUES_COUNT), seed);
 		problem_bound(&p, &(struct ekka_bound_facts){ .compute = 68, .math = 16, .on_device = true, .cc_major = 9 });
 		problem_compute(&p, seed % 4 ? TENSOR_CORE : TENSOR_CORE_SPLIT);
-		expect_no_failure(&p, "tensor core", seed);
+		expect_right(&p, "tensor core", seed, seed % VALUES_COUNT == CANCELLING || seed % VALUES_COUNT == TINY);
 		problem_release(&p);
 	}
 }
