@@ -57,17 +57,42 @@ struct ekka_symbolizer *ekka_callers_symbolizer(struct ekka_callers *c, const st
 	return c->segments[c->n_segments++].symbolizer;
 }
 
-const char *ekka_callers_native(struct ekka_callers *c, const struct ekka_event *e, char *buf, size_t len)
+static void native_line(struct ekka_callers *c, const struct ekka_event *e, char *buf, size_t len)
 {
 	struct ekka_symbolizer *s;
 	struct ekka_frame_info info;
 
 	buf[0] = '\0';
-	if (!e->stack || e->stack->n_pc == 0 || !(s = ekka_callers_symbolizer(c, e->segment)))
-		return buf;
+	if (e->stack->n_pc == 0 || !(s = ekka_callers_symbolizer(c, e->segment)))
+		return;
 	ekka_symbolizer_lookup(s, e->stack->pc[0], &info);
 	ekka_frame_info_format(&info, buf, len);
-	return buf;
+}
+
+/* Array libraries written in Python: their frames say how, not who. */
+static bool is_plumbing(const char *file)
+{
+	static const char *const libraries[] = { "numpy", "scipy", "torch", "jax", "jaxlib", "cupy" };
+	const char *at = strstr(file, "-packages/");
+
+	if (file[0] == '<')
+		return true;
+	if (!at)
+		return false;
+	at = strchr(at, '/') + 1;
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++)
+		if (strncmp(at, libraries[i], strlen(libraries[i])) == 0 && at[strlen(libraries[i])] == '/')
+			return true;
+	return false;
+}
+
+/* The innermost Python frame that is the program's own, or the innermost of all. There is one. */
+static const struct ekka_pyframe *best_frame(const struct ekka_rec_stack *stack)
+{
+	for (unsigned i = 0; i < stack->n_py; i++)
+		if (!is_plumbing(stack->py[i].file))
+			return &stack->py[i];
+	return &stack->py[0];
 }
 
 static struct line *find(struct line *lines, size_t size, const struct ekka_segment *segment, uint64_t stack)
@@ -108,10 +133,13 @@ const char *ekka_callers_line(struct ekka_callers *c, const struct ekka_event *e
 	l = find(c->lines, c->size, e->segment, e->stack->id);
 	if (l->segment)
 		return l->text;
-	if (e->stack->n_py)
-		snprintf(text, sizeof(text), "%s:%d %s", e->stack->py[0].file, e->stack->py[0].line, e->stack->py[0].func);
-	else
-		ekka_callers_native(c, e, text, sizeof(text));
+	if (e->stack->n_py) {
+		const struct ekka_pyframe *f = best_frame(e->stack);
+
+		snprintf(text, sizeof(text), "%s:%d %s", f->file, f->line, f->func);
+	} else {
+		native_line(c, e, text, sizeof(text));
+	}
 	l->text = strdup(text);
 	if (!l->text)
 		return "";

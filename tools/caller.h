@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who called, in one line: the innermost Python frame, else the native one. Symbols are looked
- * up once per distinct stack. One thread at a time.
+ * Who called, in one line: the innermost Python frame that is no array library's own, else the native one. Symbols are
+ * looked up once per distinct stack. One thread at a time.
  */
 #ifndef EKKA_TOOLS_CALLER_H
 #define EKKA_TOOLS_CALLER_H
@@ -18,8 +18,5 @@ const char *ekka_callers_line(struct ekka_callers *, const struct ekka_event *);
 
 /* The symbolizer of a segment; NULL when out of memory. Borrowed. */
 struct ekka_symbolizer *ekka_callers_symbolizer(struct ekka_callers *, const struct ekka_segment *);
-
-/* The innermost native frame only, into buf; "" when there is none. */
-const char *ekka_callers_native(struct ekka_callers *, const struct ekka_event *, char *buf, size_t len);
 
 #endif

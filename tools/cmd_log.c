@@ -146,6 +146,25 @@ static int list(struct ekka_trace *trace, struct ekka_callers *callers)
 	return status;
 }
 
+/* A listing that is not all there says so. */
+static void tell_shortcomings(const struct ekka_trace *trace)
+{
+	uint64_t dropped = 0;
+	size_t n = ekka_trace_n_segments(trace), n_unclosed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct ekka_segment *s = ekka_trace_segment(trace, i);
+
+		n_unclosed += !s->closed;
+		for (unsigned d = 0; s->closed && d < s->close.n_dropped; d++)
+			dropped += s->close.dropped[d].n;
+	}
+	if (n_unclosed)
+		ekka_warning("%zu of %zu processes were killed, or still run: their last calls may be missing", n_unclosed, n);
+	if (dropped)
+		ekka_warning("the recording dropped %" PRIu64 " calls or tensors; 'ekka fsck' says why", dropped);
+}
+
 int ekka_cmd_log(const struct ekka_command *self, int argc, char **argv)
 {
 	struct ekka_trace *trace;
@@ -170,6 +189,8 @@ int ekka_cmd_log(const struct ekka_command *self, int argc, char **argv)
 	if (!opt.json)
 		ekka_pager_start();
 	status = list(trace, callers);
+	ekka_pager_finish();
+	tell_shortcomings(trace);
 	ekka_callers_free(callers);
 	ekka_trace_close(trace);
 	return status;

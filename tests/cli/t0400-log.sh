@@ -46,6 +46,7 @@ json '[(r["event"], r["status"]) for r in rows] == [(1, "complete"), (3, "begun"
 json 'rows[0]["missing"] == [{"tensor": "A", "phase": "before", "why": "budget"}]'
 json '{"tensor": "C", "phase": "after", "why": "not recorded"} in rows[1]["missing"] and rows[1]["duration_ns"] is None'
 run log partial.ekka
+expect_err '^ekka: warning: 1 of 1 processes were killed, or still run'
 expect_out '^ +1 .* complete -1 '
 
 # Every kind of record and value, bytes that are no UTF-8 among them.

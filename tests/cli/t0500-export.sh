@@ -110,4 +110,26 @@ if [ -e "$top_builddir/.libs/libekkatrace.so" ]; then
 		expect_out ' 0 elements differ in their bytes$'
 	done
 fi
+
+# cuBLAS, one call of each function and type, on a machine that is not there.
+fakes=$top_builddir/tests/fake/.libs
+if [ -e "$fakes/libcublas.so" ] && [ -e "$top_builddir/tests/gpu/.libs/cases-linked" ]; then
+	export LD_LIBRARY_PATH=$fakes
+	run record -o gpu.ekka -- "$top_builddir/tests/gpu/.libs/cases-linked"
+	expect_status 0
+	rm -rf event-*
+	run log gpu.ekka --depth 0 --json
+	exported=0
+	for n in $("$PYTHON3" -c 'import json; print(*{(r["name"], r["dtype"]): r["event"] for r in map(json.loads, open("out"))}.values())'); do
+		run export "$n" gpu.ekka
+		expect_status 0
+		[ -e "event-$n/event-$n.c" ] || { grep -q "warning: no program: argument '.*_array'" err || fail "no program"; continue; }
+		(cd "event-$n" && $cc -o program "event-$n.c" -L"$fakes" -lcublas -lcudart -lm && ./program) >out 2>err
+		status=$? ran="event-$n of gpu.ekka"
+		expect_status 0
+		expect_out '^OK$'
+		exported=$((exported + 1))
+	done
+	[ "$exported" -ge 5 ] || fail "only $exported cuBLAS calls were made again"
+fi
 finish
