@@ -3,6 +3,7 @@
 
 #include "preload/writer.h"
 
+#include "preload/blob_index.h"
 #include "preload/conf.h"
 #include "preload/fd.h"
 #include "preload/lock.h"
@@ -21,7 +22,7 @@
 
 enum {
 	GROUP = 8,			/* chunks compressed at a time */
-	HEAD_BYTES = 512,		/* more than a chunk's head takes */
+	HEAD_BYTES = 512,		/* more than a chunk's head and its entry in the index take */
 	EVENTS_BATCH = 1 << 20,
 	BLOBS_BATCH = 2 * (EKKA_CHUNK_BYTES + HEAD_BYTES),
 	CLOSE_BYTES = 16 << 10,		/* kept free in the budget for the trailer */
@@ -43,6 +44,7 @@ static struct {
 	uint8_t *memory;		/* batches and scratch, one mapping */
 	uint8_t *scratch[GROUP];
 	ZSTD_CCtx *cctx[EKKA_POOL_MAX];
+	char index_path[4096];
 	char why[4400];
 } w = { .events.fd.fd = -1, .blobs.fd.fd = -1 };
 
@@ -75,7 +77,7 @@ static const char *trouble(const char *what, const char *path)
 
 static uint64_t used_bytes(void)
 {
-	return w.events.offset + w.events.batch.len + w.blobs.offset + w.blobs.batch.len;
+	return w.events.offset + w.events.batch.len + w.blobs.offset + w.blobs.batch.len + ekka_blob_index_bytes();
 }
 
 static const char *create_files(void)
@@ -88,6 +90,7 @@ static const char *create_files(void)
 	for (int n = 0; n < MAX_SEGMENTS; n++) {
 		snprintf(w.events.path, sizeof(w.events.path), "%s/events-%d-%d.ekka", dir, (int)getpid(), n);
 		snprintf(w.blobs.path, sizeof(w.blobs.path), "%s/blobs-%d-%d.ekka", dir, (int)getpid(), n);
+		snprintf(w.index_path, sizeof(w.index_path), "%s/index-%d-%d.ekka", dir, (int)getpid(), n);
 		if (ekka_fd_create(&w.events.fd, w.events.path) != 0) {
 			if (errno == EEXIST)
 				continue;
@@ -135,6 +138,7 @@ const char *ekka_writer_open(void)
 	/* "First frame of every file." */
 	ekka_encode_open(&w.blobs.batch, &rec);
 	ekka_encode_open(&w.events.batch, &rec);
+	ekka_blob_index_open(w.index_path, &rec);
 	return ekka_writer_flush();
 }
 
@@ -175,6 +179,7 @@ const char *ekka_writer_flush(void)
 		/* Events are worth having without tensor bytes; the caller says why they are missing. */
 		w.blobs_closed = "disk";
 		w.blobs.batch.len = 0;
+		ekka_blob_index_drop();
 	}
 	return flush_file(&w.events);
 }
@@ -246,7 +251,9 @@ static const char *put_chunk(const struct ekka_rec_chunk *rec, const void *data)
 		if (w.blobs_closed)
 			return w.blobs_closed;
 	}
-	ekka_encode_chunk_head(b, rec);
+	uint64_t at = w.blobs.offset + b->len;
+	size_t head = ekka_encode_chunk_head(b, rec);
+	ekka_blob_index_add(rec, at, (uint32_t)head + rec->data_bytes);
 	memcpy(b->data + b->len, data, rec->data_bytes);
 	b->len += rec->data_bytes;
 	return NULL;
@@ -292,6 +299,7 @@ void ekka_writer_close(const struct ekka_rec_close *rec)
 			w.events.batch.len = 0;
 		ekka_encode_close(&w.events.batch, rec);
 		(void)flush_file(&w.events);
+		ekka_blob_index_close(w.blobs.offset);
 	}
 	ekka_fd_close(&w.events.fd);
 	ekka_fd_close(&w.blobs.fd);
@@ -302,6 +310,7 @@ void ekka_writer_forget(void)
 	/* The parent's files stay open here until they can be told from the child's own: closing by identity. */
 	ekka_fd_close(&w.events.fd);
 	ekka_fd_close(&w.blobs.fd);
+	ekka_blob_index_forget();
 	/* Contexts may be in the middle of a compression by a thread that is not here: leave them be. */
 	memset(w.cctx, 0, sizeof(w.cctx));
 	w.memory = NULL;
