@@ -15,6 +15,7 @@ for mode in linked local dlsym; do
 	count 0 '^data [0-9]+ [AB] post'
 	count 1 '^blobs 10 '	# 3 times A, B and C after, and one C before
 	says '^ekkatrace: 3 calls, [0-9.]+ KiB in t.ekka$'
+	tail -c 64 t.ekka/index-*.ekka | grep -q ix-end || fail "no index, or not to its end"
 
 	compare $mode threads
 	orderly
