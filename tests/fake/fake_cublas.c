@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "tests/fake/fake_cublas.h"
+#include "tests/gpu/half.h"
 
 #include <stdlib.h>
 
@@ -64,7 +65,7 @@ static struct fake_scalar scalar(cublasHandle_t handle, const void *p, cudaDataT
 		s.value[0] = *(const double *)p;
 		break;
 	case CUDA_R_16F:
-		s.value[0] = (double)*(const _Float16 *)p;
+		s.value[0] = half_to_double(*(const uint16_t *)p);
 		break;
 	case CUDA_R_32I:
 		s.value[0] = *(const int32_t *)p;

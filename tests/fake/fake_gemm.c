@@ -2,31 +2,11 @@
 #include "config.h"
 
 #include "tests/fake/fake_cublas.h"
+#include "tests/gpu/half.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct { double re, im; } num;
-
-static float bf16_to_float(uint16_t bits)
-{
-	uint32_t wide = (uint32_t)bits << 16;
-	float f;
-
-	memcpy(&f, &wide, sizeof(f));
-	return f;
-}
-
-static uint16_t float_to_bf16(float f)
-{
-	uint32_t bits;
-
-	memcpy(&bits, &f, sizeof(bits));
-	if (isnan(f))
-		return 0x7fff;
-	return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
 
 static num load(cudaDataType type, const void *base, int64_t i)
 {
@@ -36,9 +16,9 @@ static num load(cudaDataType type, const void *base, int64_t i)
 	case CUDA_R_64F:
 		return (num){ ((const double *)base)[i], 0 };
 	case CUDA_R_16F:
-		return (num){ (double)((const _Float16 *)base)[i], 0 };
+		return (num){ half_to_double(((const uint16_t *)base)[i]), 0 };
 	case CUDA_R_16BF:
-		return (num){ bf16_to_float(((const uint16_t *)base)[i]), 0 };
+		return (num){ bf16_to_double(((const uint16_t *)base)[i]), 0 };
 	case CUDA_R_8I:
 		return (num){ ((const int8_t *)base)[i], 0 };
 	case CUDA_R_32I:
@@ -62,7 +42,7 @@ static void store(cudaDataType type, void *base, int64_t i, num v)
 		((double *)base)[i] = v.re;
 		break;
 	case CUDA_R_16F:
-		((_Float16 *)base)[i] = (_Float16)(float)v.re;
+		((uint16_t *)base)[i] = double_to_half(v.re);
 		break;
 	case CUDA_R_16BF:
 		((uint16_t *)base)[i] = float_to_bf16((float)v.re);

@@ -15,7 +15,7 @@ tests_fake_libcudart_la_LIBADD = tests/fake/libcuda.la
 tests_fake_libcublas_la_SOURCES = tests/fake/fake_cublas.c tests/fake/fake_gemm.c
 tests_fake_libcublas_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcublas_la_LDFLAGS = $(fake_ldflags) -version-info 13:0:0
-tests_fake_libcublas_la_LIBADD = tests/fake/libcuda.la
+tests_fake_libcublas_la_LIBADD = tests/fake/libcuda.la -lm
 
 if HAVE_CRITERION
 cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot

@@ -111,7 +111,7 @@ static int gemmex_f16_f32(void)
 
 static int gemmex_f16_half(void)
 {
-	static const _Float16 half_one = 1;
+	static const uint16_t half_one = 0x3c00;
 
 	return gemm_ex(CUDA_R_16F, CUDA_R_16F, CUBLAS_COMPUTE_16F, &half_one, &half_one, 3e-2);
 }

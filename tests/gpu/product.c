@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/gpu/cases.h"
+#include "tests/gpu/half.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct { double re, im; } num;
 
@@ -15,20 +14,15 @@ static size_t size_of(cudaDataType type)
 
 static num load(cudaDataType type, const void *base, long long i)
 {
-	uint32_t wide;
-	float f;
-
 	switch (type) {
 	case CUDA_R_64F:
 		return (num){ ((const double *)base)[i], 0 };
 	case CUDA_C_32F:
 		return (num){ ((const float *)base)[2 * i], ((const float *)base)[2 * i + 1] };
 	case CUDA_R_16F:
-		return (num){ (double)((const _Float16 *)base)[i], 0 };
+		return (num){ half_to_double(((const uint16_t *)base)[i]), 0 };
 	case CUDA_R_16BF:
-		wide = (uint32_t)((const uint16_t *)base)[i] << 16;
-		memcpy(&f, &wide, sizeof(f));
-		return (num){ f, 0 };
+		return (num){ bf16_to_double(((const uint16_t *)base)[i]), 0 };
 	case CUDA_R_8I:
 		return (num){ ((const int8_t *)base)[i], 0 };
 	case CUDA_R_32I:
@@ -45,18 +39,16 @@ static void fill(cudaDataType type, void *base, size_t bytes, unsigned seed)
 
 	for (size_t i = 0; i < n; i++) {
 		float f = (float)(rand_r(&seed) % 33 - 16) / 16;
-		uint32_t bits;
 
-		memcpy(&bits, &f, sizeof(bits));
 		switch (type) {
 		case CUDA_R_64F:
 			((double *)base)[i] = f;
 			break;
 		case CUDA_R_16F:
-			((_Float16 *)base)[i] = (_Float16)f;
+			((uint16_t *)base)[i] = double_to_half(f);
 			break;
 		case CUDA_R_16BF:
-			((uint16_t *)base)[i] = (uint16_t)(bits >> 16);
+			((uint16_t *)base)[i] = float_to_bf16(f);
 			break;
 		case CUDA_R_8I:
 			((int8_t *)base)[i] = (int8_t)(f * 16);
