@@ -106,9 +106,13 @@ function emit_tensor(i, k,  s, name, dir, dtype, p, key, v, cond, at, last)
 	return last
 }
 
+# Where a row or statement stands, without folders: the compiler's complaints are about the line below it.
+function place_of(at) { sub(/.*\//, "", at); return at }
+
 function emit_statement(i, k,  s, key, t, at, name)
 {
 	s = fn_sig[i]; at = stm_at[s, k]
+	printf "\t/* %s */\n", place_of(at)
 	key = word(stm[s, k]); t = rest
 	if (key == "tensor")
 		return emit_tensor(i, k)
@@ -140,7 +144,7 @@ function emit_describe(i,  s, j, k, extra)
 {
 	s = fn_sig[i]
 	extra = (sig_returns[s] != "void" ? ", void *ret" : "") (sig_group[s] != "" ? ", int64_t g, int64_t first" : "")
-	printf "/* %s */\nstatic __attribute__((noinline)) void %s(struct ekka_call *call, %s%s)\n{\n", fn_at[i], describe_name(i), describe_list(i, "decl"), extra
+	printf "/* %s */\nstatic __attribute__((noinline)) void %s(struct ekka_call *call, %s%s)\n{\n", place_of(fn_at[i]), describe_name(i), describe_list(i, "decl"), extra
 	if (sig_returns[s] != "void")
 		print "\t(void)ret;"
 	if (sig_group[s] != "")

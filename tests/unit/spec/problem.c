@@ -54,7 +54,7 @@ struct problem problem_random(const struct ekka_fn *fn, unsigned round)
 		.alpha = { 1.25, complex_type && !is_hermitian(fn) ? -0.5 : 0 }, .beta = { -0.75, complex_type && !is_hermitian(fn) ? 2 : 0 },
 	};
 
-	if (has(fn, "gemm")) {
+	if (has(fn, "gemm") || has(fn, "gemv")) {
 		p.opa = random_below(4);
 		p.opb = random_below(4);
 	}

@@ -49,6 +49,7 @@ signature small_scale(T, I)
 
 call small_cscale small_scale(c64, INT) scale
 call small_sscale small_scale(f32, INT)
+irregular small_hand small_scale(f32, INT) scale
 nothing small_init
 later small_norm
 export small_version
@@ -69,18 +70,24 @@ static __attribute__((noinline)) void describe_small_scale_c64_int(struct ekka_c
 	ekka_arg_ptr(call, x);
 	const int incx = *p_incx;
 	ekka_arg_int(call, incx);
+	/* small.spec:15 */
 	const int64_t last = max(n, 'T');
 	(void)last;
+	/* small.spec:16 */
 	ekka_attr_str(call, "kind", "T");
+	/* small.spec:17 */
 	if (int == int)
 		ekka_attr_int(call, "long", 1);
+	/* ops.spec:2 */
 	if (!(n >= 0)) {
 		ekka_call_bad_args(call, "n is negative");
 		return;
 	}
+	/* ops.spec:3 */
 	ekka_attr_scalar(call, "alpha", EKKA_C64, alpha);
 	const bool alpha_is_zero = ekka_scalar_is_zero(call, EKKA_C64, alpha);
 	(void)alpha_is_zero;
+	/* ops.spec:4 */
 	const int t_x = !(true) ? -1 : ekka_tensor(call, &(struct ekka_tensor){
 		.name = "x", .dtype = EKKA_C64,
 		.dir = (!alpha_is_zero) ? EKKA_INOUT : EKKA_OUT,
@@ -123,6 +130,8 @@ cat >"$dir/want.map" <<'END'
 	global:
 		small_cscale;
 		small_cscale_64;
+		small_hand;
+		small_hand_64;
 		small_sscale;
 		small_sscale_64;
 		small_version;
@@ -133,10 +142,10 @@ END
 small() {
 	gen wrappers -v LIBRARY=small ops.spec small.spec >out.c 2>err || fail "wrappers: $(cat err)"
 	head -n "$(wc -l <want.c)" out.c | diff want.c - || fail "wrappers differ"
-	[ "$(grep -c '^EKKA_PUBLIC' out.c)" = 4 ] || fail "not one wrapper for each spelling"
+	[ "$(grep -c '^EKKA_PUBLIC' out.c)" = 4 ] || fail "not one wrapper for each spelling of the two calls"
 	grep -q '^EKKA_PUBLIC int small_sscale_64(int64_t n, float alpha, float \*x, const int64_t \*p_incx);$' out.c || fail "types of a spelling"
 	gen map -v LIBRARIES=small ops.spec small.spec | diff want.map - || fail "map differs"
-	gen ids -v LIBRARIES=small ops.spec small.spec | grep -q 'EKKA_FN_small_sscale_64 = 3,' || fail "ids differ"
+	gen ids -v LIBRARIES=small ops.spec small.spec | grep -q 'EKKA_FN_small_sscale_64 = 5,' || fail "ids differ"
 	gen fns -v LIBRARIES=small ops.spec small.spec >out.c
 	grep -q '{ "small_cscale", "small", "scale", args_small_scale_c64_int, 4 },' out.c || fail "functions differ"
 	grep -q '{ "incx", "const int \*" },' out.c || fail "parameter table"
