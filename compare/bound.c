@@ -158,14 +158,11 @@ static int sixteen_bits(struct ekka_bound_model *m, const struct ekka_bound_fact
 	if (facts->out != EKKA_F32 && facts->compute != COMPUTE_32F_PEDANTIC &&
 	    !(facts->math >= 0 && facts->math & MATH_NO_REDUCED_REDUCTION)) {
 		int64_t most = facts->k / EKKA_BOUND_CHUNK;
+		size_t len = strlen(m->text);
 
-		m->max_splits = most > MAX_SPLITS ? MAX_SPLITS : most < 2 ? 0 : (unsigned)most;
-		if (m->max_splits) {
-			size_t len = strlen(m->text);
-
-			(void)snprintf(m->text + len, sizeof m->text - len, ", up to %u splits reduced in %s", m->max_splits,
-				       ekka_dtype_name(facts->out));
-		}
+		m->max_splits = most > MAX_SPLITS ? MAX_SPLITS : most < 2 ? 2 : (unsigned)most;
+		(void)snprintf(m->text + len, sizeof m->text - len, ", up to %u splits reduced in %s", m->max_splits,
+			       ekka_dtype_name(facts->out));
 	}
 	return 0;
 }
@@ -259,7 +256,7 @@ double ekka_bound_element(const struct ekka_bound_model *m, const struct ekka_bo
 		return behind(m, s, sum_error + m->gamma * s->abs, alpha, p, c0, ref) + m->gamma * c0;
 	sum_error += m->group_coef * s->group + m->acc_coef * acc;
 	if (m->max_splits)
-		sum_error += m->u_out * fmin(s->variation, 2 * m->max_splits * s->prefix);
+		sum_error += m->u_out * (m->k < 2 * EKKA_BOUND_CHUNK ? s->abs : fmin(s->variation, 2 * m->max_splits * s->prefix));
 	return behind(m, s, sum_error, alpha, p, c0, ref);
 }
 

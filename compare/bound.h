@@ -25,7 +25,8 @@
  * operands do not conspire with the slicing.
  *
  * B_split: partial sums rounded to the output type before they are added, where the math mode does not forbid it:
- * u_out * min(sum of |chunk sums|, 2 * max_splits * max |prefix sum|).
+ * u_out * min(sum of |chunk sums|, 2 * max_splits * max |prefix sum|); with fewer than two chunks of k the partial sums are not
+ * known and it is u_out * S. Seen on an H200: cuBLAS 13 rounds P to bf16 before it adds beta * C0 for m, n, k = 64, 48, 128.
  *
  * Underflow: K tiny_acc (flushed sums and products) + K tiny_in (max |a| + max |b|) (flushed operands), tiny the smallest normal
  * number, since AMX and many engines flush subnormals.

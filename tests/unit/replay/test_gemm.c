@@ -64,6 +64,31 @@ Test(gemm, tensor_cores_pass)
 	}
 }
 
+/* As cuBLAS does for small products unless the math mode forbids it. */
+Test(gemm, a_product_rounded_before_c_is_added_passes_where_the_math_mode_allows_it)
+{
+	for (int math = 0; math <= 16; math += 16) {
+		struct problem p;
+		struct ekka_verdict v;
+
+		problem_init(&p, EKKA_BF16, EKKA_BF16, 32, 24, 128, 1, GAUSSIAN, 3);
+		problem_bound(&p, &(struct ekka_bound_facts){ .compute = 68, .math = math, .on_device = true, .cc_major = 9 });
+		problem_compute(&p, TENSOR_CORE);
+		p.beta[0] = 1;
+		for (int64_t i = 0; i < p.m; i++)
+			for (int64_t j = 0; j < p.n; j++) {
+				double product[2], c0[2];
+
+				problem_get(&p, OPERAND_C, 0, i, j, product);
+				problem_get(&p, OPERAND_C0, 0, i, j, c0);
+				problem_set(&p, OPERAND_C, 0, i, j, product[0] + c0[0], 0);
+			}
+		v = problem_judge(&p, true);
+		cr_expect_eq(v.status, math ? EKKA_FAIL : EKKA_PASS, "math %d: margin %g", math, v.margin);
+		problem_release(&p);
+	}
+}
+
 Test(gemm, one_wrong_element_of_any_batch_item_fails_and_is_named)
 {
 	for (uint64_t seed = 1; seed <= 140; seed++) {
