@@ -33,8 +33,43 @@ const struct ekka_option ekka_log_options[] = {
 	EKKA_OPTIONS_END
 };
 
-enum { NAME_COLUMNS = 24, SHAPE_COLUMNS = 26, DTYPE_COLUMNS = 10, STATUS_COLUMNS = 12, NUMBER_COLUMNS = 7 };
-enum { FIXED_COLUMNS = NUMBER_COLUMNS + NAME_COLUMNS + SHAPE_COLUMNS + DTYPE_COLUMNS + STATUS_COLUMNS + 10 };
+/* Columns of the table; caller 0: no limit. */
+static struct {
+	int number, name, shapes, dtype, status, caller;
+} columns = { 7, 24, 26, 10, 12, 0 };
+
+enum { GAPS = 5 * 2, CALLER_WANTED = 24, NARROW_NAME = 15, NARROW_SHAPES = 16, NARROW_DTYPE = 8, NARROW_STATUS = 11, LEAST_CALLER = 1 };
+
+static int room_for_caller(void)
+{
+	return (int)ekka_term_width() - columns.number - columns.name - columns.shapes - columns.dtype - columns.status - GAPS;
+}
+
+/* On a narrow terminal the caller gets room at the cost of the other columns. */
+static void fit_columns(void)
+{
+	if (!ekka_term_width())
+		return;
+	if (room_for_caller() < CALLER_WANTED) {
+		columns.name = NARROW_NAME;
+		columns.shapes = NARROW_SHAPES;
+		columns.dtype = NARROW_DTYPE;
+		columns.status = NARROW_STATUS;
+	}
+	columns.caller = room_for_caller() > LEAST_CALLER ? room_for_caller() : LEAST_CALLER;
+}
+
+/* Of a path that does not fit, leading folders go first: the file's name, the line and the function say most. */
+static const char *fit_caller(const char *line, char *buf, size_t len)
+{
+	const char *slash;
+
+	while (columns.caller && line[0] == '/' && strlen(line) > (size_t)columns.caller && (slash = strchr(line + 1, '/')))
+		line = slash;
+	if (columns.caller && line[0] == '/' && strlen(line) > (size_t)columns.caller)
+		line++;
+	return ekka_text_fit(line, (size_t)columns.caller, buf, len);
+}
 
 static bool wanted(const struct ekka_event *e, unsigned n_missing)
 {
@@ -87,17 +122,15 @@ static void print_json(struct ekka_callers *callers, const struct ekka_event *e,
 
 static void print_head(void)
 {
-	printf("%s%*s  %-*s  %-*s  %-*s  %-*s  %s%s\n", ekka_colour(EKKA_BOLD), NUMBER_COLUMNS, "EVENT", NAME_COLUMNS,
-	       "FUNCTION", SHAPE_COLUMNS, "SHAPES", DTYPE_COLUMNS, "DTYPE", STATUS_COLUMNS, "STATUS", "CALLER",
-	       ekka_colour(EKKA_PLAIN));
+	printf("%s%*s  %-*s  %-*s  %-*s  %-*s  %s%s\n", ekka_colour(EKKA_BOLD), columns.number, "EVENT", columns.name, "FUNCTION",
+	       columns.shapes, "SHAPES", columns.dtype, "DTYPE", columns.status, "STATUS", "CALLER", ekka_colour(EKKA_PLAIN));
 }
 
 static void print_row(struct ekka_callers *callers, const struct ekka_event *e, unsigned n_missing)
 {
-	unsigned width = ekka_term_width();
-	unsigned indent = e->call.depth < 8 ? e->call.depth : 8;
+	int indent = e->call.depth < 8 ? (int)e->call.depth : 8;
 	bool fine = e->state == EKKA_EVENT_COMPLETE && !n_missing && !e->call.bad_args;
-	char text[1024], name[256], shapes[256], caller[1024], status[32];
+	char text[1024], name[256], shapes[1024], caller[1024], status[32];
 
 	if (e->state == EKKA_EVENT_COMPLETE && e->call.bad_args)
 		snprintf(status, sizeof(status), "bad args");
@@ -105,14 +138,12 @@ static void print_row(struct ekka_callers *callers, const struct ekka_event *e, 
 		snprintf(status, sizeof(status), "%s -%u", ekka_event_state_name(e->state), n_missing);
 	else
 		snprintf(status, sizeof(status), "%s", ekka_event_state_name(e->state));
-	ekka_text_fit(e->fn->name, NAME_COLUMNS - indent, name, sizeof(name));
-	ekka_text_fit(ekka_event_shapes(e, text, sizeof(text)), width ? SHAPE_COLUMNS : 0, shapes, sizeof(shapes));
-	ekka_text_fit(ekka_callers_line(callers, e), width > FIXED_COLUMNS ? width - FIXED_COLUMNS : width ? 1 : 0,
-		      caller, sizeof(caller));
-	printf("%*" PRIu64 "  %*s%-*s  %-*s  %-*s  %s%-*s%s  %s\n", NUMBER_COLUMNS, e->number, (int)indent, "",
-	       NAME_COLUMNS - (int)indent, name, SHAPE_COLUMNS, shapes, DTYPE_COLUMNS,
-	       ekka_event_dtypes(e, text, sizeof(text)), ekka_colour(fine ? EKKA_PLAIN : EKKA_YELLOW), STATUS_COLUMNS, status,
-	       ekka_colour(EKKA_PLAIN), caller);
+	ekka_text_fit(e->fn->name, (size_t)(columns.name - indent), name, sizeof(name));
+	ekka_text_fit(ekka_event_shapes(e, text, sizeof(text)), ekka_term_width() ? (size_t)columns.shapes : 0, shapes, sizeof(shapes));
+	printf("%*" PRIu64 "  %*s%-*s  %-*s  %-*s  %s%-*s%s  %s\n", columns.number, e->number, indent, "", columns.name - indent, name,
+	       columns.shapes, shapes, columns.dtype, ekka_event_dtypes(e, text, sizeof(text)),
+	       ekka_colour(fine ? EKKA_PLAIN : EKKA_YELLOW), columns.status, status, ekka_colour(EKKA_PLAIN),
+	       fit_caller(ekka_callers_line(callers, e), caller, sizeof(caller)));
 }
 
 static int list(struct ekka_trace *trace, struct ekka_callers *callers)
@@ -125,8 +156,10 @@ static int list(struct ekka_trace *trace, struct ekka_callers *callers)
 
 	if (opt.to < last)
 		last = opt.to;
-	if (!opt.json)
+	if (!opt.json) {
+		fit_columns();
 		print_head();
+	}
 	for (uint64_t i = opt.from; i <= last && !ferror(stdout); i++) {
 		unsigned n_missing;
 

@@ -9,17 +9,18 @@
 #include <errno.h>
 #include <string.h>
 
-/* What was printed must have arrived: a full disk or a closed pipe is not "nothing found". */
+/* What was printed must have arrived: a full disk or a closed pipe is not "nothing found". Only a pager may be left early. */
 static int finish(int status)
 {
-	errno = 0;
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		int fatal = ekka_fatal_errno("cannot write to standard output");
+	bool failed;
 
-		ekka_pager_finish();
-		return fatal;
-	}
 	ekka_pager_finish();
+	if (ekka_pager_used())
+		return status;
+	failed = ferror(stdout);
+	errno = 0;
+	if (fflush(stdout) != 0 || (failed && errno == 0 && (errno = EIO)))
+		return ekka_fatal_errno("cannot write to standard output");
 	return status;
 }
 

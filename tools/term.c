@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,12 +14,11 @@
 enum { DEFAULT_WIDTH = 80, MIN_WIDTH = 40, BAR_WIDTH = 30 };
 
 static struct {
-	bool out_is_terminal, err_is_terminal, colour, no_pager;
+	bool out_is_terminal, err_is_terminal, colour, no_pager, paged;
 	unsigned width;
 	pid_t pager;
 	bool bar_shown;
-	int bar_permille;
-	struct timespec bar_start;
+	double bar_start, bar_drawn;	/* s */
 	const char *bar_what;
 } term;
 
@@ -80,8 +80,11 @@ void ekka_pager_start(void)
 	if (!*pager || strcmp(pager, "cat") == 0 || pipe(fds) != 0)
 		return;
 	fflush(stdout);
+	/* Who leaves the pager has seen enough: that is no error, and no reason to die before the clean-up. */
+	signal(SIGPIPE, SIG_IGN);
 	term.pager = fork();
 	if (term.pager == 0) {
+		signal(SIGPIPE, SIG_DFL);
 		dup2(fds[0], STDIN_FILENO);
 		close(fds[0]);
 		close(fds[1]);
@@ -89,10 +92,12 @@ void ekka_pager_start(void)
 		execl("/bin/sh", "sh", "-c", pager, (char *)NULL);
 		_exit(127);
 	}
-	if (term.pager > 0)
+	if (term.pager > 0) {
 		dup2(fds[1], STDOUT_FILENO);
-	else
+		term.paged = true;
+	} else {
 		term.pager = 0;
+	}
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -108,38 +113,40 @@ void ekka_pager_finish(void)
 	term.pager = 0;
 }
 
+bool ekka_pager_used(void)
+{
+	return term.paged;
+}
+
 void ekka_progress_hide(void)
 {
 	if (!term.bar_shown)
 		return;
 	fputs("\r\033[K", stderr);
 	term.bar_shown = false;
-	term.bar_permille = -1;
+	term.bar_drawn = 0;
 }
 
 void ekka_progress(const char *what, uint64_t done, uint64_t total)
 {
-	struct timespec now;
-	int permille, filled;
+	static const char bar[] = "##############################";
+	struct timespec ts;
+	double now;
+	int filled;
 
 	if (!term.err_is_terminal || total == 0)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 	if (term.bar_what != what) {
 		term.bar_what = what;
 		term.bar_start = now;
-		term.bar_permille = -1;
+		term.bar_drawn = 0;
 	}
-	if (now.tv_sec - term.bar_start.tv_sec + (now.tv_nsec - term.bar_start.tv_nsec) / 1e9 < 1)
+	if (now - term.bar_start < 1 || now - term.bar_drawn < 0.1)
 		return;
-	permille = (int)(1000.0 * (double)done / (double)total);
-	if (permille == term.bar_permille)
-		return;
-	term.bar_permille = permille;
+	term.bar_drawn = now;
 	term.bar_shown = true;
-	filled = permille * BAR_WIDTH / 1000;
-	fprintf(stderr, "\r%s [%.*s%*s] %" PRIu64 "/%" PRIu64 "\033[K", what, filled, "##############################",
-		BAR_WIDTH - filled, "", done, total);
-	if (done >= total)
-		ekka_progress_hide();
+	filled = (int)((double)done / (double)total * BAR_WIDTH);
+	fprintf(stderr, "\r%s [%.*s%*s] %" PRIu64 "/%" PRIu64 "\033[K", what, filled, bar, BAR_WIDTH - filled, "", done, total);
 }

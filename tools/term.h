@@ -23,6 +23,7 @@ const char *ekka_colour(enum ekka_colour);
  */
 void ekka_pager_start(void);
 void ekka_pager_finish(void);
+bool ekka_pager_used(void);		/* stdout went to one, even if it has finished since */
 void ekka_pager_disable(void);		/* --no-pager */
 
 /* Progress on stderr when that is a terminal, from one second on. `total` 0: hidden. */

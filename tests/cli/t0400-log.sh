@@ -91,21 +91,41 @@ run log faulty.ekka
 expect_status 128
 
 # On a terminal: fits the width, colours only there, and no control bytes get through.
-"$PYTHON3" - "$ekka" sample.ekka <<'END' >out 2>err
-import os, pty, sys
-os.environ.update(TERM="xterm", COLUMNS="100", PAGER="cat")
-text = b""
-def read(fd):
-    global text
-    data = os.read(fd, 10000)
-    text += data
-    return data
-pty.spawn([sys.argv[1], "log", sys.argv[2]], read)
-sys.stdout.flush()
-import re
-lines = re.sub(rb"\x1b\[[0-9;]*m", b"", text).replace(b"\r", b"").decode("utf-8", "replace").splitlines()
-assert b"\x1b[1m" in text, text
-assert max(len(l) for l in lines) <= 100, lines
+cat >terminal.py <<'END'
+import os, pty, re, sys
+def run(width, *command, **environment):
+    text = b""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm", COLUMNS=str(width), **environment)
+        os.execv(command[0], command)
+    while True:
+        try:
+            data = os.read(fd, 10000)
+        except OSError:
+            break
+        if not data:
+            break
+        text += data
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    plain = re.sub(rb"\x1b\[[0-9;]*m", b"", text).replace(b"\r", b"").decode("utf-8", "replace")
+    return status, text, plain.splitlines()
+ekka, sample, partial, clean = sys.argv[1:]
+for width in 78, 80, 100, 160:
+    status, text, lines = run(width, ekka, "log", sample, PAGER="cat")
+    assert status == 0 and b"\x1b[1m" in text
+    assert "\x1b" not in "".join(lines), lines
+    assert max(len(l) for l in lines if not l.startswith("ekka: ")) <= width, (width, lines)
+    assert any("model.py:4" in l for l in lines), lines
+assert b"\x1b" not in run(100, ekka, "log", sample, PAGER="cat", NO_COLOR="1")[1]
+# The pager gets everything; leaving it early is no error; NO_PAGER and --no-pager go without.
+status, _, lines = run(100, ekka, "log", sample, PAGER="sed 's/^/paged /'")
+assert status == 0 and len([l for l in lines if l.startswith("paged ")]) == 5, lines
+status, _, lines = run(100, ekka, "log", sys.argv[4], PAGER="head -n 1")
+assert status == 0 and len(lines) == 1, (status, lines)
+assert "paged" not in run(100, ekka, "log", sample, PAGER="sed 's/^/paged /'", NO_PAGER="1")[2][0]
+assert "paged" not in run(100, ekka, "--no-pager", "log", sample, PAGER="sed 's/^/paged /'")[2][0]
 END
-[ $? -eq 0 ] || fail "terminal output"
+"$make_trace" whole.ekka many 3000 || exit 99
+"$PYTHON3" terminal.py "$ekka" sample.ekka partial.ekka whole.ekka >out 2>err || fail "on a terminal"
 finish
