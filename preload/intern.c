@@ -8,6 +8,7 @@
 #include "preload/cuda.h"
 #include "preload/queue.h"
 #include "preload/resolve.h"
+#include "preload/segment.h"
 #include "preload/snapshot.h"
 #include "preload/stack.h"
 
@@ -81,7 +82,7 @@ static bool push_fn(uint32_t id, unsigned fn_id, const void *real)
 	const struct ekka_fn *fn = &ekka_fns[fn_id];
 	const char *path = ekka_object_path(real);
 	struct ekka_rec_fn rec = {
-		.id = id, .name = fn->name, .library = fn->library, .op = fn->op, .object = path && path[0] ? path : "?",
+		.id = id, .name = fn->name, .library = fn->library, .op = fn->op, .object = !path ? "?" : path[0] ? path : ekka_segment_exe(),
 		.args = fn->args, .n_args = fn->n_args,
 	};
 

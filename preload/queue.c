@@ -19,7 +19,10 @@ static struct {
 	_Atomic uint64_t head, tail;	/* positions count up for ever; place in the ring is position % cap */
 	_Atomic uint64_t written;
 	struct ekka_signal news, room, flushed;
+	_Atomic bool stalled;		/* somebody waited in vain: nobody waits again before the sink takes something */
 } q;
+
+static unsigned patience_ms = EKKA_PATIENCE_MS;
 
 bool ekka_queue_open(uint64_t bytes)
 {
@@ -43,6 +46,12 @@ void ekka_queue_forget(void)
 	atomic_store(&q.head, 0);
 	atomic_store(&q.tail, 0);
 	atomic_store(&q.written, 0);
+	atomic_store(&q.stalled, false);
+}
+
+void ekka_queue_set_patience(unsigned ms)
+{
+	patience_ms = ms;
 }
 
 uint64_t ekka_queue_max_payload(void)
@@ -101,7 +110,7 @@ struct ekka_entry *ekka_queue_reserve(uint64_t payload, bool wait)
 			return NULL;
 		struct ekka_entry *e = try_reserve(bytes);
 		ekka_lock_release(&q.lock);
-		if (e || !wait)
+		if (e || !wait || atomic_load(&q.stalled))
 			return e;
 		ekka_queue_kick();
 		if (!ekka_signal_wait(&q.room, seq, ROUND_MS))
@@ -109,8 +118,10 @@ struct ekka_entry *ekka_queue_reserve(uint64_t payload, bool wait)
 		uint64_t tail = atomic_load(&q.tail);
 		if (tail != last_tail)
 			idle_ms = 0;
-		if (idle_ms >= EKKA_PATIENCE_MS)
+		if (idle_ms >= patience_ms) {
+			atomic_store(&q.stalled, true);
 			return NULL;
+		}
 		last_tail = tail;
 	}
 }
@@ -154,6 +165,7 @@ struct ekka_entry *ekka_queue_peek(unsigned ms)
 void ekka_queue_pop(struct ekka_entry *e)
 {
 	atomic_fetch_add_explicit(&q.tail, e->bytes, memory_order_release);
+	atomic_store_explicit(&q.stalled, false, memory_order_relaxed);
 	ekka_signal_raise(&q.room);
 }
 
@@ -170,6 +182,7 @@ uint64_t ekka_queue_taken(void)
 void ekka_queue_written(uint64_t position)
 {
 	atomic_store(&q.written, position);
+	atomic_store(&q.stalled, false);
 	ekka_signal_raise(&q.flushed);
 }
 
@@ -185,8 +198,10 @@ bool ekka_queue_wait_written(uint64_t position)
 		if (atomic_load(&q.written) >= position)
 			return true;
 		idle_ms = progress != last ? 0 : idle_ms;
-		if (idle_ms >= EKKA_PATIENCE_MS)
+		if (idle_ms >= patience_ms || atomic_load(&q.stalled)) {
+			atomic_store(&q.stalled, true);
 			return false;
+		}
 		last = progress;
 		if (!ekka_signal_wait(&q.flushed, seq, ROUND_MS))
 			idle_ms += ROUND_MS;

@@ -48,12 +48,15 @@ bool ekka_queue_open(uint64_t bytes);
 /* In a forked child: empties the ring, whatever state the parent's threads had left it in. */
 void ekka_queue_forget(void);
 
+/* For tests: another time than EKKA_PATIENCE_MS. */
+void ekka_queue_set_patience(unsigned ms);
+
 /* Largest payload that one entry takes. */
 uint64_t ekka_queue_max_payload(void);
 
 /*
  * Room for `payload` bytes. When the ring is full: NULL at once, or (`wait`) as soon as there is room, or NULL when
- * the sink has made no progress for EKKA_PATIENCE_MS. The entry must be committed.
+ * the sink has made no progress for EKKA_PATIENCE_MS; after that at once, until it makes some. The entry must be committed.
  */
 struct ekka_entry *ekka_queue_reserve(uint64_t payload, bool wait);
 

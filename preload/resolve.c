@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <link.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 struct ekka_libc ekka_libc;
@@ -100,16 +101,34 @@ static void *lookup_sonames(const struct ekka_fn *fn)
 	return NULL;
 }
 
-struct anywhere { const char *name; void *found; };
+struct paths { size_t len; char text[128 << 10]; };	/* NUL-terminated, one after another */
 
-static int try_object(struct dl_phdr_info *info, size_t size, void *arg)
+static int collect_path(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	struct anywhere *a = arg;
+	struct paths *p = arg;
+	size_t n = info->dlpi_name ? strlen(info->dlpi_name) + 1 : 0;
 
 	(void)size;
-	if (info->dlpi_name && info->dlpi_name[0])
-		a->found = lookup_in(info->dlpi_name, a->name);
-	return a->found != NULL;
+	if (n > 1 && n <= sizeof(p->text) - p->len) {
+		memcpy(p->text + p->len, info->dlpi_name, n);
+		p->len += n;
+	}
+	return 0;
+}
+
+/* In any loaded library. Paths are collected first: dlopen must not be called under the lock of dl_iterate_phdr. */
+static void *lookup_anywhere(const char *name)
+{
+	struct paths *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *found = NULL;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	dl_iterate_phdr(collect_path, p);
+	for (size_t at = 0; at < p->len && !found; at += strlen(p->text + at) + 1)
+		found = lookup_in(p->text + at, name);
+	munmap(p, sizeof(*p));
+	return found;
 }
 
 void ekka_pin(const void *p)
@@ -131,11 +150,8 @@ void *ekka_resolve(unsigned fn_id, const void *caller)
 	}
 	if (!real)
 		real = lookup_sonames(fn);
-	if (!real) {
-		struct anywhere a = { .name = fn->name };
-		dl_iterate_phdr(try_object, &a);
-		real = a.found;
-	}
+	if (!real)
+		real = lookup_anywhere(fn->name);
 	if (real)
 		ekka_pin(real);
 	return real;

@@ -115,6 +115,25 @@ Test(queue, threads_wait_for_room_and_keep_their_own_order)
 		pthread_join(t[i], NULL);
 }
 
+Test(queue, a_stalled_sink_holds_up_one_call_only)
+{
+	uint64_t start, waited;
+
+	ekka_queue_set_patience(1000);
+	while (put(0, 60000, false))
+		;
+	start = ekka_now_ns();
+	cr_expect(not(put(0, 60000, true)));
+	waited = ekka_now_ns() - start;
+	cr_expect(waited >= 1000000000, "gave up after %lu ns", (unsigned long)waited);
+	start = ekka_now_ns();
+	cr_expect(not(put(0, 60000, true)));
+	cr_expect(not(ekka_queue_wait_written(ekka_queue_position())));
+	cr_expect(ekka_now_ns() - start < 400000000, "waited again");
+	take();
+	cr_expect(put(0, 60000, true), "no recovery");
+}
+
 Test(queue, waiting_for_the_files_ends_with_the_sinks_report)
 {
 	uint64_t position;
