@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 
 # What libfaulty-cublas.so counts.
@@ -29,7 +30,7 @@ class Suite:
         self.args = args
         self.here = os.path.dirname(os.path.abspath(__file__))
         self.out = os.path.abspath(args.out)
-        self.work = os.path.abspath(args.work or os.path.join(self.out, "work"))
+        self.work = os.path.abspath(args.work or tempfile.mkdtemp(prefix="ekka-gpu."))
         self.logs = os.path.join(self.work, "logs")
         os.makedirs(self.logs, exist_ok=True)
         os.makedirs(self.out, exist_ok=True)
@@ -292,7 +293,7 @@ def main():
     parser.add_argument("--bundle", required=True, help="bundle, installed tree or build tree")
     parser.add_argument("--suite", required=True, help="folder made by build.sh")
     parser.add_argument("--out", required=True, help="gets summary.txt, summary.json, logs.tar.gz")
-    parser.add_argument("--work", help="folder for traces (default: within --out)")
+    parser.add_argument("--work", help="folder for traces (default: a temporary one)")
     parser.add_argument("--fake", metavar="DIR", help="CUDA libraries of the fake machine")
     parser.add_argument("--steps", default="machine,cases,tinylm,casefaults,llama,llamafaults,overhead")
     parser.add_argument("--budget", type=float, default=560, help="seconds for everything")
@@ -302,6 +303,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=2, help="turns of the overhead step")
     parser.add_argument("--overhead-prompt", default="2048")
     args = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"
     suite = Suite(args)
     for step in args.steps.split(","):
         if time.monotonic() > suite.deadline:
