@@ -67,12 +67,21 @@ void ekka_panel_multiply_twofold(const struct ekka_panel *a, bool conj_a, const 
 		multiply_real_twofold(sb, a, a->re, b, b->im, acc->im, acc->im_lo);
 }
 
+EKKA_CLONES static void abs_line(int64_t n, const double *restrict re, const double *restrict im, double *restrict out)
+{
+	if (im)
+		for (int64_t i = 0; i < n; i++)
+			out[i] = fabs(re[i]) + fabs(im[i]);
+	else
+		for (int64_t i = 0; i < n; i++)
+			out[i] = fabs(re[i]);
+}
+
 void ekka_panel_abs(const struct ekka_panel *p, double *out)
 {
 	bool by_row = p->cs == 1;
 	int64_t lines = by_row ? p->rows : p->cols, length = by_row ? p->cols : p->rows, step = by_row ? p->rs : p->cs;
 
 	for (int64_t l = 0; l < lines; l++)
-		for (int64_t i = l * step; i < l * step + length; i++)
-			out[i] = fabs(p->re[i]) + (p->im ? fabs(p->im[i]) : 0);
+		abs_line(length, p->re + l * step, p->im ? p->im + l * step : NULL, out + l * step);
 }

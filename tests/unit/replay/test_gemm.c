@@ -239,3 +239,78 @@ Test(gemm, bounds_too_loose_to_tell_are_undecided)
 	cr_expect_eq(problem_judge(&p, true).status, EKKA_UNDECIDED);
 	problem_release(&p);
 }
+
+/* C = alpha A A^H + beta C0 with real alpha and beta, lower triangle. */
+static struct problem rank_k(int64_t n)
+{
+	struct problem p;
+
+	problem_init(&p, EKKA_C128, EKKA_C128, n, n, 9, 1, GAUSSIAN, 4);
+	for (int64_t i = 0; i < n; i++)
+		for (int64_t k = 0; k < 9; k++) {
+			double a[2];
+
+			problem_get(&p, OPERAND_A, 0, i, k, a);
+			problem_set(&p, OPERAND_B, 0, k, i, a[0], a[1]);
+		}
+	p.g.b.conj = true;
+	p.alpha[0] = 0.5;
+	p.beta[0] = 2;
+	problem_compute(&p, SEQUENTIAL);
+	p.g.hermitian = true;
+	p.g.uplo = 'L';
+	return p;
+}
+
+Test(gemm, a_hermitian_diagonal_is_real_whatever_c_held)
+{
+	struct problem p = rank_k(6);
+	double c[2];
+
+	cr_expect_eq(problem_judge(&p, true).status, EKKA_FAIL, "C0's imaginary diagonal must not be added");
+	for (int64_t i = 0; i < 6; i++) {
+		problem_get(&p, OPERAND_C, 0, i, i, c);
+		problem_set(&p, OPERAND_C, 0, i, i, c[0], 0);
+	}
+	cr_expect_eq(problem_judge(&p, true).status, EKKA_PASS);
+	problem_get(&p, OPERAND_C, 0, 3, 3, c);
+	problem_set(&p, OPERAND_C, 0, 3, 3, c[0], 1e-3);
+	cr_expect_eq(problem_judge(&p, true).status, EKKA_FAIL);
+	problem_release(&p);
+}
+
+Test(gemm, integers_are_exact_and_wrap_or_saturate)
+{
+	struct problem p;
+	double c[2];
+
+	problem_init(&p, EKKA_I8, EKKA_I32, 3, 3, 50, 1, CONSTANT, 4);
+	problem_compute(&p, SEQUENTIAL);
+	cr_expect_eq(problem_judge(&p, true).status, EKKA_PASS);
+	problem_get(&p, OPERAND_C, 0, 2, 2, c);
+	cr_assert_eq(c[0], 50 * 127 * 127);
+	problem_set(&p, OPERAND_C, 0, 2, 2, c[0] + 1, 0);
+	cr_expect_eq(problem_judge(&p, true).status, EKKA_FAIL);
+	p.alpha[0] = 4000;			/* 3.2e9 does not fit */
+	problem_compute(&p, SEQUENTIAL);	/* wraps */
+	cr_expect_eq(problem_judge(&p, true).status, EKKA_PASS);
+	problem_set(&p, OPERAND_C, 0, 1, 1, INT32_MAX, 0);
+	cr_expect_eq(problem_judge(&p, true).status, EKKA_PASS);
+	problem_set(&p, OPERAND_C, 0, 1, 1, 12345, 0);
+	cr_expect_eq(problem_judge(&p, true).status, EKKA_FAIL);
+	problem_release(&p);
+}
+
+Test(gemm, an_unusual_error_below_the_worst_case_is_undecided)
+{
+	struct problem p;
+	double c[2];
+
+	problem_init(&p, EKKA_F32, EKKA_F32, 5, 5, 3000, 1, GAUSSIAN, 4);
+	problem_compute(&p, BLOCKED);
+	cr_expect_eq(problem_judge(&p, true).status, EKKA_PASS);
+	problem_get(&p, OPERAND_C, 0, 1, 1, c);
+	problem_set(&p, OPERAND_C, 0, 1, 1, c[0] + 0.05, 0);	/* of about 55; the worst case is 0.3 */
+	cr_expect_eq(problem_judge(&p, true).status, EKKA_UNDECIDED);
+	problem_release(&p);
+}
