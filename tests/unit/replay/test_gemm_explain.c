@@ -360,3 +360,16 @@ Test(explain, operands_misread)
 	with_other_a(&p, packed);
 	expect_words(&p, "rows 1-29, whole", "as if the left factor was read without the gaps between its lines");
 }
+
+Test(explain, one_coarse_value_is_not_enough_to_name_a_fault)
+{
+	struct problem p;
+	double c[2];
+
+	problem_init(&p, EKKA_BF16, EKKA_BF16, 20, 20, 1000, 1, GAUSSIAN, 3);
+	problem_bound(&p, &(struct ekka_bound_facts){ .compute = 68, .math = 16, .on_device = true, .cc_major = 9 });
+	problem_compute(&p, TENSOR_CORE);
+	problem_get(&p, OPERAND_C, 0, 11, 12, c);
+	problem_set(&p, OPERAND_C, 0, 11, 12, c[0] + 11.7, 0);
+	expect_words(&p, "one element: row 11, column 12", "");
+}

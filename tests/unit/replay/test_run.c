@@ -100,6 +100,28 @@ Test(run, events_come_in_order_and_are_counted)
 		problem_release(&p[i]);
 }
 
+Test(run, a_slow_event_holds_the_later_ones_back)
+{
+	static struct ekka_trace t;
+	struct problem slow, quick = small(1);
+	struct ekka_report r;
+	struct seen seen;
+
+	problem_init(&slow, EKKA_F64, EKKA_F64, 200, 200, 200, 1, GAUSSIAN, 4);
+	problem_compute(&slow, FUSED);
+	memcpy(slow.c0, slow.c, 201 * 201 * 8);
+	fake_trace_init(&t);
+	for (unsigned i = 0; i < 30; i++)
+		fake_trace_add(&t, i % 10 ? &quick : &slow);
+	r = replay(&t, (struct ekka_replay_options){ .threads = 4, .exact = true }, &seen);
+	cr_assert_eq(seen.n, 30u);
+	for (unsigned i = 0; i < 30; i++)
+		cr_expect(seen.event[i] == i + 1 && seen.verdict[i].status == EKKA_PASS && seen.verdict[i].n_elements > 0);
+	ekka_report_release(&r);
+	problem_release(&slow);
+	problem_release(&quick);
+}
+
 Test(run, earlier_in_time_ranks_first_even_from_another_process)
 {
 	static struct ekka_trace t;
@@ -334,6 +356,8 @@ Test(run, overlap_is_audited_and_views_of_one_matrix_are_not)
 	x[2].span_bytes = (x[2].stride[0] == 1 ? 8 * 100 + 8 : 7 * 100 + 9) * 4;
 	x[0].addr = c + 50 * 4;
 	cr_expect_str_eq(judge_one(&t).audit, "");
+	x[0].addr = c + 90 * 4;		/* runs over into the next line */
+	cr_expect_str_eq(judge_one(&t).audit, "the output C overlaps the input A");
 	x[0].addr = c + 5 * 4;
 	cr_expect_str_eq(judge_one(&t).audit, "the output C overlaps the input A");
 	problem_release(&p);
