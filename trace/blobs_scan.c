@@ -188,15 +188,6 @@ static int use_index(struct ekka_trace *t, struct blob_table *table, uint32_t fi
 	return rc;
 }
 
-static bool all_whole(const struct blob_table *table)
-{
-	for (size_t i = 0; i < table->n_blobs; i++) {
-		if (!table->blobs[i].whole)
-			return false;
-	}
-	return true;
-}
-
 int ekka_blobs_scan(struct ekka_trace *t, struct blob_table *table, bool with_index, bool quiet, bool *ret_indexed,
 		    struct ekka_error *err)
 {
@@ -218,10 +209,5 @@ int ekka_blobs_scan(struct ekka_trace *t, struct blob_table *table, bool with_in
 			return rc;
 	}
 	ekka_blob_table_finish(table);
-	/* At an orderly end blobs are whole; an index that says otherwise is not worth believing. */
-	if (*ret_indexed && !all_whole(table)) {
-		ekka_blob_table_release(table);
-		return ekka_blobs_scan(t, table, false, quiet, ret_indexed, err);
-	}
 	return 0;
 }

@@ -145,6 +145,32 @@ Test(reader, stacks_and_data_belong_to_their_event)
 	ekka_event_release(&ev);
 }
 
+Test(reader, parents_are_numbered_over_the_whole_trace)
+{
+	/* A third process image, later than the sample's; its events have gaps, as when some are not recorded. */
+	const struct ekka_rec_open open = { .version = EKKA_FORMAT_VERSION, .pid = 102, .unix_ns = UINT64_MAX };
+	static const uint64_t records[][2] = { { 10, 0 }, { 30, 10 }, { 20, 10 }, { 40, 11 } };
+	static const uint64_t parents[] = { 0, 5, 5, 0 };
+	struct ekka_event ev = { 0 };
+	struct trace_builder b;
+
+	ekka_trace_close(trace);
+	trace_builder_begin(&b, dir, &open, 0);
+	for (int i = 0; i < 4; i++) {
+		ekka_encode_call(&b.buf, &(struct ekka_rec_call){ .event = records[i][0], .parent = records[i][1], .t_ns = records[i][0] });
+		trace_builder_put(&b);
+	}
+	trace_builder_finish(&b, dir, &open, 0, true);
+	cr_assert_eq(ekka_trace_open(dir, &trace, &err), 0, "%s", err.message);
+	cr_assert_eq(ekka_trace_n_events(trace), 8);
+	for (uint64_t i = 0; i < 4; i++) {
+		cr_assert_eq(ekka_trace_event_read(trace, 5 + i, &ev, &err), 0, "%s", err.message);
+		cr_assert_eq(ev.call.t_ns, 10 * (i + 1));
+		cr_assert_eq(ev.call.parent, parents[i], "event %lu", (unsigned long)(5 + i));
+	}
+	ekka_event_release(&ev);
+}
+
 Test(reader, any_range_of_a_blob_can_be_read)
 {
 	static const size_t ranges[][2] = { { 0, 10000 }, { 0, 1 }, { 9999, 1 }, { 2999, 2 }, { 3000, 3000 }, { 1, 9999 }, { 10000, 0 }, { 5, 0 } };
