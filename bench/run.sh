@@ -130,7 +130,7 @@ if [ ! -e "$shim" ]; then
 	talk "no shim in this build ($shim)"
 	exit 1
 fi
-echo "$(nproc) cores, $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), $(date +%F)"
+echo "$(nproc) cores, $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), $(date +%F), load $(cut -d" " -f1 /proc/loadavg) at the start"
 echo
 echo "| what | figure | baseline of the same run | ratio |"
 echo "|---|---|---|---|"
