@@ -172,7 +172,7 @@ def interpreters():
         ask = "import sys, ctypes; print(sys.implementation.name, sys.version.split()[0], sys.prefix)"
         try:
             answer = subprocess.run([name, "-c", ask], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20)
-        except OSError:
+        except (OSError, subprocess.TimeoutExpired):
             continue
         if answer.returncode == 0 and answer.stdout.startswith(b"cpython "):
             seen.setdefault(answer.stdout, name)
