@@ -38,6 +38,7 @@ static struct {
 	_Atomic unsigned generation;
 	_Atomic(const char *) blobs_closed;
 	const char *why;		/* of closing */
+	bool opened;			/* there are files */
 	bool failed;			/* sink thread only: entries are thrown away */
 	bool said_blobs;
 } sink;
@@ -280,6 +281,7 @@ static void *sink_main(void *arg)
 	(void)arg;
 	prctl(PR_SET_NAME, "ekkatrace");
 	why = ekka_writer_open();
+	sink.opened = !why;
 	if (why)
 		fail(why);
 	work();
@@ -329,7 +331,7 @@ static bool start(void)
 	ekka_blobset_clear();
 	ekka_intern_clear();
 	ekka_count_reset();
-	sink.failed = sink.said_blobs = false;
+	sink.opened = sink.failed = sink.said_blobs = false;
 	sink.why = NULL;
 	atomic_store(&sink.blobs_closed, NULL);
 	atomic_store(&sink.closing, false);
@@ -400,7 +402,7 @@ void ekka_sink_close(const char *why)
 		if (!atomic_load(&sink.ended))
 			ekka_signal_wait(&sink.end, seq, 100);
 	}
-	if (!ekka_conf.quiet && !sink.failed)
+	if (!ekka_conf.quiet && sink.opened)
 		summary();
 unlock:
 	ekka_lock_release(&sink.lock);

@@ -5,6 +5,7 @@
 
 #include "preload/blob_index.h"
 #include "preload/conf.h"
+#include "preload/count.h"
 #include "preload/fd.h"
 #include "preload/lock.h"
 #include "preload/pool.h"
@@ -142,7 +143,46 @@ const char *ekka_writer_open(void)
 	return ekka_writer_flush();
 }
 
-/* Writes the batch; on failure the file is cut back to whole frames as far as that is possible. */
+/* Bytes of the frame [kind, body, check] at p, as trace/encode.h makes it. */
+static size_t frame_bytes(const uint8_t *p)
+{
+	size_t kind = 1 + (size_t)(p[1] & 31);		/* fixstr */
+	const uint8_t *bin = p + 1 + kind;
+	size_t len = (size_t)bin[1] << 8 | bin[2], head = 3;
+
+	if (*bin == 0xc6) {
+		len = len << 16 | (size_t)bin[3] << 8 | bin[4];
+		head = 5;
+	}
+	return 1 + kind + head + len + 9;		/* check is 0xcf and eight bytes */
+}
+
+/* How many bytes of the first n of the batch are whole frames; counts them in *ret_records. */
+static size_t whole_frames(const struct ekka_buf *batch, size_t n, uint64_t *ret_records)
+{
+	size_t at = 0, next;
+
+	*ret_records = 0;
+	while (at < n && (next = at + frame_bytes(batch->data + at)) <= n) {
+		at = next;
+		++*ret_records;
+	}
+	return at;
+}
+
+/* The events that did get into the file stay there, less some room for the trailer; the others are counted. */
+static void cut_events(size_t done)
+{
+	uint64_t kept, all;
+	size_t keep = whole_frames(&w.events.batch, done > CLOSE_BYTES ? done - CLOSE_BYTES : 0, &kept);
+
+	whole_frames(&w.events.batch, w.events.batch.len, &all);
+	w.events.offset += keep;
+	w.events.batch.len = 0;
+	ekka_count_drop("record", all - kept);
+}
+
+/* Writes the batch; on failure the file is cut back to whole frames. */
 static const char *flush_file(struct file *f)
 {
 	size_t done = 0;
@@ -161,6 +201,8 @@ static const char *flush_file(struct file *f)
 			if (n == 0)
 				errno = ENOSPC;
 			const char *why = trouble("write", f->path);
+			if (f == &w.events)
+				cut_events(done);
 			(void)!ftruncate(f->fd.fd, (off_t)f->offset);
 			return why;
 		}
@@ -296,7 +338,7 @@ void ekka_writer_close(const struct ekka_rec_close *rec)
 	if (w.events.fd.fd >= 0) {
 		(void)ekka_writer_flush();
 		if (ekka_writer_frames_room() < CLOSE_BYTES)
-			w.events.batch.len = 0;
+			w.events.batch.len = 0;		/* the file was lost, and the batch could not be written */
 		ekka_encode_close(&w.events.batch, rec);
 		(void)flush_file(&w.events);
 		ekka_blob_index_close(w.blobs.offset);

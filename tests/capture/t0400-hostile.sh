@@ -47,6 +47,7 @@ grep -qE '^drop budget [0-9]+$' dump || fail "the trailer does not count what th
 grep -q 'A pre 1024 missing:budget$' dump || fail "no event says that bytes are missing"
 grep -q 'whole$' dump || fail "nothing was stored"
 says 'budget'
+count 1 '^segment [0-9]+ [0-9]+ exit '
 
 # No room: by the limit on file sizes, which gives the same errors as a full disk.
 what="full disk"
@@ -57,6 +58,8 @@ cmp -s out-plain out-traced || fail "output differs"
 "$bin/tests/capture/dump" t.ekka >dump || fail "cannot be read"
 count 0 '^(problem|error) '
 says 'cannot write .*File too large'
+count 1 '^segment [0-9]+ [0-9]+ exit '
+grep -qE '^drop record [0-9]+$' dump || fail "the trailer does not count what is missing"
 grep -q 'missing:disk$' dump || fail "no event says that bytes are missing"
 
 # A real full file system, where that can be had.
@@ -67,6 +70,7 @@ if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=512k none small 2
 	"$bin/tests/capture/dump" small/t.ekka >dump || fail "cannot be read"
 	count 0 '^(problem|error) '
 	says 'cannot write .*No space left'
+	count 1 '^segment [0-9]+ [0-9]+ exit '
 	umount small
 fi
 
