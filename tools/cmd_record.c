@@ -170,13 +170,14 @@ static void tell(const struct launch *l, const struct ekka_spawn_result *r)
 {
 	int sig = WIFSIGNALED(r->wait_status) ? WTERMSIG(r->wait_status) : 0;
 	bool recorded = ekka_trace_dir_kind(l->output) == EKKA_DIR_TRACE;
+	const char *level = getenv("EKKA_LEVEL");
 
 	if (sig)
 		ekka_message("'%s' was killed by signal %d (%s)%s%s", l->program, sig, strsignal(sig),
 			     recorded ? "; what it had recorded is in " : "", recorded ? l->output : "");
-	else if (!recorded && !(given[CONF_level].text && strcmp(given[CONF_level].text, "off") == 0))
-		ekka_warning("'%s' recorded nothing: it made no call that is known, or did not load the shim; 'ekka doctor' may say more",
-			     l->program);
+	else if (!recorded && !(level && strcmp(level, "off") == 0))
+		ekka_warning("'%s' recorded nothing: it made no call that was to be recorded, or did not load the shim; "
+			     "'ekka doctor' may say more", l->program);
 }
 
 static int run(struct launch *l, char **argv)

@@ -5,6 +5,7 @@
  *	clean	a float product, a padded double one, a complex one, a nested call
  *	faulty	the same, and a float product whose last quarter of K is missing, event 3
  *	nan	a float product with a NaN in its output that the inputs do not explain
+ *	budget	a call whose input went over the budget, and nothing else amiss
  *	partial	a call whose input went over the budget, one that never returned, one of an unknown op; no trailer
  *	many	N tiny products
  *	sample	the format's own sample: every kind of record and value
@@ -228,6 +229,8 @@ int main(int argc, char **argv)
 	if (strcmp(kind, "many") == 0) {
 		for (long n = argc > 3 ? atol(argv[3]) : 1000; n > 0; n--)
 			put_product(&(struct product){ FN_SGEMM, EKKA_F32, 2, 2, 2, 2, 2, { 1, 0 }, { 0, 0 }, 0, NULL, false, false });
+	} else if (strcmp(kind, "budget") == 0) {
+		put_product(&(struct product){ FN_SGEMM, EKKA_F32, 8, 8, 8, 8, 8, { 1, 0 }, { 0, 0 }, 0, "budget", false, false });
 	} else if (strcmp(kind, "nan") == 0) {
 		put_product(&(struct product){ FN_SGEMM, EKKA_F32, 8, 8, 8, 8, 8, { 1, 0 }, { 0, 0 }, 0, NULL, false, true });
 	} else {

@@ -55,6 +55,19 @@ cp out part
 run show 3 clean.ekka --tensor B --slice : --json
 "$PYTHON3" -c 'import json; w, p = json.load(open("out")), json.load(open("part")); assert p["values"] == [w["values"][5 + 4], w["values"][10 + 4]]' ||
 	fail "a slice through a transposed view is wrong"
+# The whole of that view against its raw bytes: element (r, c) is the pair number 11 c + r.
+run show 3 clean.ekka --tensor B --slice : --json
+cp out whole
+run export 3 clean.ekka -o raw
+"$PYTHON3" - <<'END' || fail "a transposed view is read wrongly"
+import json, struct
+data = open("raw/event-3.safetensors", "rb").read()
+n = struct.unpack("<Q", data[:8])[0]
+a, b = json.loads(data[8:8 + n])["B.pre.span"]["data_offsets"]
+x = struct.unpack("<%dd" % ((b - a) // 8), data[8 + n + a:8 + n + b])
+v = json.load(open("whole"))["values"]
+assert v == [[x[2 * (11 * c + r)], x[2 * (11 * c + r) + 1]] for r in range(11) for c in range(5)]
+END
 run show 2 clean.ekka --tensor C --slice 0:2,0:3
 expect_status 0
 [ "$(wc -l <out)" -eq 2 ] || fail "not a line per row"

@@ -3,7 +3,7 @@
 # `ekka replay`: exit status, report, JSON with the promised keys.
 . "$top_srcdir/tests/cli/lib.sh"
 make_trace=$top_builddir/tests/cli/make_trace
-for kind in clean faulty nan partial; do
+for kind in clean faulty nan partial budget; do
 	"$make_trace" $kind.ekka $kind || { echo "make_trace $kind failed"; exit 99; }
 done
 keys='{"ops", "judged", "pass", "fail", "undecided", "unsupported", "incomplete", "coverage", "dropped"} <= set(j["summary"])'
@@ -75,6 +75,11 @@ expect_status 2
 run replay --strict --json partial.ekka
 expect_status 2
 json 'j["summary"]["incomplete"] >= 2 and j["summary"]["coverage"] == 0 and j["summary"]["unclosed"]'
+run replay --json budget.ekka
+expect_status 0
+json 'j["summary"]["incomplete"] == 1 and not j["summary"]["unclosed"] and j["summary"]["dropped"] == 0'
+run replay --strict budget.ekka
+expect_status 2
 run replay -v partial.ekka
 expect_out 'INCOMPLETE .*budget'
 
