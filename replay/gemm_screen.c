@@ -19,7 +19,7 @@ enum {
 	PIECE = 512,		/* columns of B and C at a time: a multiple of every block width; the piece stays in the second-level cache */
 	FEW = 16		/* suspicious rows of a block that are recomputed one by one */
 };
-static const int64_t GROUP_ELEMENTS = 1 << 20;	/* k x blocks */
+static const int64_t GROUP_ELEMENTS = 1 << 20, MAX_GROUP = 512;	/* k x blocks, and blocks */
 
 struct screen {
 	struct ekka_gemm *g;
@@ -61,7 +61,7 @@ static int init(struct screen *s)
 	int64_t k = s->g->k, blocks = (s->g->n + s->width - 1) / s->width;
 	size_t cell = (size_t)ROWS, bsum, load = (size_t)ROWS * PIECE;
 
-	s->group = min64(blocks, GROUP_ELEMENTS / k > 4 ? GROUP_ELEMENTS / k : 4);
+	s->group = min64(min64(blocks, MAX_GROUP), GROUP_ELEMENTS / k > 4 ? GROUP_ELEMENTS / k : 4);
 	cell *= (size_t)s->group;
 	bsum = (size_t)(k * s->group);
 	struct { double **at; size_t n; } part[] = {
