@@ -5,6 +5,7 @@
 #include "tools/json.h"
 #include "tools/message.h"
 #include "tools/open.h"
+#include "tools/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -107,8 +108,10 @@ static int write_readme(const struct target *t, const struct ekka_export *x, boo
 
 	if (!f)
 		return EKKA_EXIT_FATAL;
-	fprintf(f, "One call of %s, recorded as event %" PRIu64 ".\n\n%s: its tensors before (.pre) and after (.post) the call;\n"
-		   ".span are the raw bytes in memory, where these have gaps or another order.\n", e->fn->name, e->number, t->tensors);
+	fprintf(f, "One call of ");
+	ekka_text_print(f, e->fn->name);
+	fprintf(f, ", recorded as event %" PRIu64 ".\n\n%s: its tensors before (.pre) and after (.post) the call;\n"
+		   ".span are the raw bytes in memory, where these have gaps or another order.\n", e->number, t->tensors);
 	if (has_program)
 		fprintf(f, "%s: makes this one call again and checks the result. In this directory:\n\n"
 			   "    cc -O2 -o event-%" PRIu64 " %s %s && ./event-%" PRIu64 "\n\n"

@@ -19,7 +19,7 @@ const char *ekka_export_link_flags(const struct ekka_event *e)
 	return strcmp(e->fn->library, "cublas") == 0 ? "-lcublas -lcudart -lm" : "-lopenblas -lm";
 }
 
-/* Names go into C as identifiers. */
+/* Names from the trace go into C source: nothing else may. */
 static bool is_identifier(const char *s)
 {
 	if (!isalpha((unsigned char)*s) && *s != '_')
@@ -44,6 +44,9 @@ static int check(const struct ekka_export *x, struct ekka_error *err)
 
 	if (strcmp(e->fn->op, "gemm") != 0 || !is_identifier(e->fn->name))
 		return ekka_error_set(err, EKKA_ERR_UNSUPPORTED, "no program is known for op '%s' of '%s'", e->fn->op, e->fn->name);
+	for (unsigned i = 0; i < e->fn->n_args; i++)
+		if (!is_identifier(e->fn->args[i].name))
+			return ekka_error_set(err, EKKA_ERR_UNSUPPORTED, "parameter %u has no name that C knows", i);
 	if (output < 0)
 		return ekka_error_set(err, EKKA_ERR_UNSUPPORTED, "the call has no output");
 	for (unsigned i = 0; i < e->call.n_tensors; i++) {

@@ -52,11 +52,11 @@ static const char *why(const struct ekka_verdict *v)
 
 void ekka_report_text_verdict(const struct ekka_event *e, const struct ekka_verdict *v)
 {
-	char shapes[256], dtypes[64], margin[32];
+	char shapes[256], dtypes[64], margin[32], name[256];
 
 	printf("%7" PRIu64 "  %s%-11s%s  %-*s  %-24s  %-9s  %-*s  ", e->number, ekka_colour(colour_of(v->status)),
-	       ekka_status_name(v->status), ekka_colour(EKKA_PLAIN), NAME_COLUMNS, e->fn->name,
-	       ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
+	       ekka_status_name(v->status), ekka_colour(EKKA_PLAIN), NAME_COLUMNS,
+	       ekka_text_fit(e->fn->name, 0, name, sizeof(name)), ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
 	       v->screened ? "screened" : margin_text(v->margin, margin, sizeof(margin)));
 	ekka_text_print(stdout, why(v));
 	putchar('\n');
@@ -129,11 +129,11 @@ static void print_callers(struct ekka_callers *callers, const struct ekka_event 
 static void print_first(struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_suspect *s, const char *path)
 {
 	const struct ekka_verdict *v = &s->verdict;
-	char shapes[256], dtypes[64], text[5000];
+	char shapes[256], dtypes[64], text[5000], name[256];
 
 	printf("%s%u. %sevent %" PRIu64 ": %s %s %s, %s%s\n", ekka_colour(EKKA_BOLD), s->rank,
-	       ekka_colour(colour_of(v->status)), v->event, e->fn->name, ekka_event_shapes(e, shapes, sizeof(shapes)),
-	       ekka_event_dtypes(e, dtypes, sizeof(dtypes)), ekka_status_name(v->status), ekka_colour(EKKA_PLAIN));
+	       ekka_colour(colour_of(v->status)), v->event, ekka_text_fit(e->fn->name, 0, name, sizeof(name)),
+	       ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), ekka_status_name(v->status), ekka_colour(EKKA_PLAIN));
 	snprintf(text, sizeof(text), "%s%s%" PRIu64 " of %" PRIu64 " elements of %s", v->where, v->where[0] ? ": " : "", v->n_bad,
 		 v->n_elements, v->output);
 	if (v->status == EKKA_FAIL)

@@ -17,10 +17,12 @@ static void heading(const char *text)
 	printf("%s%s%s\n", ekka_colour(EKKA_BOLD), text, ekka_colour(EKKA_PLAIN));
 }
 
-/* "label   text": text comes from the trace. */
+/* "label   text": both may come from the trace. */
 static void field(const char *label, const char *text)
 {
-	printf("  %-10s ", label);
+	char safe[256];
+
+	printf("  %-10s ", ekka_text_fit(label, 0, safe, sizeof(safe)));
 	ekka_text_print(stdout, text);
 	putchar('\n');
 }
@@ -30,8 +32,9 @@ static void print_head(const struct ekka_event *e)
 	const struct ekka_segment *s = e->segment;
 	char text[512];
 
-	printf("%sevent %" PRIu64 "%s  %s, %s\n", ekka_colour(EKKA_BOLD), e->number, ekka_colour(EKKA_PLAIN), e->fn->name,
-	       ekka_event_state_name(e->state));
+	printf("%sevent %" PRIu64 "%s  ", ekka_colour(EKKA_BOLD), e->number, ekka_colour(EKKA_PLAIN));
+	ekka_text_print(stdout, e->fn->name);
+	printf(", %s\n", ekka_event_state_name(e->state));
 	snprintf(text, sizeof(text), "%d %s, thread %d", s->open.pid, s->open.exe ? s->open.exe : "", e->call.tid);
 	field("process", text);
 	if (e->call.parent) {
@@ -56,13 +59,14 @@ static void print_head(const struct ekka_event *e)
 
 static void print_values(const struct ekka_event *e)
 {
-	char text[256];
+	char text[256], name[256], type[256];
 
 	heading("arguments");
 	for (unsigned i = 0; i < e->call.n_args; i++) {
 		bool known = i < e->fn->n_args;
 
-		printf("  %-10s %-22s ", known ? e->fn->args[i].name : "?", known ? e->fn->args[i].type : "?");
+		printf("  %-10s %-22s ", ekka_text_fit(known ? e->fn->args[i].name : "?", 0, name, sizeof(name)),
+		       ekka_text_fit(known ? e->fn->args[i].type : "?", 0, type, sizeof(type)));
 		ekka_text_print(stdout, ekka_value_text(&e->call.args[i], known ? e->fn->args[i].type : "", text, sizeof(text)));
 		putchar('\n');
 	}
@@ -82,6 +86,7 @@ static void print_phase(struct ekka_trace *trace, const struct ekka_event *e, un
 	struct ekka_tensor_view v;
 	struct ekka_tensor_stats s;
 	struct ekka_error err = { 0 };
+	char message[1024];
 	int r;
 
 	if (!data->present && !(phase == EKKA_PRE ? t->pre : t->post))
@@ -98,7 +103,7 @@ static void print_phase(struct ekka_trace *trace, const struct ekka_event *e, un
 		r = ekka_tensor_view_stats(&v, &s, &err);
 	ekka_tensor_view_release(&v);
 	if (r)
-		printf("missing: %s\n", err.message);
+		printf("missing: %s\n", ekka_text_fit(err.message, 0, message, sizeof(message)));
 	else
 		printf("min %.6g  max %.6g  mean %.6g  abs max %.6g  NaN %" PRIu64 "  Inf %" PRIu64 "  zero %" PRIu64
 		       "  denormal %" PRIu64 "\n", s.min, s.max, s.mean, s.abs_max, s.nan, s.inf, s.zeros, s.denormals);
@@ -107,14 +112,14 @@ static void print_phase(struct ekka_trace *trace, const struct ekka_event *e, un
 static void print_tensors(struct ekka_trace *trace, const struct ekka_event *e)
 {
 	static const char *const dirs[] = { "?", "in", "out", "in/out" };
-	char dims[128], strides[128], bytes[32];
+	char dims[128], strides[128], bytes[32], name[256];
 
 	if (e->call.n_tensors)
 		heading("tensors");
 	for (unsigned i = 0; i < e->call.n_tensors; i++) {
 		const struct ekka_tensor *t = &e->call.tensors[i];
 
-		printf("  %s  %s %s [%s] strides [%s]", t->name, dirs[t->dir & EKKA_INOUT], ekka_dtype_name(t->dtype),
+		printf("  %s  %s %s [%s] strides [%s]", ekka_text_fit(t->name, 0, name, sizeof(name)), dirs[t->dir & EKKA_INOUT], ekka_dtype_name(t->dtype),
 		       ekka_dims_text(t->dim, t->n_dims, ", ", dims, sizeof(dims)),
 		       ekka_dims_text(t->stride, t->n_dims, ", ", strides, sizeof(strides)));
 		if (t->offset)
@@ -123,7 +128,7 @@ static void print_tensors(struct ekka_trace *trace, const struct ekka_event *e)
 		if (t->n_ptrs)
 			printf(" (%" PRIu64 " pointers)", t->n_ptrs);
 		if (t->alias_of >= 0 && (unsigned)t->alias_of < e->call.n_tensors)
-			printf(", a view of %s\n", e->call.tensors[t->alias_of].name);
+			printf(", a view of %s\n", ekka_text_fit(e->call.tensors[t->alias_of].name, 0, name, sizeof(name)));
 		else
 			printf(", %s%s\n", ekka_text_bytes(t->span_bytes, bytes, sizeof(bytes)), t->n_ptrs ? " each" : "");
 		print_phase(trace, e, i, EKKA_PRE);

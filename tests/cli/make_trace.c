@@ -5,6 +5,7 @@
  *	clean	a float product, a padded double one, a complex one, a nested call
  *	faulty	the same, and a float product whose last quarter of K is missing, event 3
  *	nan	a float product with a NaN in its output that the inputs do not explain
+ *	hostile	names that would move a cursor, or leave a comment in C
  *	budget	a call whose input went over the budget, and nothing else amiss
  *	partial	a call whose input went over the budget, one that never returned, one of an unknown op; no trailer
  *	many	N tiny products
@@ -27,6 +28,7 @@ enum { N_ARGS = sizeof(gemm_args) / sizeof(*gemm_args), FN_SGEMM = 1, FN_DGEMM, 
 
 static struct trace_builder b;
 static uint64_t n_events;
+static bool hostile;
 static struct ekka_arg_info typed_args[3][N_ARGS];
 
 /* The same parameters with other element types. */
@@ -38,6 +40,11 @@ static void put_fn(unsigned id, const char *name, const char *scalar, const char
 	args[6].type = args[11].type = scalar;
 	args[7].type = args[9].type = in;
 	args[12].type = out;
+	if (hostile) {
+		name = id == FN_SGEMM ? "\033[2Jname" : name;
+		args[0].name = "*/ int x; /*";
+		args[1].type = "\033[2Jtype";
+	}
 	ekka_encode_fn(&b.buf, &(struct ekka_rec_fn){ .id = id, .name = name, .library = "cblas", .op = "gemm",
 						      .object = "/usr/lib/libopenblas.so.0", .args = args, .n_args = N_ARGS });
 	trace_builder_put(&b);
@@ -220,6 +227,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	srand(1);
+	hostile = strcmp(kind, "hostile") == 0;
 	trace_builder_begin(&b, argv[1], &open, 0);
 	put_preamble();
 	if (strcmp(kind, "partial") == 0) {

@@ -92,6 +92,19 @@ expect_status 128
 run export
 expect_status 129
 
+# Names from a trace that somebody else made reach neither the terminal nor the program.
+"$make_trace" hostile.ekka hostile || exit 99
+rm -rf event-*
+for command in log "show 1" "show 2" "replay -v" "export 1" "export 2 -o hostile"; do
+	# shellcheck disable=SC2086
+	run $command hostile.ekka
+	expect_status 0
+	! grep -q "$(printf '\033')" out err || fail "a control byte came through"
+done
+expect_err 'warning: no program: parameter 0 has no name that C knows'
+[ ! -e hostile/event-2.c ] || fail "a program was made"
+rm -rf event-*
+
 # Every kind of call, as the shim records it.
 if [ -e "$top_builddir/.libs/libekkatrace.so" ]; then
 	$CC -O1 -o calls "$top_srcdir/tests/cli/calls.c" -lopenblas || exit 99
