@@ -4,6 +4,7 @@
 #include "preload/say.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,6 +25,27 @@ void ekka_say_init(void)
 	}
 }
 
+/*
+ * One line to stderr. Whoever read it may have gone: the SIGPIPE that this raises would kill a program that itself
+ * had nothing more to write, so it is kept from it, unless one was pending already.
+ */
+static void write_line(const char *line, size_t n)
+{
+	const struct timespec now = { 0 };
+	sigset_t pipe, old, pending;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	if (sigpending(&pending) != 0 || pthread_sigmask(SIG_BLOCK, &pipe, &old) != 0)
+		return;
+	/* The raw system call: write() is a cancellation point. */
+	long r = syscall(SYS_write, STDERR_FILENO, line, n);
+	if (r < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
+		while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 void ekka_say(const char *fmt, ...)
 {
 	char line[420];
@@ -40,8 +62,7 @@ void ekka_say(const char *fmt, ...)
 	if (n > (int)sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;
 	line[n++] = '\n';
-	/* The raw system call: write() is a cancellation point. */
-	syscall(SYS_write, STDERR_FILENO, line, (size_t)n);
+	write_line(line, (size_t)n);
 out:
 	errno = saved;
 }
