@@ -32,7 +32,7 @@ struct ekka_report {
 	uint64_t ops;			/* outermost events that compute something */
 	uint64_t judged;		/* PASS + FAIL */
 	uint64_t count[EKKA_STATUS_COUNT];
-	double coverage;		/* judged / ops; 1 when ops is 0 */
+	double coverage;		/* judged / ops; 0 when ops is 0 */
 	uint64_t bytes_judged, bytes_total;	/* output bytes */
 	uint64_t dropped;		/* events or tensors that capture dropped, all segments */
 	bool unclosed;			/* a segment has no trailer: the drop count is a lower limit */

@@ -73,7 +73,7 @@ int ekka_report_take(struct ekka_report_builder *b, struct ekka_report *ret, str
 	for (size_t i = 0; i < b->n; i++)
 		r->suspects[i] = (struct ekka_suspect){ (unsigned)i + 1, b->entry[i].verdict };
 	r->n_suspects = b->n;
-	r->coverage = r->ops ? (double)r->judged / (double)r->ops : 1;
+	r->coverage = r->ops ? (double)r->judged / (double)r->ops : 0;
 	*ret = *r;
 	memset(r, 0, sizeof *r);
 	ekka_report_builder_release(b);

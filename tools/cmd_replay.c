@@ -51,7 +51,7 @@ static void verdict(void *arg, const struct ekka_event *e, const struct ekka_ver
 
 static int status_of(const struct ekka_report *r)
 {
-	bool open_questions = r->count[EKKA_UNDECIDED] || r->count[EKKA_UNSUPPORTED] || r->count[EKKA_INCOMPLETE] ||
+	bool open_questions = !r->ops || r->count[EKKA_UNDECIDED] || r->count[EKKA_UNSUPPORTED] || r->count[EKKA_INCOMPLETE] ||
 			      r->dropped || r->unclosed;
 
 	if (r->count[EKKA_FAIL] || r->n_suspects)

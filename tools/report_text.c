@@ -188,11 +188,12 @@ static void print_summary(const struct ekka_report *r)
 {
 	char judged[32], total[32];
 	bool wrong = r->count[EKKA_FAIL] || r->n_suspects;
-	bool whole = r->judged == r->ops && !r->dropped && !r->unclosed;
+	bool whole = r->ops && r->judged == r->ops && !r->dropped && !r->unclosed;
 
 	printf("%s%s%s: %" PRIu64 " of %" PRIu64 " calls judged (%.4g %%), %s of %s of their outputs\n",
 	       ekka_colour(wrong ? EKKA_RED : whole ? EKKA_GREEN : EKKA_YELLOW),
-	       wrong ? "something is wrong" : whole ? "nothing wrong found" : "nothing wrong found in what could be judged",
+	       wrong ? "something is wrong" : whole ? "nothing wrong found" : r->ops ? "nothing wrong found in what could be judged" :
+	       "nothing was judged",
 	       ekka_colour(EKKA_PLAIN), r->judged, r->ops, 100 * r->coverage,
 	       ekka_text_bytes(r->bytes_judged, judged, sizeof(judged)), ekka_text_bytes(r->bytes_total, total, sizeof(total)));
 	printf("pass %" PRIu64 ", fail %" PRIu64 ", undecided %" PRIu64 ", unsupported %" PRIu64 ", incomplete %" PRIu64

@@ -57,6 +57,15 @@ run replay --only '*dgemm' faulty.ekka --json
 expect_status 0
 json 'j["summary"]["ops"] == 1'
 
+
+# A trace without a call to judge shows nothing: that is no success.
+run replay --only nosuch clean.ekka
+expect_status 0
+expect_out '^nothing was judged: 0 of 0 calls'
+run replay --strict --only nosuch clean.ekka --json
+expect_status 2
+json 'j["summary"]["ops"] == 0 and j["summary"]["coverage"] == 0'
+
 # JSON has no infinity.
 run replay --json nan.ekka
 expect_status 1
