@@ -153,6 +153,16 @@ static double accumulation(const struct ekka_event *e, const struct ekka_tensor 
 	return gauss ? 4 * u : u;
 }
 
+/* cuBLAS may add partial sums in the output's type, unless the handle's math mode forbids it. */
+static double split(const struct ekka_event *e, const struct ekka_tensor *c)
+{
+	enum { DISALLOW_REDUCED_PRECISION_REDUCTION = 16 };
+	const struct ekka_value *math = ekka_event_attr(e, "math");
+	bool forbidden = math && math->kind == EKKA_V_INT && (math->i & DISALLOW_REDUCED_PRECISION_REDUCTION);
+
+	return c->place == EKKA_DEVICE && ekka_dtype_bytes(c->dtype) <= 2 && !forbidden ? ekka_dtype_unit_roundoff(c->dtype) : 0;
+}
+
 /* Smallest positive number of the output's type; half a unit for integers. */
 static double smallest(enum ekka_dtype t)
 {
@@ -194,8 +204,8 @@ static int print_facts(const struct ekka_export *x, FILE *out, struct ekka_error
 	}
 	fprintf(out, "\t.conj_a = %d, .conj_b = %d, .triangle = %d, .hermitian = %d,\n", attr_is_set(e, "conja"), attr_is_set(e, "conjb"),
 		!uplo || uplo->kind != EKKA_V_STR ? 0 : strcmp(uplo->s, "lower") == 0 ? -1 : 1, attr_is_set(e, "hermitian"));
-	fprintf(out, "\t.u_acc = %a, .u_out = %a, .tiny = %a,\n};\n\n", accumulation(e, c), ekka_dtype_unit_roundoff(c->dtype),
-		smallest(c->dtype));
+	fprintf(out, "\t.u_acc = %a, .u_out = %a, .tiny = %a, .u_split = %a,\n};\n\n", accumulation(e, c),
+		ekka_dtype_unit_roundoff(c->dtype), smallest(c->dtype), split(e, c));
 	return 0;
 }
 

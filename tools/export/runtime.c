@@ -200,14 +200,22 @@ struct facts {
 	real alpha[2], beta[2];
 	int conj_a, conj_b, triangle, hermitian;
 	double u_acc, u_out, tiny;	/* unit roundoffs of the accumulation and of the output, its smallest number */
+	double u_split;			/* roundoff of partial sums that pass through the output's type (split K), or 0 */
 };
 
-/* One element of the reference and the sum of absolute values that its bound hangs on. before: C before the call. */
-static void reference(const struct facts *f, const struct tensor *a, const struct tensor *b, const struct tensor *c,
-		      const unsigned char *before, long long i, long long row, long long col, real ref[2], real *mag)
-{
-	real sum[2] = { 0, 0 }, abs_sum = 0, x[2], y[2];
+enum { CHUNK = 128 };	/* fewest products in a partial sum */
 
+/*
+ * One element of the reference, the sum of absolute values that its bound hangs on, and the size of partial sums. before: C
+ * before the call.
+ */
+static void reference(const struct facts *f, const struct tensor *a, const struct tensor *b, const struct tensor *c,
+		      const unsigned char *before, long long i, long long row, long long col, real ref[2], real *mag,
+		      real *parts)
+{
+	real sum[2] = { 0, 0 }, chunk[2] = { 0, 0 }, abs_sum = 0, x[2], y[2], alpha;
+
+	*parts = 0;
 	for (long long k = 0; a && k < a->cols; k++) {
 		element(a, a->data, i, row, k, &x[0], &x[1]);
 		element(b, b->data, i, k, col, &y[0], &y[1]);
@@ -218,10 +226,18 @@ static void reference(const struct facts *f, const struct tensor *a, const struc
 		sum[0] += x[0] * y[0] - x[1] * y[1];
 		sum[1] += x[0] * y[1] + x[1] * y[0];
 		abs_sum += (fabsl(x[0]) + fabsl(x[1])) * (fabsl(y[0]) + fabsl(y[1]));
+		if (k % CHUNK == CHUNK - 1 || k == a->cols - 1) {
+			*parts += fabsl(sum[0] - chunk[0]) + fabsl(sum[1] - chunk[1]);
+			chunk[0] = sum[0], chunk[1] = sum[1];
+		}
 	}
+	if (a && a->cols < 2 * CHUNK)
+		*parts = abs_sum;
 	ref[0] = a ? f->alpha[0] * sum[0] - f->alpha[1] * sum[1] : 0;
 	ref[1] = a ? f->alpha[0] * sum[1] + f->alpha[1] * sum[0] : 0;
-	*mag = a ? (fabsl(f->alpha[0]) + fabsl(f->alpha[1])) * abs_sum : 0;
+	alpha = fabsl(f->alpha[0]) + fabsl(f->alpha[1]);
+	*mag = a ? alpha * abs_sum : 0;
+	*parts *= alpha;
 	if (f->beta[0] != 0 || f->beta[1] != 0) {
 		element(c, before, i, row, col, &x[0], &x[1]);
 		if (f->hermitian && row == col)
@@ -248,7 +264,7 @@ static long long judge(const char *title, const struct facts *f, const struct te
 {
 	double worst = -1, error = 0;
 	long long bad = 0, at[3] = { 0, 0, 0 };
-	real got[2], ref[2], mag, worst_got = 0, worst_ref = 0;
+	real got[2], ref[2], mag, parts, worst_got = 0, worst_ref = 0;
 	double terms = (a ? (double)a->cols : 0) + 3;
 
 	for (long long i = 0; i < c->batch; i++)
@@ -256,13 +272,14 @@ static long long judge(const char *title, const struct facts *f, const struct te
 			for (long long col = 0; col < c->cols; col++) {
 				if ((f->triangle < 0 && col > row) || (f->triangle > 0 && col < row))
 					continue;
-				reference(f, a, b, c, before, i, row, col, ref, &mag);
+				reference(f, a, b, c, before, i, row, col, ref, &mag, &parts);
 				element(c, out, i, row, col, &got[0], &got[1]);
 				int beyond = 0;
 				for (int part = 0; part < 2; part++) {
 					/* Any order of summation: gamma_K |A||B| (Higham); then the rounding of the result. */
 					double bound = 2 * terms * f->u_acc * (double)mag +
-						       f->u_out * (double)fabsl(ref[part]) + f->tiny;
+						       f->u_out * (double)fabsl(ref[part]) +
+						       f->u_split * (double)parts + f->tiny;
 					double margin = margin_of(got[part], ref[part], bound);
 
 					beyond |= margin > 1;
