@@ -34,14 +34,30 @@ static bool is_wanted(unsigned fn_id)
 	return w == 1;
 }
 
+static void leave_out(void)
+{
+	atomic_fetch_add_explicit(&ekka_totals.left_out, 1, memory_order_relaxed);
+}
+
+/* Whether skip, count and every choose this call; counts it in any case. */
 static bool is_selected(void)
 {
 	uint64_t n = atomic_fetch_add_explicit(&n_calls, 1, memory_order_relaxed);
 
-	if (n < ekka_conf.skip)
-		return false;
-	n -= ekka_conf.skip;
-	return n % ekka_conf.every == 0 && (ekka_conf.count == 0 || n / ekka_conf.every < ekka_conf.count);
+	if (n >= ekka_conf.skip) {
+		n -= ekka_conf.skip;
+		if (n % ekka_conf.every == 0 && (ekka_conf.count == 0 || n / ekka_conf.every < ekka_conf.count))
+			return true;
+	}
+	leave_out();
+	return false;
+}
+
+/* Recording has ended, the engine has not. Calls inside calls cannot be told apart any more, and count too. */
+static void count_ended(unsigned fn_id)
+{
+	if (!ekka_self.inside && is_wanted(fn_id) && is_selected())
+		ekka_count_drop("ended", 1);
 }
 
 /*
@@ -84,10 +100,17 @@ bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
 {
 	int state = atomic_load_explicit(&ekka_state, memory_order_acquire);
 
-	if (state != EKKA_STATE_ON && (state == EKKA_STATE_OFF || !ekka_ready()))
+	if (state == EKKA_STATE_ENDED)
+		count_ended(fn_id);
+	if (state != EKKA_STATE_ON && (state >= EKKA_STATE_ENDED || !ekka_ready()))
 		return false;
-	if (ekka_self.inside || !is_wanted(fn_id))
+	if (ekka_self.inside)
 		return false;
+	if (!is_wanted(fn_id)) {
+		if (ekka_self.depth == 0)
+			leave_out();
+		return false;
+	}
 	ekka_self.inside = true;
 	call->saved_errno = errno;
 	uint32_t fp = ekka_fp_enter();

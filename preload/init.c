@@ -95,6 +95,7 @@ void ekka_child_start(void)
 	ekka_blobset_forget();
 	ekka_intern_forget();
 	ekka_count_reset();
+	atomic_store(&ekka_totals.left_out, 0);
 	ekka_cuda_fork_child();
 	ekka_self.tid = 0;
 	ekka_self.depth = 0;

@@ -11,7 +11,8 @@ enum ekka_state {
 	EKKA_STATE_STARTING,
 	EKKA_STATE_ON,
 	EKKA_STATE_WRONG,	/* the settings are wrong; said at the first call, so that helper programs stay silent */
-	EKKA_STATE_OFF,		/* by configuration, after a failure that ends recording, or at exit */
+	EKKA_STATE_ENDED,	/* after a failure: calls are only counted, for the trailer */
+	EKKA_STATE_OFF,		/* by configuration, when it could not start, or at exit */
 };
 extern _Atomic int ekka_state;
 

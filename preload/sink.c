@@ -61,12 +61,14 @@ bool ekka_sink_running(void)
 /* No more events can be written. */
 static void fail(const char *why)
 {
+	int on = EKKA_STATE_ON;
+
 	if (sink.failed)
 		return;
 	sink.failed = true;
 	/* Said here, not by ekka_stop: recording may be off already, as the program is at its end. */
 	ekka_say("%s; recording has ended, the program goes on", why);
-	atomic_store(&ekka_state, EKKA_STATE_OFF);
+	atomic_compare_exchange_strong(&ekka_state, &on, EKKA_STATE_ENDED);
 }
 
 static void note_blobs_closed(void)
@@ -266,6 +268,7 @@ static void write_trailer(void)
 		.events = atomic_load(&ekka_totals.events),
 		.seen_bytes = atomic_load(&ekka_totals.seen_bytes),
 		.stored_bytes = ekka_writer_blob_bytes(),
+		.left_out = atomic_exchange(&ekka_totals.left_out, 0),
 		.dropped = drops,
 		.n_dropped = ekka_count_drops(drops),
 		.why = sink.why ? sink.why : "exit",

@@ -35,6 +35,7 @@ struct ekka_report {
 	double coverage;		/* judged / ops; 0 when ops is 0 */
 	uint64_t bytes_judged, bytes_total;	/* output bytes */
 	uint64_t dropped;		/* events or tensors that capture dropped, all segments */
+	uint64_t left_out;		/* calls that the recording's settings did not want, all segments; not among ops */
 	bool unclosed;			/* a segment has no trailer: the drop count is a lower limit */
 	struct ekka_suspect *suspects;	/* FAIL first in dependency order, then audit findings; owned */
 	size_t n_suspects;

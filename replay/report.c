@@ -40,6 +40,7 @@ void ekka_report_add_segment(struct ekka_report_builder *b, const struct ekka_se
 		b->report.unclosed = true;
 		return;
 	}
+	b->report.left_out += s->close.left_out;
 	for (unsigned i = 0; i < s->close.n_dropped; i++)
 		b->report.dropped += s->close.dropped[i].n;
 }

@@ -103,6 +103,7 @@ static struct json_object *summary(const struct ekka_report *r)
 	ekka_json_add_uint(o, "incomplete", r->count[EKKA_INCOMPLETE]);
 	ekka_json_add_real(o, "coverage", r->coverage);
 	ekka_json_add_uint(o, "dropped", r->dropped);
+	ekka_json_add_uint(o, "left_out", r->left_out);
 	ekka_json_add_bool(o, "unclosed", r->unclosed);
 	ekka_json_add_uint(o, "bytes_judged", r->bytes_judged);
 	ekka_json_add_uint(o, "bytes_total", r->bytes_total);

@@ -199,6 +199,8 @@ static void print_summary(const struct ekka_report *r)
 	printf("pass %" PRIu64 ", fail %" PRIu64 ", undecided %" PRIu64 ", unsupported %" PRIu64 ", incomplete %" PRIu64
 	       "; dropped by the recording: %s%" PRIu64 "\n", r->count[EKKA_PASS], r->count[EKKA_FAIL], r->count[EKKA_UNDECIDED],
 	       r->count[EKKA_UNSUPPORTED], r->count[EKKA_INCOMPLETE], r->unclosed ? "at least " : "", r->dropped);
+	if (r->left_out)
+		printf("left out by the recording's settings, hence not among these calls: %" PRIu64 "\n", r->left_out);
 	if (r->unclosed)
 		printf("a process was killed, or still runs: its last calls may be missing\n");
 }

@@ -21,6 +21,8 @@ static void print_segments(const struct ekka_trace *t)
 		const struct ekka_segment *s = ekka_trace_segment(t, i);
 		printf("segment %d %d %s %" PRIu64 " %s\n", s->open.pid, s->open.ppid, s->closed ? s->close.why : "open",
 		       s->n_events, s->open.level);
+		if (s->closed && s->close.left_out)
+			printf("left %" PRIu64 "\n", s->close.left_out);
 		for (unsigned d = 0; s->closed && d < s->close.n_dropped; d++)
 			printf("drop %s %" PRIu64 "\n", s->close.dropped[d].name, s->close.dropped[d].n);
 	}

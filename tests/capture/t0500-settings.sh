@@ -16,15 +16,18 @@ count 0 '^data '
 EKKA_SKIP=2 EKKA_COUNT=3 EKKA_EVERY=2 compare linked plain 20
 orderly
 count 3 '^event .* complete '
+count 1 '^left 17$'
 EKKA_SKIP=1 EKKA_COUNT=1 compare linked nested
 count 0 '^event '
 
 EKKA_EXCLUDE='*dgemm' compare linked nested
 count 1 '^event 1 0 cblas_sgemm depth 0 parent 0 complete'
 count 1 '^event '
+count 1 '^left 1$'
 EKKA_INCLUDE='cublas*,cblas_d*' compare linked nested
 count 1 '^event 1 0 cblas_dgemm depth 0'
 count 1 '^event '
+count 0 '^left '
 
 EKKA_QUIET=1 compare linked plain 3
 silent

@@ -3,6 +3,7 @@
  * Writes a small trace for the tests of the commands, without a shim: make_trace DIR KIND [N].
  *
  *	clean	a float product, a padded double one, a complex one, a nested call
+ *	chosen	the same, and calls that the settings left out
  *	faulty	the same, and a float product whose last quarter of K is missing, event 3
  *	nan	a float product with a NaN in its output that the inputs do not explain
  *	hostile	names that would move a cursor, or leave a comment in C
@@ -248,7 +249,7 @@ int main(int argc, char **argv)
 		put_more();
 	}
 	ekka_encode_close(&b.buf, &(struct ekka_rec_close){ .t_ns = 2000000000, .events = n_events, .seen_bytes = 1, .stored_bytes = 1,
-							    .why = "exit" });
+							    .left_out = strcmp(kind, "chosen") == 0 ? 7 : 0, .why = "exit" });
 	trace_builder_put(&b);
 	trace_builder_finish(&b, argv[1], &open, 0, true);
 	return 0;

@@ -3,7 +3,7 @@
 # `ekka replay`: exit status, report, JSON with the promised keys.
 . "$top_srcdir/tests/cli/lib.sh"
 make_trace=$top_builddir/tests/cli/make_trace
-for kind in clean faulty nan partial budget; do
+for kind in clean chosen faulty nan partial budget; do
 	"$make_trace" $kind.ekka $kind || { echo "make_trace $kind failed"; exit 99; }
 done
 keys='{"ops", "judged", "pass", "fail", "undecided", "unsupported", "incomplete", "coverage", "dropped"} <= set(j["summary"])'
@@ -57,6 +57,15 @@ run replay --only '*dgemm' faulty.ekka --json
 expect_status 0
 json 'j["summary"]["ops"] == 1'
 
+
+# Calls that were left out on purpose are no reproach, but are said.
+run replay clean.ekka
+! grep -q '^left out' out || fail 'says that calls were left out'
+run replay --strict chosen.ekka
+expect_status 0
+expect_out "^left out by the recording's settings, hence not among these calls: 7$"
+run replay --json chosen.ekka
+json 'j["summary"]["left_out"] == 7 and j["summary"]["dropped"] == 0'
 
 # A trace without a call to judge shows nothing: that is no success.
 run replay --only nosuch clean.ekka
