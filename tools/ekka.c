@@ -7,7 +7,9 @@
 #include "tools/term.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What was printed must have arrived: a full disk or a closed pipe is not "nothing found". Only a pager may be left early. */
 static int finish(int status)
@@ -36,6 +38,15 @@ static int version(void)
 	return EKKA_EXIT_CLEAN;
 }
 
+/* With the shim exported in LD_PRELOAD a replay would record its own BLAS calls; the shim reads its settings at the start. */
+static void restart_untraced(char **argv)
+{
+	const char *preload = getenv("LD_PRELOAD"), *level = getenv("EKKA_LEVEL");
+
+	if (preload && strstr(preload, "libekkatrace") && (!level || strcmp(level, "off") != 0) && setenv("EKKA_LEVEL", "off", 1) == 0)
+		execv("/proc/self/exe", argv);
+}
+
 static int dispatch(int argc, char **argv)
 {
 	const struct ekka_command *c;
@@ -62,7 +73,11 @@ static int dispatch(int argc, char **argv)
 		return EKKA_EXIT_USAGE;
 	}
 	c = ekka_command_find(argv[i]);
-	return c ? c->run(c, argc - i, argv + i) : unknown(argv[i]);
+	if (!c)
+		return unknown(argv[i]);
+	if (!(c->flags & EKKA_CMD_SPAWNS))
+		restart_untraced(argv);
+	return c->run(c, argc - i, argv + i);
 }
 
 int main(int argc, char **argv)

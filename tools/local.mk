@@ -15,7 +15,7 @@ libtools_la_SOURCES = tools/command.h tools/options.h tools/options.c tools/mess
 	tools/caller.h tools/caller.c tools/slice.h tools/slice.c tools/tensor_view.h tools/tensor_view.c
 libtools_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS) $(DW_CFLAGS) \
 	-DEKKA_LIBDIR='"$(libdir)"' -DEKKA_PKGLIBDIR='"$(pkglibdir)"'
-libtools_la_LIBADD = $(JSON_LIBS) $(DW_LIBS)
+libtools_la_LIBADD = libcupti_load.la $(JSON_LIBS) $(DW_LIBS)
 
 bin_PROGRAMS += tools/ekka
 tools_ekka_SOURCES = tools/ekka.c tools/command.c tools/commands.c tools/dump_table.c \

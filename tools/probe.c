@@ -2,6 +2,8 @@
 #include "config.h"
 
 #include "tools/probe.h"
+
+#include "cupti/load.h"
 #include "tools/program.h"
 #include "tools/shim.h"
 #include "tools/text.h"
@@ -197,6 +199,18 @@ static void probe_cuda(struct list *l)
 		    "none where the dynamic linker looks; those that programs bring along are recorded all the same");
 }
 
+static void probe_cupti(struct list *l)
+{
+	struct ekka_cupti cupti;
+	const char *why = ekka_cupti_load("/usr/local/cuda/lib64", &cupti);
+
+	/* Library calls are recorded without it. */
+	if (why)
+		add(l, "CUPTI", EKKA_PROBE_OK, "%s; only kernel launches need it", why);
+	else
+		add(l, "CUPTI", EKKA_PROBE_OK, "%s, API version %u", cupti.soname, cupti.version);
+}
+
 static void probe_disk(struct list *l)
 {
 	struct statvfs fs;
@@ -232,6 +246,7 @@ size_t ekka_probe_all(struct ekka_probe *probes)
 	probe_ptrace(&l);
 	probe_blas(&l);
 	probe_cuda(&l);
+	probe_cupti(&l);
 	probe_disk(&l);
 	return l.n;
 }

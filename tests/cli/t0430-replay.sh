@@ -106,6 +106,14 @@ mkdir "it's odd" && cp -r faulty.ekka "it's odd/"
 run replay --json "it's odd/faulty.ekka"
 json 'j["suspects"][0]["reproduce"] == "ekka export 3 '"'it'\\\\''s odd/faulty.ekka'"'"'
 
+# With the shim exported, replay does not record itself.
+shim=$top_builddir/.libs/libekkatrace.so
+if [ -e "$shim" ]; then
+	LD_PRELOAD=$shim run replay --exact clean.ekka
+	expect_status 0
+	ls -d ekka-*.ekka >/dev/null 2>&1 && fail "replay has recorded itself"
+fi
+
 run replay nowhere.ekka
 expect_status 128
 expect_no_out
