@@ -183,7 +183,7 @@ static void process(const struct ekka_entry *e)
 	switch ((enum ekka_entry_kind)e->kind) {
 	case EKKA_ENTRY_FRAME:
 		if (make_room(e->used))
-			ekka_writer_frames(e->payload, e->used);
+			ekka_writer_frame(e->payload, e->used);
 		break;
 	case EKKA_ENTRY_BLOB:
 		store(&e->data.id, e->data.size, 0, e->payload, e->used);
@@ -265,7 +265,7 @@ static void write_trailer(void)
 	struct ekka_count drops[EKKA_COUNT_NAMES];
 	struct ekka_rec_close rec = {
 		.t_ns = ekka_now_ns(),
-		.events = atomic_load(&ekka_totals.events),
+		.events = ekka_writer_calls(),
 		.seen_bytes = atomic_load(&ekka_totals.seen_bytes),
 		.stored_bytes = ekka_writer_blob_bytes(),
 		.left_out = atomic_exchange(&ekka_totals.left_out, 0),

@@ -40,6 +40,8 @@ struct file {
 
 static struct {
 	struct file events, blobs;
+	uint64_t n_calls;		/* in the events file and its batch */
+	uint64_t n_chunks;		/* in the blobs batch */
 	uint64_t budget;
 	const char *blobs_closed;	/* why no more blobs are stored */
 	uint8_t *memory;		/* batches and scratch, one mapping */
@@ -127,6 +129,7 @@ const char *ekka_writer_open(void)
 	struct ekka_rec_open rec;
 
 	w.events.offset = w.blobs.offset = 0;
+	w.n_calls = w.n_chunks = 0;
 	w.blobs_closed = NULL;
 	if (!get_memory())
 		return "no memory for the writer";
@@ -147,39 +150,43 @@ const char *ekka_writer_open(void)
 static size_t frame_bytes(const uint8_t *p)
 {
 	size_t kind = 1 + (size_t)(p[1] & 31);		/* fixstr */
-	const uint8_t *bin = p + 1 + kind;
-	size_t len = (size_t)bin[1] << 8 | bin[2], head = 3;
+	const uint8_t *len = p + 1 + kind + 1;		/* body is 0xc6, its length, big-endian, and that */
 
-	if (*bin == 0xc6) {
-		len = len << 16 | (size_t)bin[3] << 8 | bin[4];
-		head = 5;
-	}
-	return 1 + kind + head + len + 9;		/* check is 0xcf and eight bytes */
+	return 1 + kind + 5 + ((size_t)len[0] << 24 | (size_t)len[1] << 16 | (size_t)len[2] << 8 | len[3]) +
+	       9;					/* check is 0xcf and eight bytes */
 }
 
-/* How many bytes of the first n of the batch are whole frames; counts them in *ret_records. */
-static size_t whole_frames(const struct ekka_buf *batch, size_t n, uint64_t *ret_records)
+static bool is_call(const uint8_t *frame)
 {
-	size_t at = 0, next;
+	return memcmp(frame + 1, "\xa4" "call", 5) == 0;
+}
 
-	*ret_records = 0;
-	while (at < n && (next = at + frame_bytes(batch->data + at)) <= n) {
-		at = next;
-		++*ret_records;
+struct frames { size_t bytes; uint64_t records, calls; };
+
+/* The whole frames among the first n bytes of the batch. */
+static struct frames whole_frames(const struct ekka_buf *batch, size_t n)
+{
+	struct frames f = { 0 };
+	size_t next;
+
+	while (f.bytes < n && (next = f.bytes + frame_bytes(batch->data + f.bytes)) <= n) {
+		f.calls += is_call(batch->data + f.bytes);
+		f.records++;
+		f.bytes = next;
 	}
-	return at;
+	return f;
 }
 
 /* The events that did get into the file stay there, less some room for the trailer; the others are counted. */
 static void cut_events(size_t done)
 {
-	uint64_t kept, all;
-	size_t keep = whole_frames(&w.events.batch, done > CLOSE_BYTES ? done - CLOSE_BYTES : 0, &kept);
+	struct frames kept = whole_frames(&w.events.batch, done > CLOSE_BYTES ? done - CLOSE_BYTES : 0);
+	struct frames all = whole_frames(&w.events.batch, w.events.batch.len);
 
-	whole_frames(&w.events.batch, w.events.batch.len, &all);
-	w.events.offset += keep;
+	w.events.offset += kept.bytes;
 	w.events.batch.len = 0;
-	ekka_count_drop("record", all - kept);
+	w.n_calls -= all.calls - kept.calls;
+	ekka_count_drop("record", all.records - kept.records);
 }
 
 /* Writes the batch; on failure the file is cut back to whole frames. */
@@ -221,8 +228,10 @@ const char *ekka_writer_flush(void)
 		/* Events are worth having without tensor bytes; the caller says why they are missing. */
 		w.blobs_closed = "disk";
 		w.blobs.batch.len = 0;
+		ekka_count_drop("disk", w.n_chunks);
 		ekka_blob_index_drop();
 	}
+	w.n_chunks = 0;
 	return flush_file(&w.events);
 }
 
@@ -236,12 +245,18 @@ const char *ekka_writer_trouble(void)
 	return w.why;
 }
 
-void ekka_writer_frames(const uint8_t *frames, size_t bytes)
+void ekka_writer_frame(const uint8_t *frame, size_t bytes)
 {
 	struct ekka_buf *b = &w.events.batch;
 
-	memcpy(b->data + b->len, frames, bytes);
+	memcpy(b->data + b->len, frame, bytes);
 	b->len += bytes;
+	w.n_calls += is_call(frame);
+}
+
+uint64_t ekka_writer_calls(void)
+{
+	return w.n_calls;
 }
 
 bool ekka_writer_has_room(size_t bytes)
@@ -298,6 +313,7 @@ static const char *put_chunk(const struct ekka_rec_chunk *rec, const void *data)
 	ekka_blob_index_add(rec, at, (uint32_t)head + rec->data_bytes);
 	memcpy(b->data + b->len, data, rec->data_bytes);
 	b->len += rec->data_bytes;
+	w.n_chunks++;
 	return NULL;
 }
 

@@ -15,9 +15,12 @@ const char *ekka_writer_open(void);
 /* Is there room in the budget for so many bytes of events. */
 bool ekka_writer_has_room(size_t bytes);
 
-/* Appends encoded frames to the events file's batch, which has frames_room bytes left; flush empties it. */
-void ekka_writer_frames(const uint8_t *frames, size_t bytes);
+/* Appends one encoded frame to the events file's batch, which has frames_room bytes left; flush empties it. */
+void ekka_writer_frame(const uint8_t *frame, size_t bytes);
 size_t ekka_writer_frames_room(void);
+
+/* Call records in the events file and its batch. */
+uint64_t ekka_writer_calls(void);
 
 /* Makes a `data` record; takes at most 256 bytes of the batch. */
 void ekka_writer_data(const struct ekka_rec_data *);

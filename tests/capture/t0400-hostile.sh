@@ -3,6 +3,12 @@
 # shellcheck source=tests/capture/lib.sh
 . "$top_srcdir/tests/capture/lib.sh"
 
+# sound [TRACE]: whatever is missing is accounted for
+sound()
+{
+	"$bin/tools/ekka" fsck "${1:-t.ekka}" >fsck 2>&1 || fail "fsck: $(grep damage fsck | head -3)"
+}
+
 for mode in linked local dlsym; do
 	# The shim's files survive a program that closes everything, and the program's file stays its own.
 	rm -f own
@@ -64,6 +70,7 @@ count 1 '^segment [0-9]+ [0-9]+ exit '
 # After the end of the recording calls are still counted: a small queue keeps the program from being done by then.
 EKKA_BUDGET=400K EKKA_MEMORY=1M compare linked many
 ended=$(sed -n 's/^drop ended //p' dump)
+sound
 [ "${ended:-0}" -gt 1000 ] && [ "$ended" -lt 2000 ] || fail "${ended:-0} of 2000 calls are said to have come after the end"
 
 # No room: by the limit on file sizes, which gives the same errors as a full disk. Blobs meet it before events do, also when the
@@ -79,6 +86,7 @@ says 'cannot write .*File too large'
 count 1 '^segment [0-9]+ [0-9]+ exit '
 grep -qE '^drop record [0-9]+$' dump || fail "the trailer does not count what is missing"
 grep -q 'missing:disk$' dump || fail "no event says that bytes are missing"
+sound
 
 # A real full file system, where that can be had.
 if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=512k none small 2>/dev/null; then
@@ -89,6 +97,7 @@ if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=512k none small 2
 	count 0 '^(problem|error) '
 	says 'cannot write .*No space left'
 	count 1 '^segment [0-9]+ [0-9]+ exit '
+	sound small/t.ekka
 	umount small
 fi
 
