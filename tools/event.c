@@ -94,7 +94,7 @@ unsigned ekka_event_missing(const struct ekka_event *e, struct ekka_missing ret[
 	const char *level = e->segment->open.level;
 	unsigned n = 0;
 
-	if (level && strcmp(level, "calls") == 0)
+	if (e->call.depth > 0 || (level && strcmp(level, "calls") == 0))
 		return 0;
 	for (unsigned i = 0; i < e->call.n_tensors && i < EKKA_MAX_TENSORS; i++) {
 		const struct ekka_tensor *t = &e->call.tensors[i];

@@ -27,7 +27,7 @@ struct ekka_missing {
 };
 enum { EKKA_MAX_MISSING = 2 * EKKA_MAX_TENSORS };
 
-/* How many; they are filled into `ret`. None on a trace of level "calls", which wants no bytes. */
+/* How many; they are filled into `ret`. None on a trace of level "calls" and in nested calls, of which no bytes are wanted. */
 unsigned ekka_event_missing(const struct ekka_event *, struct ekka_missing ret[EKKA_MAX_MISSING]);
 
 /* The bytes of tensor i at `phase` (of the tensor that it views, where it is a view): NULL when they are not there. */
