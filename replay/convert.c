@@ -5,40 +5,7 @@
 #include <string.h>
 
 #include "replay/clones.h"
-
-static float float_of_bits(uint32_t u)
-{
-	float f;
-
-	memcpy(&f, &u, sizeof f);
-	return f;
-}
-
-static uint32_t bits_of_float(float f)
-{
-	uint32_t u;
-
-	memcpy(&u, &f, sizeof u);
-	return u;
-}
-
-/*
- * binary16's exponent and fraction, moved into binary32's places, mean a value 2^-112 times too small;
- * the multiplication also normalises binary16's subnormals. What then reaches 2^16 was Inf or NaN.
- */
-static inline double f16_value(uint16_t h)
-{
-	float f = float_of_bits((uint32_t)(h & 0x7fff) << 13) * 0x1p112f;
-	uint32_t u = bits_of_float(f);
-
-	u |= f >= 65536.0f ? 0x7f800000u : 0;
-	return float_of_bits(u | (uint32_t)(h & 0x8000) << 16);
-}
-
-static inline double bf16_value(uint16_t h)
-{
-	return float_of_bits((uint32_t)h << 16);
-}
+#include "replay/half.h"
 
 static double e4m3_value(uint8_t b)
 {
@@ -50,7 +17,7 @@ static double e4m3_value(uint8_t b)
 
 static inline double e5m2_value(uint8_t b)
 {
-	return f16_value((uint16_t)(b << 8));
+	return ekka_f16_value((uint16_t)(b << 8));
 }
 
 /* Contiguous loops: these carry nearly all of the traffic and must vectorise. */
@@ -64,8 +31,8 @@ static inline double e5m2_value(uint8_t b)
 		}                                                                       \
 	}
 CONTIGUOUS(line_f32, float, (double)v)
-CONTIGUOUS(line_f16, uint16_t, f16_value(v))
-CONTIGUOUS(line_bf16, uint16_t, bf16_value(v))
+CONTIGUOUS(line_f16, uint16_t, ekka_f16_value(v))
+CONTIGUOUS(line_bf16, uint16_t, ekka_bf16_value(v))
 CONTIGUOUS(line_i8, int8_t, (double)v)
 CONTIGUOUS(line_i32, int32_t, (double)v)
 
@@ -80,8 +47,8 @@ static double real_at(enum ekka_dtype dtype, const unsigned char *p)
 	switch (dtype) {
 	case EKKA_F64: return AS(double);
 	case EKKA_F32: return AS(float);
-	case EKKA_F16: return f16_value(AS(uint16_t));
-	case EKKA_BF16: return bf16_value(AS(uint16_t));
+	case EKKA_F16: return ekka_f16_value(AS(uint16_t));
+	case EKKA_BF16: return ekka_bf16_value(AS(uint16_t));
 	case EKKA_E4M3: return e4m3_value(*p);
 	case EKKA_E5M2: return e5m2_value(*p);
 	case EKKA_I8: return AS(int8_t);

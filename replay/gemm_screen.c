@@ -2,6 +2,12 @@
 /*
  * Columns are taken in groups of blocks. For a group, B's signed sums (k x blocks) are formed once; then rows are taken
  * 256 at a time: A times those sums against the signed sums of C. Memory is that of one group, whatever the sizes.
+ *
+ * Two stages, since the threshold's product term costs as much as all the rest. The quick one leaves the term out, which makes the
+ * threshold smaller, and does 16-bit operands in float: what passes there passes. Only when some row does not, the careful stage does it again with the whole
+ * threshold and in double. Float's own error is about 2^-25 sqrt(k / 2) relative to the root of the product term, of which the whole threshold
+ * holds at least 2^-23 sqrt(k) * factor, forty times that: root(x^2 + 40^2 y^2) >= x + y unless y < x / 800, so that passing the
+ * quick stage never allows 0.2 % more than the careful one would.
  */
 #include "replay/gemm_screen.h"
 
@@ -11,6 +17,7 @@
 
 #include "compare/screen.h"
 #include "replay/clones.h"
+#include "replay/half_product.h"
 #include "replay/signed_sum.h"
 
 enum {
@@ -26,14 +33,15 @@ struct screen {
 	struct ekka_gemm_work *w;
 	struct ekka_tally *tally;
 	struct ekka_error *err;
-	bool cx;
-	int64_t width, group;		/* columns of a block, blocks of a group */
+	bool cx, half;			/* half: all of A, B and C are 16-bit and in memory, the quick stage uses float */
+	int64_t width, group, blocks;	/* columns of a block, blocks of the largest group and of this one */
 	double factor;
 	double *memory;
 	double *sign;			/* of the group's columns */
 	struct ekka_panel b_sum;	/* k x group, row-major: signed sums of B */
 	double *b_sq;			/* k x group: sums of squares */
 	double *scratch;		/* squares for complex and of A */
+	float *b_sum_f, *want_f;	/* half: the same as b_sum.re and want[0] */
 	struct ekka_panel load;		/* ROWS x PIECE, also DEPTH x PIECE and ROWS x DEPTH */
 	double *want[2], *have[2], *c0[2], *product2, *out2, *ulp2, *c02;	/* ROWS x group */
 	bool suspicious[ROWS];
@@ -58,9 +66,11 @@ static int64_t min64(int64_t a, int64_t b)
 
 static int init(struct screen *s)
 {
+	const enum ekka_dtype a = s->g->a.dtype, b = s->g->b.dtype, c = s->g->c.dtype;
 	int64_t k = s->g->k, blocks = (s->g->n + s->width - 1) / s->width;
 	size_t cell = (size_t)ROWS, bsum, load = (size_t)ROWS * PIECE;
 
+	s->half = ekka_half_product_can(&s->g->a) && a == b && (c == EKKA_F16 || c == EKKA_BF16);
 	s->group = min64(min64(blocks, MAX_GROUP), GROUP_ELEMENTS / k > 4 ? GROUP_ELEMENTS / k : 4);
 	cell *= (size_t)s->group;
 	bsum = (size_t)(k * s->group);
@@ -71,11 +81,11 @@ static int init(struct screen *s)
 		{ &s->c0[0], cell }, { &s->c0[1], s->cx ? cell : 0 }, { &s->product2, cell }, { &s->out2, cell }, { &s->ulp2, cell },
 		{ &s->c02, cell },
 	};
-	size_t total = 0;
+	size_t total = 0, floats = s->half ? bsum + cell : 0;
 
 	for (size_t i = 0; i < sizeof part / sizeof part[0]; i++)
 		total += part[i].n;
-	s->memory = malloc(total * sizeof *s->memory);
+	s->memory = malloc(total * sizeof *s->memory + floats * sizeof *s->want_f);
 	if (!s->memory)
 		return ekka_error_set(s->err, EKKA_ERR_NOMEM, "no memory for the screen");
 	total = 0;
@@ -83,19 +93,23 @@ static int init(struct screen *s)
 		*part[i].at = part[i].n ? s->memory + total : NULL;
 		total += part[i].n;
 	}
+	if (s->half) {
+		s->b_sum_f = (float *)(void *)(s->memory + total);
+		s->want_f = s->b_sum_f + bsum;
+	}
 	return 0;
 }
 
-/* Adds the signed sums of the loaded piece, whose first column is `col` of the group, to rows of a result with `group` columns. */
+/* Adds the signed sums of the loaded piece, whose first column is `col` of the group, to rows of a result with `blocks` columns. */
 static void add_piece(const struct screen *s, int64_t col, double *sum_re, double *sum_im, double *sq, double *ulp2)
 {
 	for (int64_t j = 0; j < s->load.cols; j += s->width) {
 		int64_t at = (col + j) / s->width, n = min64(s->width, s->load.cols - j);
 
-		ekka_signed_sum(&s->load, s->load.re, j, n, s->sign + col + j, sum_re + at, sq + at, ulp2 ? ulp2 + at : NULL, s->group);
+		ekka_signed_sum(&s->load, s->load.re, j, n, s->sign + col + j, sum_re + at, sq + at, ulp2 ? ulp2 + at : NULL, s->blocks);
 		if (s->load.im)
 			ekka_signed_sum(&s->load, s->load.im, j, n, s->sign + col + j, sum_im + at, sq + at,
-					ulp2 ? ulp2 + at : NULL, s->group);
+					ulp2 ? ulp2 + at : NULL, s->blocks);
 	}
 }
 
@@ -105,26 +119,47 @@ static void zero(double *v, size_t n)
 		memset(v, 0, n * sizeof *v);
 }
 
-static int sum_b(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+/* The signed sums of rows [r0, r0+nr) of m in one pass over its memory; false when only panels can do it. */
+static bool sum_directly(const struct screen *s, const struct ekka_matrix *m, int64_t b, int64_t r0, int64_t nr, int64_t j0, int64_t nj,
+			 double *sum, double *sq, double *ulp2)
 {
-	size_t n = (size_t)(s->g->k * s->group);
+	struct ekka_sum_blocks blocks = { .cols = nj, .width = s->width, .sign = s->sign, .sum = sum, .sq = sq, .ulp2 = ulp2,
+					  .stride = s->blocks };
+
+	return ekka_signed_sums(m, b, r0, nr, j0, &blocks);
+}
+
+static int sum_b_by_panels(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+{
+	size_t n = (size_t)(s->g->k * s->blocks);
 
 	zero(s->b_sum.re, n);
 	zero(s->b_sum.im, n);
 	zero(s->b_sq, n);
-	s->b_sum.rows = s->g->k;
-	s->b_sum.cols = s->b_sum.rs = s->group;
-	s->b_sum.cs = 1;
 	for (int64_t k = 0; k < s->g->k; k += ROWS)
 		for (int64_t j = 0; j < nj; j += PIECE) {
-			int64_t at = k * s->group;
-			int r = ekka_matrix_load(&s->g->b, s->g->b.batch == 1 ? 0 : b, k, min64(ROWS, s->g->k - k), j0 + j,
-						 min64(PIECE, nj - j), &s->load, s->err);
+			int64_t at = k * s->blocks;
+			int r = ekka_matrix_load(&s->g->b, b, k, min64(ROWS, s->g->k - k), j0 + j, min64(PIECE, nj - j), &s->load, s->err);
 
 			if (r < 0)
 				return r;
 			add_piece(s, j, s->b_sum.re + at, s->cx ? s->b_sum.im + at : NULL, s->b_sq + at, NULL);
 		}
+	return 0;
+}
+
+static int sum_b(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+{
+	int64_t n = s->g->k * s->blocks;
+
+	s->b_sum.rows = s->g->k;
+	s->b_sum.cols = s->b_sum.rs = s->blocks;
+	s->b_sum.cs = 1;
+	b = s->g->b.batch == 1 ? 0 : b;
+	if (!sum_directly(s, &s->g->b, b, 0, s->g->k, j0, nj, s->b_sum.re, s->b_sq, NULL))
+		return sum_b_by_panels(s, b, j0, nj);
+	for (int64_t e = 0; s->half && e < n; e++)
+		s->b_sum_f[e] = (float)s->b_sum.re[e];
 	return 0;
 }
 
@@ -139,8 +174,18 @@ EKKA_CLONES static void square(int64_t n, const double *restrict re, const doubl
 			out[e] = re[e] * re[e];
 }
 
-/* want = op(A) times B's signed sums, product2 = squares of A times sums of squares of B, for rows [i0, i0+ni). */
-static int want_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni)
+static void want_rows_in_float(struct screen *s, int64_t b, int64_t i0, int64_t ni)
+{
+	memset(s->want_f, 0, (size_t)(ni * s->blocks) * sizeof *s->want_f);
+	for (int64_t k = 0; k < s->g->k; k += DEPTH)
+		ekka_half_product(&s->g->a, s->g->a.batch == 1 ? 0 : b, i0, ni, k, min64(DEPTH, s->g->k - k), s->b_sum_f + k * s->blocks,
+				  s->blocks, s->blocks, (float *)(void *)s->scratch, s->want_f);
+	for (int64_t e = 0; e < ni * s->blocks; e++)
+		s->want[0][e] = (double)s->want_f[e];
+}
+
+/* want = op(A) times B's signed sums and, if asked for, product2 = squares of A times sums of squares of B, for rows [i0, i0+ni). */
+static int want_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, bool with_product2)
 {
 	struct ekka_panel sums = s->b_sum, squares, sq_sums = s->b_sum;
 
@@ -150,12 +195,14 @@ static int want_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni)
 
 		if (r < 0)
 			return r;
-		sums.re = s->b_sum.re + k * s->group;
-		sums.im = s->cx ? s->b_sum.im + k * s->group : NULL;
+		sums.re = s->b_sum.re + k * s->blocks;
+		sums.im = s->cx ? s->b_sum.im + k * s->blocks : NULL;
 		sums.rows = sq_sums.rows = nk;
-		sq_sums.re = s->b_sq + k * s->group;
+		sq_sums.re = s->b_sq + k * s->blocks;
 		sq_sums.im = NULL;
 		ekka_panel_multiply(&s->load, s->g->a.conj, &sums, s->g->b.conj, s->want[0], s->want[1]);
+		if (!with_product2)
+			continue;
 		squares = s->load;
 		squares.re = s->scratch;
 		squares.im = NULL;
@@ -165,23 +212,28 @@ static int want_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni)
 	return 0;
 }
 
-static int have_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
+static int sum_rows(struct screen *s, struct ekka_matrix *m, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj, double *sum_re,
+		    double *sum_im, double *sq, double *ulp2)
 {
+	if (sum_directly(s, m, b, i0, ni, j0, nj, sum_re, sq, ulp2))
+		return 0;
 	for (int64_t j = 0; j < nj; j += PIECE) {
-		int64_t n = min64(PIECE, nj - j);
-		int r = ekka_matrix_load(&s->g->c, b, i0, ni, j0 + j, n, &s->load, s->err);
+		int r = ekka_matrix_load(m, b, i0, ni, j0 + j, min64(PIECE, nj - j), &s->load, s->err);
 
 		if (r < 0)
 			return r;
-		add_piece(s, j, s->have[0], s->have[1], s->out2, s->ulp2);
-		if (!s->g->has_c0)
-			continue;
-		r = ekka_matrix_load(&s->g->c0, b, i0, ni, j0 + j, n, &s->load, s->err);
-		if (r < 0)
-			return r;
-		add_piece(s, j, s->c0[0], s->c0[1], s->c02, NULL);
+		add_piece(s, j, sum_re, sum_im, sq, ulp2);
 	}
 	return 0;
+}
+
+static int have_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
+{
+	int r = sum_rows(s, &s->g->c, b, i0, ni, j0, nj, s->have[0], s->have[1], s->out2, s->ulp2);
+
+	if (r == 0 && s->g->has_c0)
+		r = sum_rows(s, &s->g->c0, b, i0, ni, j0, nj, s->c0[0], s->c0[1], s->c02, NULL);
+	return r;
 }
 
 /* Is row i of the block [j0, j0+nj) right as far as the sums at `at` can tell. */
@@ -232,6 +284,19 @@ static int recompute(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_
 	return r;
 }
 
+/* Does anything that the screen can judge look wrong. */
+static bool any_wrong(const struct screen *s, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
+{
+	for (int64_t i = 0; i < ni; i++)
+		for (int64_t j = 0; j < nj; j += s->width) {
+			int64_t n = min64(s->width, nj - j);
+
+			if (how_defined(s->g, i0 + i, j0 + j, n) == WHOLLY && !looks_right(s, (size_t)(i * s->blocks + j / s->width), n))
+				return true;
+		}
+	return false;
+}
+
 static int check_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
 {
 	int r = 0;
@@ -243,7 +308,7 @@ static int check_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64
 			enum defined d = how_defined(s->g, i0 + i, j0 + j, n);
 
 			s->suspicious[i] = d == PARTLY ||
-					   (d == WHOLLY && !looks_right(s, (size_t)(i * s->group + j / s->width), n));
+					   (d == WHOLLY && !looks_right(s, (size_t)(i * s->blocks + j / s->width), n));
 			s->n_suspicious += s->suspicious[i] && d == WHOLLY;
 		}
 		r = recompute(s, b, i0, ni, j0 + j, n);
@@ -251,24 +316,43 @@ static int check_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64
 	return r;
 }
 
-static int screen_group(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+static void clear_cells(struct screen *s)
 {
 	double *const cells[] = { s->want[0], s->want[1], s->have[0], s->have[1], s->c0[0], s->c0[1], s->product2, s->out2, s->ulp2, s->c02 };
+
+	for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++)
+		zero(cells[c], (size_t)(ROWS * s->blocks));
+}
+
+static int screen_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
+{
+	int r = 0;
+
+	clear_cells(s);
+	if (s->half)
+		want_rows_in_float(s, b, i0, ni);
+	else
+		r = want_rows(s, b, i0, ni, false);
+	if (r == 0)
+		r = have_rows(s, b, i0, ni, j0, nj);
+	if (r == 0 && any_wrong(s, i0, ni, j0, nj)) {
+		clear_cells(s);
+		r = want_rows(s, b, i0, ni, true);
+		if (r == 0)
+			r = have_rows(s, b, i0, ni, j0, nj);
+	}
+	return r < 0 ? r : check_rows(s, b, i0, ni, j0, nj);
+}
+
+static int screen_group(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+{
 	int r;
 
+	s->blocks = (nj + s->width - 1) / s->width;
 	ekka_signs((uint64_t)(b * s->g->n + j0) + 1, nj, s->sign);
 	r = sum_b(s, b, j0, nj);
-	for (int64_t i = 0; i < s->g->m && r == 0; i += ROWS) {
-		int64_t ni = min64(ROWS, s->g->m - i);
-
-		for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++)
-			zero(cells[c], (size_t)(ROWS * s->group));
-		r = want_rows(s, b, i, ni);
-		if (r == 0)
-			r = have_rows(s, b, i, ni, j0, nj);
-		if (r == 0)
-			r = check_rows(s, b, i, ni, j0, nj);
-	}
+	for (int64_t i = 0; i < s->g->m && r == 0; i += ROWS)
+		r = screen_rows(s, b, i, min64(ROWS, s->g->m - i), j0, nj);
 	return r;
 }
 

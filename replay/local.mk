@@ -9,6 +9,8 @@ libreplay_la_SOURCES = \
 	replay/gemm_exact.h replay/gemm_exact.c \
 	replay/gemm_explain.c \
 	replay/gemm_screen.h replay/gemm_screen.c \
+	replay/half.h \
+	replay/half_product.h replay/half_product.c \
 	replay/matrix.h replay/matrix.c \
 	replay/op.h replay/op.c \
 	replay/op_gemm.c \
@@ -16,4 +18,4 @@ libreplay_la_SOURCES = \
 	replay/replay.h \
 	replay/report.h replay/report.c \
 	replay/run.c \
-	replay/signed_sum.h replay/signed_sum.c
+	replay/signed_sum.h replay/signed_sum.c replay/signed_sum_typed.h

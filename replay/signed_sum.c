@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "replay/clones.h"
+#include "replay/half.h"
 
 enum { LANES = 16 };
 
@@ -98,6 +99,78 @@ void ekka_signed_sum(const struct ekka_panel *p, const double *v, int64_t first_
 		if (ulp2)
 			ulp2[i * stride] += r[2];
 	}
+}
+
+enum { AHEAD = 4096, STRIP = 1024, MOST_WIDE = EKKA_SUM_WIDEST };
+
+static inline float power_below_f(float x)
+{
+	return ekka_float_of_bits(ekka_bits_of_float(x) & 0x7f800000u);
+}
+
+static inline void put(const struct ekka_sum_blocks *b, int64_t at, double sum, double sq, double ulp2)
+{
+	b->sum[at] = sum;
+	b->sq[at] = sq;
+	if (b->ulp2)
+		b->ulp2[at] = ulp2;
+}
+
+#define NAME(x) x##_f64
+#define STORED double
+#define FLOAT double
+#define VALUE(x) (x)
+#define POWER(x) power_below(x)
+#include "replay/signed_sum_typed.h"
+
+#define NAME(x) x##_f32
+#define STORED float
+#define FLOAT double
+#define VALUE(x) ((double)(x))
+#define POWER(x) power_below(x)
+#include "replay/signed_sum_typed.h"
+
+#define NAME(x) x##_f16
+#define STORED uint16_t
+#define FLOAT float
+#define VALUE(x) ekka_f16_value(x)
+#define POWER(x) power_below_f(x)
+#include "replay/signed_sum_typed.h"
+
+#define NAME(x) x##_bf16
+#define STORED uint16_t
+#define FLOAT float
+#define VALUE(x) ekka_bf16_value(x)
+#define POWER(x) power_below_f(x)
+#include "replay/signed_sum_typed.h"
+
+bool ekka_signed_sums(const struct ekka_matrix *m, int64_t b, int64_t r0, int64_t nr, int64_t c0, const struct ekka_sum_blocks *blocks)
+{
+	size_t size = ekka_dtype_bytes(m->dtype);
+	int64_t first = m->offset + b * m->bs + r0 * m->rs + c0 * m->cs, ld = m->cs == 1 ? m->rs : m->cs;
+	const unsigned char *v = m->bytes;
+
+	if (!v || (m->cs != 1 && m->rs != 1))
+		return false;
+	v += (uint64_t)b * m->item_bytes + (uint64_t)first * size;
+	if ((uintptr_t)v % size)
+		return false;
+#define SUMS(type, name)                                                          \
+	do {                                                                      \
+		if (m->cs == 1)                                                   \
+			by_rows_##name((const type *)(const void *)v, ld, nr, blocks);  \
+		else                                                              \
+			by_columns_##name((const type *)(const void *)v, ld, nr, blocks); \
+		return true;                                                      \
+	} while (0)
+	switch (m->dtype) {
+	case EKKA_F64: SUMS(double, f64);
+	case EKKA_F32: SUMS(float, f32);
+	case EKKA_F16: SUMS(uint16_t, f16);
+	case EKKA_BF16: SUMS(uint16_t, bf16);
+	default: return false;
+	}
+#undef SUMS
 }
 
 void ekka_signs(uint64_t seed, int64_t n, double *ret)

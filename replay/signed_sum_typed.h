@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * No header but a template, for signed_sum.c alone: the sums over elements of type STORED, straight from memory, in FLOAT. VALUE(x) is
+ * an element's value, POWER(x) the power of two at or below a FLOAT's magnitude, NAME(x) names the functions.
+ */
+
+enum { NAME(LANES) = 128 / sizeof(FLOAT) };	/* two registers of the widest kind */
+
+/* One line along the columns of one block; lanes keep the loop free of dependences. */
+EKKA_CLONES static void NAME(line)(int64_t n, const STORED *restrict v, const FLOAT *restrict sign, double *restrict ret)
+{
+	enum { L = NAME(LANES) };
+	FLOAT s[L] = { 0 }, q[L] = { 0 }, p[L] = { 0 };
+	int64_t j = 0;
+
+	for (; j + L <= n; j += L) {
+		for (size_t c = 0; c < L * sizeof *v; c += 64)
+			__builtin_prefetch((const char *)(v + j) + AHEAD + c);
+		for (int l = 0; l < L; l++) {
+			FLOAT x = VALUE(v[j + l]), e = POWER(x);
+
+			s[l] += sign[j + l] * x;
+			q[l] += x * x;
+			p[l] += e * e;
+		}
+	}
+	for (int l = 0; j + l < n; l++) {
+		FLOAT x = VALUE(v[j + l]), e = POWER(x);
+
+		s[l] += sign[j + l] * x;
+		q[l] += x * x;
+		p[l] += e * e;
+	}
+	for (int h = L / 2; h > 0; h /= 2)
+		for (int l = 0; l < h; l++) {
+			s[l] += s[l + h];
+			q[l] += q[l + h];
+			p[l] += p[l + h];
+		}
+	ret[0] = (double)s[0];
+	ret[1] = (double)q[0];
+	ret[2] = (double)p[0];
+}
+
+/* Four lines along the rows, added to contiguous sums of all rows. */
+EKKA_CLONES static void NAME(four)(int64_t n, const STORED *restrict v, int64_t ld, const FLOAT *restrict sign, FLOAT *restrict sum,
+				   FLOAT *restrict sq, FLOAT *restrict ulp2)
+{
+	const STORED *restrict v1 = v + ld, *restrict v2 = v + 2 * ld, *restrict v3 = v + 3 * ld;
+	FLOAT s0 = sign[0], s1 = sign[1], s2 = sign[2], s3 = sign[3];
+
+	for (int64_t i = 0; i < n; i++) {
+		FLOAT x0 = VALUE(v[i]), x1 = VALUE(v1[i]), x2 = VALUE(v2[i]), x3 = VALUE(v3[i]);
+		FLOAT e0 = POWER(x0), e1 = POWER(x1), e2 = POWER(x2), e3 = POWER(x3);
+
+		sum[i] += (s0 * x0 + s1 * x1) + (s2 * x2 + s3 * x3);
+		sq[i] += (x0 * x0 + x1 * x1) + (x2 * x2 + x3 * x3);
+		ulp2[i] += (e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3);
+	}
+}
+
+EKKA_CLONES static void NAME(one)(int64_t n, const STORED *restrict v, FLOAT sign, FLOAT *restrict sum, FLOAT *restrict sq,
+				  FLOAT *restrict ulp2)
+{
+	for (int64_t i = 0; i < n; i++) {
+		FLOAT x = VALUE(v[i]), e = POWER(x);
+
+		sum[i] += sign * x;
+		sq[i] += x * x;
+		ulp2[i] += e * e;
+	}
+}
+
+static void NAME(by_columns)(const STORED *v, int64_t ld, int64_t rows, const struct ekka_sum_blocks *b)
+{
+	FLOAT s[STRIP], q[STRIP], u[STRIP], sign[MOST_WIDE];
+
+	for (int64_t j0 = 0, at = 0; j0 < b->cols; j0 += b->width, at++) {
+		int64_t n = b->cols - j0 < b->width ? b->cols - j0 : b->width;
+
+		for (int64_t j = 0; j < n; j++)
+			sign[j] = (FLOAT)b->sign[j0 + j];
+		for (int64_t i0 = 0; i0 < rows; i0 += STRIP) {
+			int64_t ni = rows - i0 < STRIP ? rows - i0 : STRIP, j = 0;
+			const STORED *from = v + i0 + j0 * ld;
+
+			memset(s, 0, sizeof s);
+			memset(q, 0, sizeof q);
+			memset(u, 0, sizeof u);
+			for (; j + 4 <= n; j += 4)
+				NAME(four)(ni, from + j * ld, ld, sign + j, s, q, u);
+			for (; j < n; j++)
+				NAME(one)(ni, from + j * ld, sign[j], s, q, u);
+			for (int64_t i = 0; i < ni; i++)
+				put(b, (i0 + i) * b->stride + at, (double)s[i], (double)q[i], (double)u[i]);
+		}
+	}
+}
+
+static void NAME(by_rows)(const STORED *v, int64_t ld, int64_t rows, const struct ekka_sum_blocks *b)
+{
+	FLOAT sign[MOST_WIDE * 8];
+	int64_t some = MOST_WIDE * 8 / b->width * b->width;
+
+	for (int64_t j0 = 0; j0 < b->cols; j0 += some) {
+		int64_t end = b->cols - j0 < some ? b->cols - j0 : some;
+
+		for (int64_t j = 0; j < end; j++)
+			sign[j] = (FLOAT)b->sign[j0 + j];
+		for (int64_t i = 0; i < rows; i++)
+			for (int64_t j = 0; j < end; j += b->width) {
+				double r[3];
+
+				NAME(line)(end - j < b->width ? end - j : b->width, v + i * ld + j0 + j, sign + j, r);
+				put(b, i * b->stride + (j0 + j) / b->width, r[0], r[1], r[2]);
+			}
+	}
+}
+
+#undef NAME
+#undef STORED
+#undef FLOAT
+#undef VALUE
+#undef POWER
