@@ -18,6 +18,25 @@ cp "$stage/bin/ekka" "$name/bin/"
 cp "$stage/lib/libekkatrace.so" "$name/lib/"
 [ -d "$stage/share" ] && cp -r "$stage/share" "$name/"
 
+# The licence of the package that a file comes from; whoever passes the tarball on passes it on, too.
+copy_licence() {
+	local file package
+	file=$(readlink -f "$1")
+	# With /lib a link to /usr/lib either name may be the registered one.
+	package=$({ dpkg -S "$file" || dpkg -S "${file#/usr}"; } 2>/dev/null | sed 's/:.*//; q' || true)
+	if [ -n "$package" ] && [ -e "/usr/share/doc/$package/copyright" ]; then
+		mkdir -p "$name/share/licenses"
+		cp -L "/usr/share/doc/$package/copyright" "$name/share/licenses/$package"
+	else
+		echo "bundle: no licence found for $1: add it to $name/share/licenses by hand" >&2
+	fi
+}
+cp "$(dirname "$0")/../LICENSE" "$name/"
+# Linked into the shim.
+for header in msgpack.h zstd.h xxhash.h; do
+	copy_licence "$(echo "#include <$header>" | "${CC:-cc}" -E -xc - | sed -n "s|^# [0-9]* \"\(.*/$header\)\".*|\1|p" | sed q)"
+done
+
 # glibc is the one thing the target machine must bring itself.
 is_glibc() {
 	case $1 in
@@ -29,7 +48,7 @@ is_glibc() {
 copy_needed() {
 	local soname path
 	ldd "$1" | awk '$2 == "=>" && $3 ~ /^\// { print $1, $3 }' | while read -r soname path; do
-		is_glibc "$soname" || [ -e "$name/lib/$soname" ] || cp -L "$path" "$name/lib/$soname"
+		is_glibc "$soname" || [ -e "$name/lib/$soname" ] || { cp -L "$path" "$name/lib/$soname"; copy_licence "$path"; }
 	done
 }
 copy_needed "$name/bin/ekka"
@@ -41,6 +60,7 @@ copy_unwind() {
 	unwind=$(ldconfig -p | awk '$1 == "libunwind.so.8" && !n++ { print $NF }')
 	[ -n "$unwind" ] || { echo "bundle: libunwind.so.8 is not installed, there will be no native stacks" >&2; return; }
 	cp -L "$unwind" "$name/lib/libekka-unwind.so.8"
+	copy_licence "$unwind"
 	lzma=$(ldd "$unwind" | awk '$1 == "liblzma.so.5" { print $3 }')
 	[ -z "$lzma" ] || cp -L "$lzma" "$name/lib/libekka-lzma.so.5"
 }
