@@ -54,7 +54,7 @@ size_t ekka_encode_fn(struct ekka_buf *buf, const struct ekka_rec_fn *r)
 	ekka_pack_bin(&f, r->build_id, r->build_id_len);
 	ekka_pack_key_array(&f, "args", n_args);
 	for (uint32_t i = 0; i < n_args; i++) {
-		(void)msgpack_pack_array(&f.pk, 2);
+		(void)ekka_mp_array(&f, 2);
 		ekka_pack_str(&f, r->args[i].name);
 		ekka_pack_str(&f, r->args[i].type);
 	}
@@ -69,8 +69,8 @@ size_t ekka_encode_device(struct ekka_buf *buf, const struct ekka_rec_device *r)
 	ekka_pack_key_int(&f, "ord", r->ordinal);
 	ekka_pack_key_str(&f, "name", r->name);
 	ekka_pack_key_array(&f, "cc", 2);
-	(void)msgpack_pack_int32(&f.pk, r->cc_major);
-	(void)msgpack_pack_int32(&f.pk, r->cc_minor);
+	(void)ekka_mp_int32(&f, r->cc_major);
+	(void)ekka_mp_int32(&f, r->cc_minor);
 	ekka_pack_key_int(&f, "driver", r->driver);
 	ekka_pack_key_int(&f, "runtime", r->runtime);
 	return finish(&f);
@@ -85,10 +85,10 @@ size_t ekka_encode_maps(struct ekka_buf *buf, const struct ekka_rec_maps *r)
 	for (unsigned i = 0; i < r->n_maps; i++) {
 		const struct ekka_map *m = &r->maps[i];
 
-		(void)msgpack_pack_array(&f.pk, 5);
-		(void)msgpack_pack_uint64(&f.pk, m->start);
-		(void)msgpack_pack_uint64(&f.pk, m->end);
-		(void)msgpack_pack_uint64(&f.pk, m->file_offset);
+		(void)ekka_mp_array(&f, 5);
+		(void)ekka_mp_uint64(&f, m->start);
+		(void)ekka_mp_uint64(&f, m->end);
+		(void)ekka_mp_uint64(&f, m->file_offset);
 		ekka_pack_str(&f, m->path);
 		ekka_pack_bin(&f, m->build_id, m->build_id_len);
 	}
@@ -103,12 +103,12 @@ size_t ekka_encode_stack(struct ekka_buf *buf, const struct ekka_rec_stack *r)
 	ekka_pack_key_uint(&f, "id", r->id);
 	ekka_pack_key_array(&f, "pc", r->n_pc);
 	for (unsigned i = 0; i < r->n_pc; i++)
-		(void)msgpack_pack_uint64(&f.pk, r->pc[i]);
+		(void)ekka_mp_uint64(&f, r->pc[i]);
 	ekka_pack_key_array(&f, "py", r->n_py);
 	for (unsigned i = 0; i < r->n_py; i++) {
-		(void)msgpack_pack_array(&f.pk, 3);
+		(void)ekka_mp_array(&f, 3);
 		ekka_pack_str(&f, r->py[i].file);
-		(void)msgpack_pack_int32(&f.pk, r->py[i].line);
+		(void)ekka_mp_int32(&f, r->py[i].line);
 		ekka_pack_str(&f, r->py[i].func);
 	}
 	return finish(&f);
@@ -118,17 +118,17 @@ static void pack_tensor(struct pack_frame *f, const struct ekka_tensor *t)
 {
 	uint32_t n_dims = at_most(t->n_dims, EKKA_MAX_DIMS);
 
-	(void)msgpack_pack_map(&f->pk, t->alias_of >= 0 ? 12 : 11);
+	(void)ekka_mp_map(f, t->alias_of >= 0 ? 12 : 11);
 	ekka_pack_key_str(f, "n", t->name);
 	ekka_pack_key_int(f, "d", t->dir);
 	ekka_pack_key_str(f, "t", ekka_dtype_name(t->dtype));
 	ekka_pack_key_int(f, "pl", t->place);
 	ekka_pack_key_array(f, "dim", n_dims);
 	for (uint32_t i = 0; i < n_dims; i++)
-		(void)msgpack_pack_int64(&f->pk, t->dim[i]);
+		(void)ekka_mp_int64(f, t->dim[i]);
 	ekka_pack_key_array(f, "str", n_dims);
 	for (uint32_t i = 0; i < n_dims; i++)
-		(void)msgpack_pack_int64(&f->pk, t->stride[i]);
+		(void)ekka_mp_int64(f, t->stride[i]);
 	ekka_pack_key_int(f, "off", t->offset);
 	ekka_pack_key_uint(f, "p", t->addr);
 	ekka_pack_key_uint(f, "np", t->n_ptrs);
@@ -165,7 +165,7 @@ size_t ekka_encode_call(struct ekka_buf *buf, const struct ekka_rec_call *r)
 	for (uint32_t i = 0; i < n_args; i++)
 		ekka_pack_value(&f, &r->args[i]);
 	ekka_pack_key(&f, "x");
-	(void)msgpack_pack_map(&f.pk, n_attrs);
+	(void)ekka_mp_map(&f, n_attrs);
 	for (uint32_t i = 0; i < n_attrs; i++) {
 		ekka_pack_str(&f, r->attrs[i].name);
 		ekka_pack_value(&f, &r->attrs[i].value);
@@ -230,10 +230,10 @@ size_t ekka_encode_close(struct ekka_buf *buf, const struct ekka_rec_close *r)
 	if (r->left_out)
 		ekka_pack_key_uint(&f, "left", r->left_out);
 	ekka_pack_key(&f, "drop");
-	(void)msgpack_pack_map(&f.pk, r->n_dropped);
+	(void)ekka_mp_map(&f, r->n_dropped);
 	for (unsigned i = 0; i < r->n_dropped; i++) {
 		ekka_pack_str(&f, r->dropped[i].name);
-		(void)msgpack_pack_uint64(&f.pk, r->dropped[i].n);
+		(void)ekka_mp_uint64(&f, r->dropped[i].n);
 	}
 	ekka_pack_key_str(&f, "why", r->why);
 	return finish(&f);

@@ -3,8 +3,8 @@
  * Encodes records as FORMAT.md says, into memory the caller owns.
  *
  * Used inside the host process: no allocation, no I/O, no locks, no errno change;
- * safe from any thread on distinct buffers. msgpack comes from msgpack-c's packer
- * with a write callback. A record that does not fit leaves the buffer as it was,
+ * safe from any thread on distinct buffers. msgpack comes from msgpack-c's packing
+ * templates (trace/pack.h). A record that does not fit leaves the buffer as it was,
  * except that `overflow` is set: the caller empties the buffer and tries again, or
  * counts the record as dropped. The encoder itself never reads `overflow`.
  *
