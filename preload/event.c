@@ -15,7 +15,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CALL_BYTES = 16 << 10, RET_BYTES = 512 };
+/*
+ * Room reserved for records. A call's is small unless it holds long texts; a function's value is no text. To reserve for the
+ * worst case would carry every call to memory that is in no cache.
+ */
+enum { CALL_BYTES = 16 << 10, RET_BYTES = 128, END_BYTES = 64 };
 
 _Thread_local struct ekka_thread ekka_self;
 
@@ -170,27 +174,36 @@ void ekka_call_drop_parts(struct ekka_call *call, uint64_t n)
 		ekka_count_drop("group", n);
 }
 
-static size_t encode_call(struct ekka_buf *b, const void *r) { return ekka_encode_call(b, r); }
-static size_t encode_ret(struct ekka_buf *b, const void *r) { return ekka_encode_ret(b, r); }
-static size_t encode_end(struct ekka_buf *b, const void *r) { return ekka_encode_end(b, r); }
-
-/* Numbers the event and queues its call record; the number is taken only if there is room for it. */
-static bool push_call(struct ekka_call *call)
+static size_t usual_bytes(const struct ekka_rec_call *r)
 {
-	struct ekka_entry *e = ekka_queue_reserve(CALL_BYTES, ekka_conf.when_full == EKKA_BLOCK);
+	return 256 + 20 * (size_t)r->n_args + 64 * (size_t)r->n_attrs + 256 * (size_t)r->n_tensors;
+}
+
+/* Queues the call record, if it fits into `bytes`; numbers the event as soon as there is room in the queue. */
+static bool push_call_in(struct ekka_call *call, size_t bytes)
+{
+	struct ekka_entry *e = ekka_queue_reserve(bytes, ekka_conf.when_full == EKKA_BLOCK);
 	struct ekka_buf buf = { 0 };
 
 	if (!e)
 		return false;
-	call->rec.event = atomic_fetch_add(&ekka_totals.events, 1) + 1;
+	if (call->rec.event == 0)
+		call->rec.event = atomic_fetch_add(&ekka_totals.events, 1) + 1;
 	buf.data = e->payload;
-	buf.cap = CALL_BYTES;
-	encode_call(&buf, &call->rec);
-	e->kind = buf.len ? EKKA_ENTRY_FRAME : EKKA_ENTRY_VOID;
+	buf.cap = bytes;
+	ekka_encode_call(&buf, &call->rec);
+	bool ok = buf.len > 0;
+	e->kind = ok ? EKKA_ENTRY_FRAME : EKKA_ENTRY_VOID;
 	e->used = buf.len;
 	e->generation = ekka_private(call)->generation;
 	ekka_queue_commit(e);
-	return true;
+	return ok;
+}
+
+static bool push_call(struct ekka_call *call)
+{
+	return push_call_in(call, usual_bytes(&call->rec)) ||
+	       (call->rec.event != 0 && push_call_in(call, CALL_BYTES));
 }
 
 static bool record_begin(struct ekka_call *call)
@@ -246,20 +259,33 @@ out:
 	leave(call);
 }
 
+/* What ends an event; one entry holds either, or both when nothing comes between. */
+struct finish { const struct ekka_rec_ret *ret; const struct ekka_rec_end *end; };
+
+static size_t encode_finish(struct ekka_buf *b, const void *r)
+{
+	const struct finish *f = r;
+	bool ok = (!f->ret || ekka_encode_ret(b, f->ret)) && (!f->end || ekka_encode_end(b, f->end));
+
+	return ok ? b->len : 0;
+}
+
 static void record_end(struct ekka_call *call, const struct ekka_value *value)
 {
 	struct ekka_rec_ret ret = { .event = call->rec.event, .t_ns = ekka_now_ns() };
-	struct ekka_rec_end end = { .event = call->rec.event };
+	struct ekka_rec_end end = { .event = call->rec.event, .t_ns = ret.t_ns };
+	bool bytes = call->full && !call->rec.bad_args, ok = true;
 
 	if (value)
 		ret.value = *value;
-	bool ok = ekka_push_record(RET_BYTES, encode_ret, &ret);
-	if (call->full && !call->rec.bad_args) {
+	if (bytes) {
+		ok = ekka_push_record(RET_BYTES, encode_finish, &(struct finish){ .ret = &ret });
 		ekka_snapshot_host(call, EKKA_POST);
 		ekka_snapshot_device(call, EKKA_POST);
+		end.t_ns = ekka_now_ns();
 	}
-	end.t_ns = ekka_now_ns();
-	if (!ok || !ekka_push_record(RET_BYTES, encode_end, &end))
+	if (!ok || !ekka_push_record(RET_BYTES + END_BYTES, encode_finish,
+				     &(struct finish){ .ret = bytes ? NULL : &ret, .end = &end }))
 		ekka_count_drop("end", 1);
 	ekka_queue_kick();
 }

@@ -19,10 +19,13 @@ enum { FN_SLOTS = 4096, STACK_SLOTS = 1 << 16, MAX_DEVICES = 64, MAPS_BYTES = 48
 
 static struct {
 	struct ekka_lock lock;
-	struct { const void *real; unsigned fn_id; uint32_t id; } fns[FN_SLOTS];
+	/*
+	 * Open addressing. Slots are filled under the lock, the id last and only when its record is in the queue: who sees an id
+	 * without the lock comes after the record. When the stacks' table is half full, further new ones are written again and again.
+	 */
+	struct { _Atomic(const void *) real; _Atomic unsigned fn_id; _Atomic uint32_t id; } fns[FN_SLOTS];
 	uint32_t n_fns;
-	/* Open addressing by hash; when it is half full, further new stacks are written again and again. */
-	struct { uint64_t hash, id; } stacks[STACK_SLOTS];
+	struct { _Atomic uint64_t hash, id; } stacks[STACK_SLOTS];
 	uint64_t n_stacks, last_stack;
 	_Atomic bool devices[MAX_DEVICES];
 } tab;
@@ -90,29 +93,33 @@ static bool push_fn(uint32_t id, unsigned fn_id, const void *real)
 	return ekka_push_record(SMALL_BYTES, encode_fn, &rec);
 }
 
-uint32_t ekka_intern_fn(unsigned fn_id, const void *real)
+/* The slot with this function, or the free one where it belongs. One slot stays free, so that the search ends. */
+static unsigned fn_slot(unsigned fn_id, const void *real, uint32_t *ret_id)
 {
 	uint64_t h = ((uint64_t)(uintptr_t)real ^ (uint64_t)fn_id << 40) * 0x9e3779b97f4a7c15u >> 52;
-	uint32_t id = 0;
 
-	if (!ekka_lock_take(&tab.lock))
-		return 0;
 	for (;; h++) {
 		h %= FN_SLOTS;
-		if (tab.fns[h].id == 0) {
-			/* One slot stays free: the search ends there. */
-			if (tab.n_fns + 1 < FN_SLOTS && push_fn(tab.n_fns + 1, fn_id, real)) {
-				id = ++tab.n_fns;
-				tab.fns[h].real = real;
-				tab.fns[h].fn_id = fn_id;
-				tab.fns[h].id = id;
-			}
-			break;
-		}
-		if (tab.fns[h].real == real && tab.fns[h].fn_id == fn_id) {
-			id = tab.fns[h].id;
-			break;
-		}
+		*ret_id = atomic_load_explicit(&tab.fns[h].id, memory_order_acquire);
+		if (*ret_id == 0 || (atomic_load_explicit(&tab.fns[h].real, memory_order_relaxed) == real &&
+				     atomic_load_explicit(&tab.fns[h].fn_id, memory_order_relaxed) == fn_id))
+			return (unsigned)h;
+	}
+}
+
+uint32_t ekka_intern_fn(unsigned fn_id, const void *real)
+{
+	uint32_t id;
+
+	fn_slot(fn_id, real, &id);
+	if (id || !ekka_lock_take(&tab.lock))
+		return id;
+	unsigned i = fn_slot(fn_id, real, &id);
+	if (id == 0 && tab.n_fns + 1 < FN_SLOTS && push_fn(tab.n_fns + 1, fn_id, real)) {
+		id = ++tab.n_fns;
+		atomic_store_explicit(&tab.fns[i].real, real, memory_order_relaxed);
+		atomic_store_explicit(&tab.fns[i].fn_id, fn_id, memory_order_relaxed);
+		atomic_store_explicit(&tab.fns[i].id, id, memory_order_release);
 	}
 	ekka_lock_release(&tab.lock);
 	return id;
@@ -137,6 +144,36 @@ static uint64_t push_stack(const struct ekka_stack *st)
 	return ++tab.last_stack;
 }
 
+static unsigned stack_slot(uint64_t hash, uint64_t *ret_id)
+{
+	for (uint64_t i = hash >> 8;; i++) {
+		i %= STACK_SLOTS;
+		*ret_id = atomic_load_explicit(&tab.stacks[i].id, memory_order_acquire);
+		if (*ret_id == 0 || atomic_load_explicit(&tab.stacks[i].hash, memory_order_relaxed) == hash)
+			return (unsigned)i;
+	}
+}
+
+static uint64_t add_stack(const struct ekka_stack *st, uint64_t hash)
+{
+	uint64_t id;
+
+	if (!ekka_lock_take(&tab.lock))
+		return 0;
+	unsigned i = stack_slot(hash, &id);
+	if (id == 0) {
+		ekka_maps_update(emit_maps, NULL);
+		id = push_stack(st);
+		if (id && tab.n_stacks < STACK_SLOTS / 2) {
+			atomic_store_explicit(&tab.stacks[i].hash, hash, memory_order_relaxed);
+			atomic_store_explicit(&tab.stacks[i].id, id, memory_order_release);
+			tab.n_stacks++;
+		}
+	}
+	ekka_lock_release(&tab.lock);
+	return id;
+}
+
 uint64_t ekka_intern_stack(const void *caller)
 {
 	struct ekka_stack st;
@@ -145,27 +182,9 @@ uint64_t ekka_intern_stack(const void *caller)
 	if (ekka_conf.stack == 0)
 		return 0;
 	ekka_stack_capture(&st, caller, (unsigned)ekka_conf.stack);
-	hash = ekka_stack_hash(&st) | 1;
-	if (!ekka_lock_take(&tab.lock))
-		return 0;
-	uint64_t i = hash >> 8;
-	for (;; i++) {
-		i %= STACK_SLOTS;
-		if (tab.stacks[i].id == 0 || tab.stacks[i].hash == hash)
-			break;
-	}
-	id = tab.stacks[i].id;
-	if (id == 0) {
-		ekka_maps_update(emit_maps, NULL);
-		id = push_stack(&st);
-		if (id && tab.n_stacks < STACK_SLOTS / 2) {
-			tab.stacks[i].hash = hash;
-			tab.stacks[i].id = id;
-			tab.n_stacks++;
-		}
-	}
-	ekka_lock_release(&tab.lock);
-	return id;
+	hash = ekka_stack_hash(&st);
+	stack_slot(hash, &id);
+	return id ? id : add_stack(&st, hash);
 }
 
 void ekka_intern_device(int32_t ordinal)
