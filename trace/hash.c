@@ -5,14 +5,19 @@
 
 #include "trace/hash.h"
 
+#include "trace/hash_wide.h"
+
 #include <string.h>
+
+/* Below so many bytes vectors are not used, or not worth asking the processor for. */
+enum { WIDE_BYTES = 512 };
 
 _Static_assert(sizeof(XXH3_state_t) <= sizeof(struct ekka_blob_hash), "room for xxHash's state");
 _Static_assert(_Alignof(XXH3_state_t) <= _Alignof(struct ekka_blob_hash), "alignment of xxHash's state");
 
 uint64_t ekka_check64(const void *p, size_t n)
 {
-	return XXH3_64bits(p, n);
+	return n >= WIDE_BYTES && ekka_hash_wide() ? ekka_hash_wide64(p, n) : XXH3_64bits(p, n);
 }
 
 static struct ekka_blob_id canonical(XXH128_hash_t h)
@@ -27,6 +32,10 @@ static struct ekka_blob_id canonical(XXH128_hash_t h)
 
 struct ekka_blob_id ekka_blob_id_of(const void *p, size_t n)
 {
+	if (n >= WIDE_BYTES && ekka_hash_wide()) {
+		struct ekka_hash128 h = ekka_hash_wide128(p, n);
+		return canonical((XXH128_hash_t){ h.low, h.high });
+	}
 	return canonical(XXH3_128bits(p, n));
 }
 
@@ -40,7 +49,10 @@ void ekka_blob_hash_init(struct ekka_blob_hash *h)
 
 void ekka_blob_hash_update(struct ekka_blob_hash *h, const void *p, size_t n)
 {
-	(void)XXH3_128bits_update((XXH3_state_t *)h->state, p, n);
+	if (ekka_hash_wide())
+		ekka_hash_wide_update(h->state, p, n);
+	else
+		(void)XXH3_128bits_update((XXH3_state_t *)h->state, p, n);
 }
 
 struct ekka_blob_id ekka_blob_hash_final(const struct ekka_blob_hash *h)
