@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* Larger tensors travel in pieces, so that the sink starts early and the queue need not hold all of one. */
-enum { PIECE_BYTES = 8 << 20, DATA_BYTES = 256 };
+enum { PIECE_BYTES = 8 << 20, STEP_BYTES = 32 << 10, DATA_BYTES = 256, PLACES = 1 << 12 };
 
 /* The items of a tensor: one, or those of a pointer array. */
 struct source {
@@ -119,22 +119,36 @@ bool ekka_blob_known(const struct ekka_blob_id *id)
 	return ekka_blobset_has(id, NULL);
 }
 
-/* All bytes in one entry. The id is that of the copy: the engine may be changing the original. */
-static void take_whole(struct ekka_call *call, unsigned tensor, enum ekka_phase phase, const struct source *s)
+/* One pass over memory: each step is hashed while it is in the cache. */
+static struct ekka_blob_id copy_and_hash(const struct source *s, uint8_t *to)
 {
-	struct ekka_entry *e = ekka_queue_reserve(s->total, may_wait());
+	struct ekka_blob_hash h;
+
+	if (s->total <= STEP_BYTES) {
+		source_copy(s, 0, s->total, to);
+		return ekka_blob_id_of(to, s->total);
+	}
+	ekka_blob_hash_init(&h);
+	for (uint64_t at = 0; at < s->total; at += STEP_BYTES) {
+		uint64_t n = s->total - at < STEP_BYTES ? s->total - at : STEP_BYTES;
+		source_copy(s, at, n, to + at);
+		ekka_blob_hash_update(&h, to + at, n);
+	}
+	return ekka_blob_hash_final(&h);
+}
+
+/* All bytes in one entry. The id is that of the copy: the engine may be changing the original. Returns whether they were known. */
+static bool take_whole(struct ekka_call *call, unsigned tensor, enum ekka_phase phase, const struct source *s, struct ekka_entry *e)
+{
 	bool full;
 
-	if (!e) {
-		ekka_snapshot_missing(call, tensor, phase, s->total, "memory");
-		return;
-	}
-	source_copy(s, 0, s->total, e->payload);
 	fill_data(e, call, tensor, phase, s->total);
-	e->data.id = ekka_blob_id_of(e->payload, s->total);
-	e->used = s->total;
-	e->kind = ekka_blobset_add(&e->data.id, &full) || full ? EKKA_ENTRY_BLOB : EKKA_ENTRY_KNOWN;
+	e->data.id = copy_and_hash(s, e->payload);
+	bool fresh = ekka_blobset_add(&e->data.id, &full) || full;
+	e->used = fresh ? s->total : 0;
+	e->kind = fresh ? EKKA_ENTRY_BLOB : EKKA_ENTRY_KNOWN;
 	ekka_queue_commit(e);
+	return !fresh;
 }
 
 /*
@@ -178,11 +192,56 @@ static void take_pieces(struct ekka_call *call, unsigned tensor, enum ekka_phase
 	}
 }
 
+/*
+ * Where were bytes the last time that were known already: hash them first, copy only if they are new. Elsewhere: copy,
+ * then hash what is in the cache. A wrong guess, as after a collision, costs a pass over the bytes.
+ */
+static _Atomic uint64_t known_places[PLACES];
+
+static uint64_t place(const struct source *s)
+{
+	return ((s->addr ^ s->total << 44) * 0x9e3779b97f4a7c15u) | 1;
+}
+
+static void note_place(uint64_t at, bool known)
+{
+	_Atomic uint64_t *p = &known_places[(at >> 32) % PLACES];
+
+	if (known != (atomic_load_explicit(p, memory_order_relaxed) == at))
+		atomic_store_explicit(p, known ? at : 0, memory_order_relaxed);
+}
+
+static bool is_known_place(uint64_t at)
+{
+	return atomic_load_explicit(&known_places[(at >> 32) % PLACES], memory_order_relaxed) == at;
+}
+
+/* By hash first; true when the bytes were known. */
+static bool take_by_id(struct ekka_call *call, unsigned tensor, enum ekka_phase phase, const struct source *s, uint64_t piece)
+{
+	const char *closed = ekka_sink_blobs_closed();
+	struct ekka_blob_id id = source_id(s);
+	struct ekka_entry *e;
+
+	if (ekka_blob_known(&id)) {
+		ekka_snapshot_known(call, tensor, phase, s->total, &id);
+		return true;
+	}
+	if (closed)
+		ekka_snapshot_missing(call, tensor, phase, s->total, closed);
+	else if (s->total > piece)
+		take_pieces(call, tensor, phase, s, &id, piece);
+	else if ((e = ekka_queue_reserve(s->total, may_wait())))
+		return take_whole(call, tensor, phase, s, e);
+	else
+		ekka_snapshot_missing(call, tensor, phase, s->total, "memory");
+	return false;
+}
+
 static void take(struct ekka_call *call, unsigned tensor, enum ekka_phase phase)
 {
 	uint64_t piece = ekka_queue_max_payload() < PIECE_BYTES ? ekka_queue_max_payload() : PIECE_BYTES;
-	const char *closed = ekka_sink_blobs_closed();
-	struct ekka_blob_id id;
+	struct ekka_entry *e = NULL;
 	struct source s;
 
 	if (!source_open(&s, &call->tensors[tensor])) {
@@ -190,15 +249,10 @@ static void take(struct ekka_call *call, unsigned tensor, enum ekka_phase phase)
 		return;
 	}
 	atomic_fetch_add_explicit(&ekka_totals.seen_bytes, s.total, memory_order_relaxed);
-	id = source_id(&s);
-	if (ekka_blob_known(&id))
-		ekka_snapshot_known(call, tensor, phase, s.total, &id);
-	else if (closed)
-		ekka_snapshot_missing(call, tensor, phase, s.total, closed);
-	else if (s.total <= piece)
-		take_whole(call, tensor, phase, &s);
-	else
-		take_pieces(call, tensor, phase, &s, &id, piece);
+	uint64_t at = place(&s);
+	if (s.total <= piece && !is_known_place(at) && !ekka_sink_blobs_closed())
+		e = ekka_queue_reserve(s.total, false);
+	note_place(at, e ? take_whole(call, tensor, phase, &s, e) : take_by_id(call, tensor, phase, &s, piece));
 }
 
 void ekka_snapshot_host(struct ekka_call *call, enum ekka_phase phase)

@@ -19,10 +19,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
 	GROUP = 8,			/* chunks compressed at a time */
+	DIRECT_BYTES = 32 << 10,	/* from here on a chunk's data are written from where they are, not copied into the batch */
 	HEAD_BYTES = 512,		/* more than a chunk's head and its entry in the index take */
 	EVENTS_BATCH = 1 << 20,
 	BLOBS_BATCH = 2 * (EKKA_CHUNK_BYTES + HEAD_BYTES),
@@ -31,11 +33,18 @@ enum {
 	MAX_SEGMENTS = 10000,
 };
 
+/*
+ * What waits to be written is the batch with `parts` in it: each lies elsewhere, comes behind the first `at` bytes of the batch,
+ * and must stay until the batch is flushed.
+ */
 struct file {
 	struct ekka_fd fd;
 	char path[4096];
 	uint64_t offset;		/* bytes written */
 	struct ekka_buf batch;
+	struct { size_t at; const uint8_t *p; size_t bytes; } parts[GROUP];
+	unsigned n_parts;
+	size_t parts_bytes;
 };
 
 static struct {
@@ -78,9 +87,20 @@ static const char *trouble(const char *what, const char *path)
 	return w.why;
 }
 
+static size_t waiting(const struct file *f)
+{
+	return f->batch.len + f->parts_bytes;
+}
+
+static void empty(struct file *f)
+{
+	f->batch.len = f->parts_bytes = 0;
+	f->n_parts = 0;
+}
+
 static uint64_t used_bytes(void)
 {
-	return w.events.offset + w.events.batch.len + w.blobs.offset + w.blobs.batch.len + ekka_blob_index_bytes();
+	return w.events.offset + waiting(&w.events) + w.blobs.offset + waiting(&w.blobs) + ekka_blob_index_bytes();
 }
 
 static const char *create_files(void)
@@ -133,7 +153,8 @@ const char *ekka_writer_open(void)
 	w.blobs_closed = NULL;
 	if (!get_memory())
 		return "no memory for the writer";
-	w.events.batch.len = w.blobs.batch.len = 0;
+	empty(&w.events);
+	empty(&w.blobs);
 	why = create_files();
 	if (why)
 		return why;
@@ -189,19 +210,42 @@ static void cut_events(size_t done)
 	ekka_count_drop("record", all.records - kept.records);
 }
 
-/* Writes the batch; on failure the file is cut back to whole frames. */
+/* What waits, in order, less the first `done` bytes; returns how many pieces. */
+static int gather(const struct file *f, size_t done, struct iovec to[2 * GROUP + 1])
+{
+	size_t at = 0;
+	int n = 0;
+
+	for (unsigned i = 0; i <= f->n_parts; i++) {
+		size_t end = i < f->n_parts ? f->parts[i].at : f->batch.len;
+		to[n++] = (struct iovec){ .iov_base = f->batch.data + at, .iov_len = end - at };
+		at = end;
+		if (i < f->n_parts)
+			to[n++] = (struct iovec){ .iov_base = (void *)(uintptr_t)f->parts[i].p, .iov_len = f->parts[i].bytes };
+	}
+	for (int i = 0; i < n && done > 0; i++) {
+		size_t skip = done < to[i].iov_len ? done : to[i].iov_len;
+		to[i].iov_base = (uint8_t *)to[i].iov_base + skip;
+		to[i].iov_len -= skip;
+		done -= skip;
+	}
+	return n;
+}
+
+/* Writes what waits; on failure the file is cut back to whole frames. */
 static const char *flush_file(struct file *f)
 {
-	size_t done = 0;
+	struct iovec pieces[2 * GROUP + 1];
+	size_t done = 0, all = waiting(f);
 
-	if (f->batch.len == 0)
+	if (all == 0)
 		return NULL;
 	if (!ekka_fd_check(&f->fd, f->path)) {
 		snprintf(w.why, sizeof(w.why), "lost %.4000s: the program closed its descriptor", f->path);
 		return w.why;
 	}
-	while (done < f->batch.len) {
-		ssize_t n = pwrite(f->fd.fd, f->batch.data + done, f->batch.len - done, (off_t)(f->offset + done));
+	while (done < all) {
+		ssize_t n = pwritev(f->fd.fd, pieces, gather(f, done, pieces), (off_t)(f->offset + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
@@ -216,22 +260,26 @@ static const char *flush_file(struct file *f)
 		done += (size_t)n;
 	}
 	f->offset += done;
-	f->batch.len = 0;
+	empty(f);
 	return NULL;
 }
 
-const char *ekka_writer_flush(void)
+static void flush_blobs(void)
 {
-	const char *why = flush_file(&w.blobs);
-
-	if (why && !w.blobs_closed) {
+	if (flush_file(&w.blobs)) {
 		/* Events are worth having without tensor bytes; the caller says why they are missing. */
-		w.blobs_closed = "disk";
-		w.blobs.batch.len = 0;
+		if (!w.blobs_closed)
+			w.blobs_closed = "disk";
+		empty(&w.blobs);
 		ekka_count_drop("disk", w.n_chunks);
 		ekka_blob_index_drop();
 	}
 	w.n_chunks = 0;
+}
+
+const char *ekka_writer_flush(void)
+{
+	flush_blobs();
 	return flush_file(&w.events);
 }
 
@@ -295,7 +343,8 @@ static void make_chunk(void *arg, unsigned i, unsigned worker)
 
 static const char *put_chunk(const struct ekka_rec_chunk *rec, const void *data)
 {
-	struct ekka_buf *b = &w.blobs.batch;
+	struct file *f = &w.blobs;
+	struct ekka_buf *b = &f->batch;
 	uint64_t frame = HEAD_BYTES + rec->data_bytes;
 	uint64_t for_events = w.budget / EVENTS_SHARE;
 
@@ -303,16 +352,24 @@ static const char *put_chunk(const struct ekka_rec_chunk *rec, const void *data)
 		w.blobs_closed = "budget";
 		return w.blobs_closed;
 	}
-	if (b->len + frame > b->cap) {
-		(void)ekka_writer_flush();
+	bool direct = rec->data_bytes >= DIRECT_BYTES;
+	if (b->len + (direct ? HEAD_BYTES : frame) > b->cap || f->n_parts == GROUP) {
+		flush_blobs();
 		if (w.blobs_closed)
 			return w.blobs_closed;
 	}
-	uint64_t at = w.blobs.offset + b->len;
+	uint64_t at = f->offset + waiting(f);
 	size_t head = ekka_encode_chunk_head(b, rec);
 	ekka_blob_index_add(rec, at, (uint32_t)head + rec->data_bytes);
-	memcpy(b->data + b->len, data, rec->data_bytes);
-	b->len += rec->data_bytes;
+	if (direct) {
+		f->parts[f->n_parts].at = b->len;
+		f->parts[f->n_parts].p = data;
+		f->parts[f->n_parts++].bytes = rec->data_bytes;
+		f->parts_bytes += rec->data_bytes;
+	} else {
+		memcpy(b->data + b->len, data, rec->data_bytes);
+		b->len += rec->data_bytes;
+	}
 	w.n_chunks++;
 	return NULL;
 }
@@ -330,13 +387,17 @@ const char *ekka_writer_blob(const struct ekka_blob_id *id, uint64_t size, uint6
 		ekka_pool_run(make_chunk, &g, n);
 		for (unsigned i = 0; i < n && !why; i++)
 			why = put_chunk(&g.rec[i], g.data[i]);
+		/* The parts lie in scratch memory or belong to the caller. */
+		if (w.blobs.n_parts > 0)
+			flush_blobs();
+		why = why ? why : w.blobs_closed;
 	}
 	return why;
 }
 
 size_t ekka_writer_pending(void)
 {
-	return w.events.batch.len + w.blobs.batch.len;
+	return waiting(&w.events) + waiting(&w.blobs);
 }
 
 uint64_t ekka_writer_bytes(void)
@@ -346,7 +407,7 @@ uint64_t ekka_writer_bytes(void)
 
 uint64_t ekka_writer_blob_bytes(void)
 {
-	return w.blobs.offset + w.blobs.batch.len;
+	return w.blobs.offset + waiting(&w.blobs);
 }
 
 void ekka_writer_close(const struct ekka_rec_close *rec)

@@ -19,7 +19,8 @@ size_t ekka_chunk_scratch_bytes(void);
 
 /*
  * Makes the chunk at `offset` of blob `id`: raw_bytes bytes at `raw`, at most EKKA_CHUNK_BYTES. Compresses into
- * scratch at `level` (zstd's scale; 0 or cctx NULL: do not try) and keeps that only when it saves at least 5 %.
+ * scratch at `level` (zstd's scale; 0 or cctx NULL: do not try), unless a sample says that it saves little, and keeps that only
+ * when it saves at least an eighth.
  * Fills *ret_rec and points *ret_data at the rec->data_bytes bytes to store: scratch or `raw` itself.
  * Cannot fail: when zstd does, the chunk is stored raw. One thread per context and scratch.
  */
