@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "replay/clones.h"
+#include "replay/gemm_thin.h"
 
 enum { GROUPS = EKKA_BOUND_CHUNK / EKKA_BOUND_GROUP };
 
@@ -265,7 +266,9 @@ int ekka_gemm_exact(struct ekka_gemm *g, struct ekka_gemm_work *w, int64_t b, in
 	clear(w, ni, nj);
 	if (r == 0 && g->has_c0)
 		r = ekka_matrix_load(&g->c0, b, i0, ni, j0, nj, &w->c0, err);
-	if (r == 0 && g->has_product)
+	if (r == 0 && g->has_product && ekka_gemm_thin_can(g, ni, nj))
+		r = ekka_gemm_thin(g, w, b, i0, ni, j0, nj, err);
+	else if (r == 0 && g->has_product)
 		r = product(g, w, b, i0, ni, j0, nj, err);
 	if (r < 0)
 		return r;

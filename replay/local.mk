@@ -11,6 +11,7 @@ libreplay_la_SOURCES = \
 	replay/gemm_screen.h replay/gemm_screen.c \
 	replay/half.h \
 	replay/half_product.h replay/half_product.c \
+	replay/gemm_thin.h replay/gemm_thin.c \
 	replay/matrix.h replay/matrix.c \
 	replay/op.h replay/op.c \
 	replay/op_gemm.c \

@@ -1,5 +1,5 @@
 if HAVE_CRITERION
-replay_tests = tests/unit/replay/test_convert tests/unit/replay/test_gemm tests/unit/replay/test_gemm_explain tests/unit/replay/test_gemm_screen tests/unit/replay/test_panel tests/unit/replay/test_run
+replay_tests = tests/unit/replay/test_convert tests/unit/replay/test_gemm tests/unit/replay/test_gemm_explain tests/unit/replay/test_gemm_screen tests/unit/replay/test_gemm_thin tests/unit/replay/test_panel tests/unit/replay/test_run
 check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
 replay_test_libs = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) $(CRITERION_LIBS) -lm -lpthread
@@ -16,6 +16,9 @@ tests_unit_replay_test_gemm_explain_LDADD = $(replay_test_libs)
 tests_unit_replay_test_gemm_screen_SOURCES = tests/unit/replay/test_gemm_screen.c $(replay_test_problem)
 tests_unit_replay_test_gemm_screen_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_gemm_screen_LDADD = $(replay_test_libs)
+tests_unit_replay_test_gemm_thin_SOURCES = tests/unit/replay/test_gemm_thin.c $(replay_test_problem)
+tests_unit_replay_test_gemm_thin_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_gemm_thin_LDADD = $(replay_test_libs)
 tests_unit_replay_test_run_SOURCES = tests/unit/replay/test_run.c $(replay_test_problem) \
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c
 tests_unit_replay_test_run_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
