@@ -226,14 +226,17 @@ static void evaluate(const struct ekka_gemm *g, const struct ekka_gemm_work *w, 
 		     g->model.u_out * size + g->model.tiny_out + g->model.own * alpha * sums.abs;
 }
 
-/* Root mean square of what this block's elements should be, as far as they are finite. */
+/*
+ * Root mean square of what this block's elements should be, as far as they are finite. A lone result that cancels is no measure of what a
+ * fault would do to it; a part of its products is: S / sqrt(K) <= sqrt(sum of (a_k b_k)^2), by Cauchy and Schwarz.
+ */
 static double typical(const struct ekka_gemm *g, const struct ekka_gemm_work *w, int64_t n)
 {
-	double alpha = fabs(g->alpha[0]) + fabs(g->alpha[1]), sum = 0;
+	double alpha = fabs(g->alpha[0]) + fabs(g->alpha[1]), sum = 0, root_k = sqrt(fmax(1, (double)g->k));
 	int64_t count = 0;
 
 	for (int64_t e = 0; e < n; e++) {
-		double v = alpha * (fabs(w->ref[0][e]) + (w->ref[1] ? fabs(w->ref[1][e]) : 0));
+		double v = alpha * fmax(fabs(w->ref[0][e]) + (w->ref[1] ? fabs(w->ref[1][e]) : 0), w->abs[e] / root_k);
 
 		if (isfinite(v * v)) {
 			sum += v * v;

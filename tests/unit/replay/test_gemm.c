@@ -301,6 +301,27 @@ Test(gemm, integers_are_exact_and_wrap_or_saturate)
 	problem_release(&p);
 }
 
+/* Its products, not their near-zero sum, measure what a fault would do. */
+Test(gemm, a_lone_dot_product_that_cancels_is_judged)
+{
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		struct problem p;
+		double a[2], b[2], sum = 0;
+
+		problem_init(&p, EKKA_F32, EKKA_F32, 1, 1, 400, 1, GAUSSIAN, seed);
+		for (int64_t k = 0; k + 1 < p.k; k++) {
+			problem_get(&p, OPERAND_A, 0, 0, k, a);
+			problem_get(&p, OPERAND_B, 0, k, 0, b);
+			sum += a[0] * b[0];
+		}
+		problem_set(&p, OPERAND_A, 0, 0, p.k - 1, -sum, 0);
+		problem_set(&p, OPERAND_B, 0, p.k - 1, 0, 1, 0);
+		problem_compute(&p, SEQUENTIAL);
+		expect_right(&p, "cancelling dot", seed, false);
+		problem_release(&p);
+	}
+}
+
 Test(gemm, an_unusual_error_below_the_worst_case_is_undecided)
 {
 	struct problem p;
