@@ -13,6 +13,8 @@
 #include <limits.h>
 #include <string.h>
 
+#define EKKA_PACK_INLINE static inline __attribute__((always_inline))
+
 struct pack_frame {
 	struct ekka_buf *buf;
 	uint8_t *at, *end;	/* where the next byte goes; behind the last one that there is room for */
@@ -80,33 +82,42 @@ static inline void ekka_pack_bin(struct pack_frame *f, const void *p, size_t n)
 	(void)ekka_mp_bin_body(f, p, n);
 }
 
-static inline void ekka_pack_key(struct pack_frame *f, const char *key)
+/*
+ * A key of fewer than 32 characters, as a fixstr. Inlined by force, as are those below: its length is then known when this is
+ * compiled, and what is left of it is a comparison and a few stores.
+ */
+EKKA_PACK_INLINE void ekka_pack_key(struct pack_frame *f, const char *key)
 {
 	size_t n = strlen(key);
 
-	(void)ekka_mp_str(f, n);
-	(void)ekka_mp_str_body(f, key, n);
+	if (n + 1 > (size_t)(f->end - f->at)) {
+		(void)ekka_pack_append(f, key, n + 1);		/* which says that it does not fit */
+		return;
+	}
+	f->at[0] = (uint8_t)(0xa0 | n);
+	memcpy(f->at + 1, key, n);
+	f->at += n + 1;
 }
 
-static inline void ekka_pack_key_str(struct pack_frame *f, const char *key, const char *s)
+EKKA_PACK_INLINE void ekka_pack_key_str(struct pack_frame *f, const char *key, const char *s)
 {
 	ekka_pack_key(f, key);
 	ekka_pack_str(f, s);
 }
 
-static inline void ekka_pack_key_int(struct pack_frame *f, const char *key, int64_t v)
+EKKA_PACK_INLINE void ekka_pack_key_int(struct pack_frame *f, const char *key, int64_t v)
 {
 	ekka_pack_key(f, key);
 	(void)ekka_mp_int64(f, v);
 }
 
-static inline void ekka_pack_key_uint(struct pack_frame *f, const char *key, uint64_t v)
+EKKA_PACK_INLINE void ekka_pack_key_uint(struct pack_frame *f, const char *key, uint64_t v)
 {
 	ekka_pack_key(f, key);
 	(void)ekka_mp_uint64(f, v);
 }
 
-static inline void ekka_pack_key_array(struct pack_frame *f, const char *key, size_t n)
+EKKA_PACK_INLINE void ekka_pack_key_array(struct pack_frame *f, const char *key, size_t n)
 {
 	ekka_pack_key(f, key);
 	(void)ekka_mp_array(f, n);
