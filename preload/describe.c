@@ -8,60 +8,99 @@
 
 #include <string.h>
 
-static void add_arg(struct ekka_call *call, struct ekka_value v)
+/*
+ * Where the next argument or attribute goes, or NULL. Only the fields in use are stored there: a whole structure made elsewhere and
+ * copied in wider pieces than it was written in costs several times as much.
+ */
+static struct ekka_value *next_arg(struct ekka_call *call, enum ekka_value_kind kind)
 {
-	if (call->rec.n_args == EKKA_MAX_ARGS)
+	if (call->rec.n_args == EKKA_MAX_ARGS) {
 		ekka_count_drop("argument", 1);
-	else
-		call->args[call->rec.n_args++] = v;
+		return NULL;
+	}
+	struct ekka_value *v = &call->args[call->rec.n_args++];
+	v->kind = kind;
+	return v;
 }
 
-void ekka_arg_int(struct ekka_call *call, int64_t v)
+void ekka_arg_int(struct ekka_call *call, int64_t i)
 {
-	add_arg(call, (struct ekka_value){ .kind = EKKA_V_INT, .i = v });
+	struct ekka_value *v = next_arg(call, EKKA_V_INT);
+
+	if (v)
+		v->i = i;
 }
 
-void ekka_arg_real(struct ekka_call *call, double v)
+void ekka_arg_real(struct ekka_call *call, double r)
 {
-	add_arg(call, (struct ekka_value){ .kind = EKKA_V_REAL, .r = { v } });
+	struct ekka_value *v = next_arg(call, EKKA_V_REAL);
+
+	if (v)
+		v->r[0] = r;
 }
 
 void ekka_arg_complex(struct ekka_call *call, double re, double im)
 {
-	add_arg(call, (struct ekka_value){ .kind = EKKA_V_COMPLEX, .r = { re, im } });
+	struct ekka_value *v = next_arg(call, EKKA_V_COMPLEX);
+
+	if (v) {
+		v->r[0] = re;
+		v->r[1] = im;
+	}
 }
 
 void ekka_arg_ptr(struct ekka_call *call, const void *p)
 {
-	add_arg(call, (struct ekka_value){ .kind = EKKA_V_PTR, .u = (uintptr_t)p });
+	struct ekka_value *v = next_arg(call, EKKA_V_PTR);
+
+	if (v)
+		v->u = (uintptr_t)p;
 }
 
-static void add_attr(struct ekka_call *call, const char *name, struct ekka_value v)
+static struct ekka_value *next_attr(struct ekka_call *call, const char *name, enum ekka_value_kind kind)
 {
-	if (call->rec.n_attrs == EKKA_MAX_ATTRS)
+	if (call->rec.n_attrs == EKKA_MAX_ATTRS) {
 		ekka_count_drop("attribute", 1);
-	else
-		call->attrs[call->rec.n_attrs++] = (struct ekka_attr){ .name = name, .value = v };
+		return NULL;
+	}
+	struct ekka_attr *a = &call->attrs[call->rec.n_attrs++];
+	a->name = name;
+	a->value.kind = kind;
+	return &a->value;
 }
 
-void ekka_attr_int(struct ekka_call *call, const char *name, int64_t v)
+void ekka_attr_int(struct ekka_call *call, const char *name, int64_t i)
 {
-	add_attr(call, name, (struct ekka_value){ .kind = EKKA_V_INT, .i = v });
+	struct ekka_value *v = next_attr(call, name, EKKA_V_INT);
+
+	if (v)
+		v->i = i;
 }
 
-void ekka_attr_real(struct ekka_call *call, const char *name, double v)
+void ekka_attr_real(struct ekka_call *call, const char *name, double r)
 {
-	add_attr(call, name, (struct ekka_value){ .kind = EKKA_V_REAL, .r = { v } });
+	struct ekka_value *v = next_attr(call, name, EKKA_V_REAL);
+
+	if (v)
+		v->r[0] = r;
 }
 
 void ekka_attr_complex(struct ekka_call *call, const char *name, double re, double im)
 {
-	add_attr(call, name, (struct ekka_value){ .kind = EKKA_V_COMPLEX, .r = { re, im } });
+	struct ekka_value *v = next_attr(call, name, EKKA_V_COMPLEX);
+
+	if (v) {
+		v->r[0] = re;
+		v->r[1] = im;
+	}
 }
 
 void ekka_attr_str(struct ekka_call *call, const char *name, const char *static_string)
 {
-	add_attr(call, name, (struct ekka_value){ .kind = EKKA_V_STR, .s = static_string });
+	struct ekka_value *v = next_attr(call, name, EKKA_V_STR);
+
+	if (v)
+		v->s = static_string;
 }
 
 static double half_to_double(uint16_t h)
@@ -136,10 +175,11 @@ void ekka_attr_scalar(struct ekka_call *call, const char *name, enum ekka_dtype 
 			.stride = { 1 }, .addr = (uintptr_t)p, .alias_of = -1, .pre = true });
 		return;
 	}
-	if (scalar_read(call, dtype, p, raw))
-		add_attr(call, name, scalar_value(dtype, raw));
-	else
-		add_attr(call, name, (struct ekka_value){ .kind = EKKA_V_NIL });
+	bool known = scalar_read(call, dtype, p, raw);
+	struct ekka_value *v = next_attr(call, name, EKKA_V_NIL);
+
+	if (known && v)
+		*v = scalar_value(dtype, raw);
 }
 
 bool ekka_scalar_is_zero(const struct ekka_call *call, enum ekka_dtype dtype, const void *p)

@@ -10,16 +10,20 @@
  * An empty ring starts again at its beginning once REWIND_BYTES are behind it: while the sink keeps up, the same
  * few pages stay in the cache and the rest of the mapping is never touched.
  */
-enum { ALIGN = 64, ROUND_MS = 500, REWIND_BYTES = 8 << 20 };
+enum { ALIGN = 64, LINE = 64, ROUND_MS = 500, REWIND_BYTES = 1 << 20 };
 
+/* In lines by who writes them: producers, the sink, and either when there is nothing else to do. */
 static struct {
+	_Alignas(LINE) struct ekka_lock lock;	/* of head, tail_seen, and of laying out entries */
+	_Atomic uint64_t head;		/* positions count up for ever; place in the ring is position % cap */
+	uint64_t tail_seen;		/* what tail was at least: not to look at the sink's line for each entry */
 	uint8_t *base;
 	uint64_t cap;
-	struct ekka_lock lock;		/* of head, and of laying out entries */
-	_Atomic uint64_t head, tail;	/* positions count up for ever; place in the ring is position % cap */
+	struct ekka_signal news;
+	_Alignas(LINE) _Atomic uint64_t tail;
 	_Atomic uint64_t written;
-	struct ekka_signal news, room, flushed;
-	_Atomic bool stalled;		/* somebody waited in vain: nobody waits again before the sink takes something */
+	struct ekka_signal room, flushed;
+	_Alignas(LINE) _Atomic bool stalled;	/* somebody waited in vain: nobody waits again before the sink takes something */
 } q;
 
 static unsigned patience_ms = EKKA_PATIENCE_MS;
@@ -45,6 +49,7 @@ void ekka_queue_forget(void)
 	q.news = q.room = q.flushed = (struct ekka_signal){ 0 };
 	atomic_store(&q.head, 0);
 	atomic_store(&q.tail, 0);
+	q.tail_seen = 0;
 	atomic_store(&q.written, 0);
 	atomic_store(&q.stalled, false);
 }
@@ -81,13 +86,14 @@ _Static_assert(offsetof(struct ekka_entry, data) <= ALIGN, "padding does not fit
 static struct ekka_entry *try_reserve(uint64_t bytes)
 {
 	uint64_t head = atomic_load_explicit(&q.head, memory_order_relaxed);
-	uint64_t tail = atomic_load_explicit(&q.tail, memory_order_acquire);
 	uint64_t to_end = q.cap - head % q.cap;
 	uint64_t pad = to_end < bytes ? to_end : 0;
 
-	if (head == tail && head % q.cap >= REWIND_BYTES && to_end + bytes <= q.cap)
+	if (head % q.cap >= REWIND_BYTES || head + pad + bytes - q.tail_seen > q.cap)
+		q.tail_seen = atomic_load_explicit(&q.tail, memory_order_acquire);
+	if (head == q.tail_seen && head % q.cap >= REWIND_BYTES && to_end + bytes <= q.cap)
 		pad = to_end;
-	if (head + pad + bytes - tail > q.cap)
+	if (head + pad + bytes - q.tail_seen > q.cap)
 		return NULL;
 	if (pad)
 		lay_out(head, pad, 1);
@@ -96,21 +102,19 @@ static struct ekka_entry *try_reserve(uint64_t bytes)
 	return entry_at(head + pad);
 }
 
-struct ekka_entry *ekka_queue_reserve(uint64_t payload, bool wait)
+/* When there was no room: waits for some. */
+static struct ekka_entry *reserve_slowly(uint64_t bytes)
 {
-	uint64_t bytes = (sizeof(struct ekka_entry) + payload + ALIGN - 1) / ALIGN * ALIGN;
 	uint64_t last_tail = atomic_load(&q.tail);
 	unsigned idle_ms = 0;
 
-	if (payload > ekka_queue_max_payload())
-		return NULL;
 	for (;;) {
 		uint32_t seq = atomic_load(&q.room.seq);
 		if (!ekka_lock_take(&q.lock))
 			return NULL;
 		struct ekka_entry *e = try_reserve(bytes);
 		ekka_lock_release(&q.lock);
-		if (e || !wait || atomic_load(&q.stalled))
+		if (e || atomic_load(&q.stalled))
 			return e;
 		ekka_queue_kick();
 		if (!ekka_signal_wait(&q.room, seq, ROUND_MS))
@@ -124,6 +128,17 @@ struct ekka_entry *ekka_queue_reserve(uint64_t payload, bool wait)
 		}
 		last_tail = tail;
 	}
+}
+
+struct ekka_entry *ekka_queue_reserve(uint64_t payload, bool wait)
+{
+	uint64_t bytes = (sizeof(struct ekka_entry) + payload + ALIGN - 1) / ALIGN * ALIGN;
+
+	if (payload > ekka_queue_max_payload() || !ekka_lock_take(&q.lock))
+		return NULL;
+	struct ekka_entry *e = try_reserve(bytes);
+	ekka_lock_release(&q.lock);
+	return e || !wait ? e : reserve_slowly(bytes);
 }
 
 void ekka_queue_commit(struct ekka_entry *e)
