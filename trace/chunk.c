@@ -8,7 +8,8 @@ size_t ekka_chunk_scratch_bytes(void)
 	return ZSTD_COMPRESSBOUND(EKKA_CHUNK_BYTES);
 }
 
-enum { SAMPLE_BYTES = 8 << 10, SAMPLE_FROM = 64 << 10 };
+/* Of each sample; with less, zstd's own tables spoil the result. */
+enum { SAMPLE_MIN = 2 << 10, SAMPLE_MAX = 8 << 10, SAMPLE_FROM = 16 << 10 };
 
 /*
  * zstd takes several times as long as writing the bytes does, and reading them takes longer too: below an eighth saved, raw
@@ -22,17 +23,17 @@ static bool worth_it(size_t stored, size_t raw_bytes)
 /* Judged by a sample from either half; misses what repeats only over longer distances. */
 static bool looks_worth_it(ZSTD_CCtx *cctx, int level, const uint8_t *raw, size_t raw_bytes, void *scratch)
 {
-	size_t stored = 0;
+	size_t bytes = raw_bytes / 16, stored = 0;
 
 	if (raw_bytes < SAMPLE_FROM)
 		return true;
+	bytes = bytes < SAMPLE_MIN ? SAMPLE_MIN : bytes > SAMPLE_MAX ? SAMPLE_MAX : bytes;
 	for (size_t quarter = 1; quarter <= 3; quarter += 2) {
-		size_t z = ZSTD_compressCCtx(cctx, scratch, ekka_chunk_scratch_bytes(), raw + raw_bytes / 4 * quarter,
-					     SAMPLE_BYTES, level);
+		size_t z = ZSTD_compressCCtx(cctx, scratch, ekka_chunk_scratch_bytes(), raw + raw_bytes / 4 * quarter, bytes, level);
 
-		stored += ZSTD_isError(z) ? SAMPLE_BYTES : z;
+		stored += ZSTD_isError(z) ? bytes : z;
 	}
-	return worth_it(stored, 2 * (size_t)SAMPLE_BYTES);
+	return worth_it(stored, 2 * bytes);
 }
 
 void ekka_chunk_make(ZSTD_CCtx *cctx, int level, const struct ekka_blob_id *id, uint64_t size, uint64_t offset,
