@@ -64,6 +64,11 @@ static void range(enum ekka_dtype t, double *ret_max, double *ret_tiny)
 	}
 }
 
+static bool is_fp8(enum ekka_dtype t)
+{
+	return t == EKKA_E4M3 || t == EKKA_E5M2;
+}
+
 static double gamma_of(double n, double u)
 {
 	return n * u < 0.5 ? n * u / (1 - n * u) : 1e30;	/* finite, so that it can multiply 0 */
@@ -139,6 +144,22 @@ static void device_f32(struct ekka_bound_model *m, const struct ekka_bound_facts
 	}
 }
 
+/* Partial sums in the output type: as many as the algorithm says, else as cuBLAS might take. */
+static void splits(struct ekka_bound_model *m, const struct ekka_bound_facts *facts)
+{
+	int64_t most = facts->k / EKKA_BOUND_CHUNK;
+	size_t len = strlen(m->text);
+
+	if (facts->splits_known)
+		m->max_splits = facts->splits;
+	else if (facts->out != EKKA_F32 && facts->compute != COMPUTE_32F_PEDANTIC &&
+		 !(facts->math >= 0 && facts->math & MATH_NO_REDUCED_REDUCTION))
+		m->max_splits = most > MAX_SPLITS ? MAX_SPLITS : most < 2 ? 2 : (unsigned)most;
+	if (m->max_splits)
+		(void)snprintf(m->text + len, sizeof m->text - len, ", up to %u splits reduced in %s", m->max_splits,
+			       ekka_dtype_name(facts->out));
+}
+
 static int sixteen_bits(struct ekka_bound_model *m, const struct ekka_bound_facts *facts)
 {
 	const struct arch *arch = arch_find(facts->cc_major, facts->cc_minor);
@@ -155,16 +176,24 @@ static int sixteen_bits(struct ekka_bound_model *m, const struct ekka_bound_fact
 	}
 	(void)snprintf(operands, sizeof operands, "%s", ekka_dtype_name(facts->a));
 	tensor_core(m, arch, arch->f, 23, arch->step16, operands);
-	if (facts->out != EKKA_F32 && facts->compute != COMPUTE_32F_PEDANTIC &&
-	    !(facts->math >= 0 && facts->math & MATH_NO_REDUCED_REDUCTION)) {
-		int64_t most = facts->k / EKKA_BOUND_CHUNK;
-		size_t len = strlen(m->text);
-
-		m->max_splits = most > MAX_SPLITS ? MAX_SPLITS : most < 2 ? 2 : (unsigned)most;
-		(void)snprintf(m->text + len, sizeof m->text - len, ", up to %u splits reduced in %s", m->max_splits,
-			       ekka_dtype_name(facts->out));
-	}
+	splits(m, facts);
 	return 0;
+}
+
+static void eight_bits(struct ekka_bound_model *m, const struct ekka_bound_facts *facts)
+{
+	const struct arch *arch = arch_find(facts->cc_major, facts->cc_minor);
+	bool narrow = arch->cc < 100;
+	double chunks = (double)facts->k / EKKA_BOUND_CHUNK;
+
+	tensor_core(m, arch, narrow ? 13 : 25, narrow ? 13 : 23, 16, "fp8");
+	if (facts->promotes) {
+		m->promoted = (facts->k > EKKA_BOUND_CHUNK ? m->acc_coef / chunks : m->acc_coef) + gamma_of(chunks + 4, 0x1p-24);
+		append(m->text, "promoted to f32 every 128");
+	} else if (narrow && facts->fast_accum) {
+		append(m->policy, "fp8 products are summed without promotion to f32 (fast accumulation)");
+	}
+	splits(m, facts);
 }
 
 static int select_kind(struct ekka_bound_model *m, const struct ekka_bound_facts *f, bool is_complex)
@@ -176,7 +205,7 @@ static int select_kind(struct ekka_bound_model *m, const struct ekka_bound_facts
 		(void)snprintf(m->text, sizeof m->text, "integer, exact");
 		return 0;
 	}
-	if (is_integer(out) || is_integer(a) != is_integer(b) || (!is_integer(a) && a != b))
+	if (is_integer(out) || is_integer(a) != is_integer(b) || (!is_integer(a) && a != b && !(is_fp8(a) && is_fp8(b))))
 		return -1;
 	if (a == EKKA_F64 || out == EKKA_F64) {
 		any_order(m, 0x1p-53, is_complex, "fp64");
@@ -199,10 +228,8 @@ static int select_kind(struct ekka_bound_model *m, const struct ekka_bound_facts
 	}
 	if (a == EKKA_F16 || a == EKKA_BF16)
 		return sixteen_bits(m, f);
-	if (f->on_device && (a == EKKA_E4M3 || a == EKKA_E5M2)) {
-		const struct arch *arch = arch_find(f->cc_major, f->cc_minor);
-
-		tensor_core(m, arch, arch->cc >= 100 ? 25 : 13, arch->cc >= 100 ? 23 : 13, 16, "fp8");
+	if (f->on_device && is_fp8(a)) {
+		eight_bits(m, f);
 		return 0;
 	}
 	return -1;
@@ -235,40 +262,53 @@ static double accumulator(const struct ekka_bound_sums *s)
 	return fmin(s->abs, 2 * s->prefix + 2 * s->chunk);
 }
 
-/* Everything behind the sum: scaling, adding C0, rounding the result, underflow. */
-static double behind(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double sum_error, double alpha, double p,
-		     double c0, double ref)
+/* Scaling and adding C0, underflow. */
+static double behind(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double sum_error, double alpha, double p, double c0)
 {
-	double e = alpha * sum_error + 4 * m->u_acc * (alpha * p + c0);
+	return alpha * sum_error + 4 * m->u_acc * (alpha * p + c0) +
+	       ((double)m->k + 4) * (1 + alpha) * (m->tiny_acc + m->tiny_in * s->largest);
+}
 
-	e += m->u_out * (ref + e) + m->tiny_out;
-	return e + ((double)m->k + 4) * (1 + alpha) * (m->tiny_acc + m->tiny_in * s->largest);
+double ekka_bound_before(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double p, double c0)
+{
+	double acc = m->acc_coef * accumulator(s), sum_error = (m->in + m->own) * s->abs;
+
+	if (m->kind == EKKA_BOUND_INTEGER)
+		return 0;
+	if (m->kind == EKKA_BOUND_ANY_ORDER)
+		return behind(m, s, sum_error + m->gamma * s->abs, alpha, p, c0) + m->gamma * c0;
+	if (m->promoted > 0)
+		acc = fmin(acc, m->promoted * s->abs);
+	sum_error += m->group_coef * s->group + acc;
+	if (m->max_splits)
+		sum_error += m->u_out * (m->k < 2 * EKKA_BOUND_CHUNK ? s->abs : fmin(s->variation, 2 * m->max_splits * s->prefix));
+	return behind(m, s, sum_error, alpha, p, c0);
+}
+
+double ekka_bound_before_unusual(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double p, double c0)
+{
+	double bound = ekka_bound_before(m, s, alpha, p, c0), walk;
+
+	if (m->kind != EKKA_BOUND_ANY_ORDER)
+		return bound;
+	walk = m->walk * fmin(s->abs, 2 * s->prefix + 2 * WALK_OF_CHUNK * s->chunk);
+	return fmin(bound, behind(m, s, m->own * s->abs + walk, alpha, p, c0) + m->walk * c0);
+}
+
+double ekka_bound_rounded(const struct ekka_bound_model *m, double before, double ref)
+{
+	return m->kind == EKKA_BOUND_INTEGER ? before : before + m->u_out * (ref + before) + m->tiny_out;
 }
 
 double ekka_bound_element(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double p, double c0,
 			  double ref)
 {
-	double acc = accumulator(s), sum_error = (m->in + m->own) * s->abs;
-
-	if (m->kind == EKKA_BOUND_INTEGER)
-		return 0;
-	if (m->kind == EKKA_BOUND_ANY_ORDER)
-		return behind(m, s, sum_error + m->gamma * s->abs, alpha, p, c0, ref) + m->gamma * c0;
-	sum_error += m->group_coef * s->group + m->acc_coef * acc;
-	if (m->max_splits)
-		sum_error += m->u_out * (m->k < 2 * EKKA_BOUND_CHUNK ? s->abs : fmin(s->variation, 2 * m->max_splits * s->prefix));
-	return behind(m, s, sum_error, alpha, p, c0, ref);
+	return ekka_bound_rounded(m, ekka_bound_before(m, s, alpha, p, c0), ref);
 }
 
-double ekka_bound_unusual(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double p, double c0,
-			  double ref)
+double ekka_bound_unusual(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double p, double c0, double ref)
 {
-	double bound = ekka_bound_element(m, s, alpha, p, c0, ref), walk;
-
-	if (m->kind != EKKA_BOUND_ANY_ORDER)
-		return bound;
-	walk = m->walk * fmin(s->abs, 2 * s->prefix + 2 * WALK_OF_CHUNK * s->chunk);
-	return fmin(bound, behind(m, s, m->own * s->abs + walk, alpha, p, c0, ref) + m->walk * c0);
+	return ekka_bound_rounded(m, ekka_bound_before_unusual(m, s, alpha, p, c0), ref);
 }
 
 bool ekka_bound_may_overflow(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double c0, double ref,

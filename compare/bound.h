@@ -28,6 +28,9 @@
  * u_out * min(sum of |chunk sums|, 2 * max_splits * max |prefix sum|); with fewer than two chunks of k the partial sums are not
  * known and it is u_out * S. Seen on an H200: cuBLAS 13 rounds P to bf16 before it adds beta * C0 for m, n, k = 64, 48, 128.
  *
+ * FP8 without fast accumulation adds the tensor core's sum to an f32 register after every EKKA_BOUND_CHUNK k, so that |acc| is at most
+ * the S of such a stretch: over all of them steps * per-step error * S, plus gamma_n S with n = K / EKKA_BOUND_CHUNK + 4 for the additions.
+ *
  * Underflow: K tiny_acc (flushed sums and products) + K tiny_in (max |a| + max |b|) (flushed operands), tiny the smallest normal
  * number, since AMX and many engines flush subnormals.
  *
@@ -48,6 +51,9 @@ struct ekka_bound_facts {
 	int64_t compute, math;
 	bool on_device;
 	int32_t cc_major, cc_minor;	/* 0 when unknown: the loosest architecture is taken */
+	bool promotes, fast_accum;	/* FP8 sums go to f32 after every EKKA_BOUND_CHUNK k; or the call asks not to. Neither: unknown */
+	bool splits_known;		/* the algorithm says how split K is reduced: */
+	unsigned splits;		/* partial sums that pass through the output type; 0: none */
 };
 
 enum ekka_bound_kind { EKKA_BOUND_INTEGER, EKKA_BOUND_ANY_ORDER, EKKA_BOUND_TENSOR_CORE };
@@ -64,6 +70,7 @@ struct ekka_bound_model {
 	double in;			/* B_in / S */
 	double group_coef;		/* tensor cores: B_acc per 2^e summed over groups */
 	double acc_coef;		/* tensor cores: B_acc per M */
+	double promoted;		/* tensor cores: B_acc / S where partial sums are promoted to f32; 0: they are not */
 	unsigned max_splits;		/* in the output type; 0: none */
 	double own;			/* the reference's own error / S */
 	double walk;			/* any order: what rounding hardly ever exceeds, per M */
@@ -84,6 +91,12 @@ struct ekka_bound_sums {
 	double group;			/* sum of 2^e over groups */
 	double largest;			/* largest |a| of the row plus largest |b| of the column */
 };
+
+/* Error of alpha P + beta C0 before it is rounded to the output type; arguments as below. */
+double ekka_bound_before(const struct ekka_bound_model *, const struct ekka_bound_sums *, double alpha, double p, double c0);
+double ekka_bound_before_unusual(const struct ekka_bound_model *, const struct ekka_bound_sums *, double alpha, double p, double c0);
+/* Error after a value of size `ref` with error `before` was rounded to the output type. */
+double ekka_bound_rounded(const struct ekka_bound_model *, double before, double ref);
 
 /* Bound for one element; alpha, p, c0 and ref are magnitudes (L1 for complex), c0 already times beta. */
 double ekka_bound_element(const struct ekka_bound_model *, const struct ekka_bound_sums *, double alpha, double p, double c0,

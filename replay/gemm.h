@@ -11,6 +11,7 @@
 #include "compare/bound.h"
 #include "compare/tally.h"
 #include "compare/verdict.h"
+#include "replay/epilogue.h"
 #include "replay/matrix.h"
 
 struct ekka_gemm {
@@ -24,6 +25,7 @@ struct ekka_gemm {
 	bool hermitian;			/* the diagonal's imaginary part is zero, in C0 too */
 	struct ekka_bound_model model;
 	const char *output;		/* name, for the verdict */
+	struct ekka_epilogue *epilogue;	/* what follows on the sum, borrowed; NULL: nothing */
 };
 
 struct ekka_gemm_options {

@@ -192,13 +192,17 @@ static void evaluate(const struct ekka_gemm *g, const struct ekka_gemm_work *w, 
 	struct ekka_bound_sums sums = { w->abs[at], w->prefix[at], w->chunk[at], w->variation[at], w->group[at],
 					w->a_max[i] + w->b_max[j] };
 	long double p[2] = { w->ref[0][at], cx ? w->ref[1][at] : 0 }, c0[2] = { 0, 0 }, ap[2], bc[2] = { 0, 0 }, ref[2];
-	double alpha = fabs(g->alpha[0]) + fabs(g->alpha[1]), size_p, size_c0, size;
+	double factor = g->epilogue ? ekka_epilogue_factor(g->epilogue, e->i, e->j) : 1;
+	double alpha = (fabs(g->alpha[0]) + fabs(g->alpha[1])) * fabs(factor), size_p, size_c0, size;
+	bool anything = false, saturates;
 
 	if (w->lo[0] && isfinite(w->ref[0][at]))
 		p[0] += w->lo[0][at];
 	if (w->lo[1] && isfinite(w->ref[1][at]))
 		p[1] += w->lo[1][at];
 	times(g->alpha, p, ap);
+	ap[0] *= factor;
+	ap[1] *= factor;
 	if (!g->has_product)
 		ap[0] = ap[1] = 0;
 	if (g->has_c0) {
@@ -213,10 +217,21 @@ static void evaluate(const struct ekka_gemm *g, const struct ekka_gemm_work *w, 
 	size = (double)magnitude(ref);
 	e->out[0] = w->c.re[at_c];
 	e->out[1] = cx ? w->c.im[at_c] : 0;
-	e->bound = ekka_bound_element(&g->model, &sums, alpha, size_p, size_c0, size);
-	e->unusual = ekka_bound_unusual(&g->model, &sums, alpha, size_p, size_c0, size);
-	/* Infinite operands explain the reference's infinities themselves. */
-	e->may_overflow = isfinite(sums.largest) && ekka_bound_may_overflow(&g->model, &sums, alpha, size_c0, size, e->bound);
+	e->bound = ekka_bound_before(&g->model, &sums, alpha, size_p, size_c0);
+	e->unusual = ekka_bound_before_unusual(&g->model, &sums, alpha, size_p, size_c0);
+	if (g->epilogue) {
+		anything = ekka_epilogue_apply(g->epilogue, &g->model, (const int64_t[]){ e->b, e->i, e->j }, &ref[0], &e->bound,
+					       &e->unusual);
+		size = (double)magnitude(ref);
+	} else {
+		e->bound = ekka_bound_rounded(&g->model, e->bound, size);
+		e->unusual = ekka_bound_rounded(&g->model, e->unusual, size);
+	}
+	/* Infinite operands explain the reference's infinities themselves; where the output saturates, it is no reason for any. */
+	saturates = g->epilogue && g->epilogue->saturates;
+	e->may_overflow = anything || (isfinite(sums.largest) &&
+				       ekka_bound_may_overflow(&g->model, &sums, alpha, size_c0, saturates ? 0 : size,
+							       saturates ? 0 : e->bound));
 	for (int c = 0; c < 2; c++) {
 		e->ref[c] = (double)ref[c];
 		if (g->model.twofold && isfinite(e->out[c]) && isfinite(e->ref[c]))
@@ -243,7 +258,7 @@ static double typical(const struct ekka_gemm *g, const struct ekka_gemm_work *w,
 			count++;
 		}
 	}
-	return count ? sqrt(sum / (double)count) : 0;
+	return count ? sqrt(sum / (double)count) * (g->epilogue ? fabs(g->epilogue->scale) : 1) : 0;
 }
 
 static void clear(struct ekka_gemm_work *w, int64_t ni, int64_t nj)

@@ -103,6 +103,8 @@ int ekka_gemm_explain(struct ekka_gemm *g, const struct ekka_tally *tally, struc
 	int r;
 
 	ekka_where_describe(tally, g->uplo, v->where);
+	if (g->epilogue)	/* the hypotheses know none */
+		return 0;
 	longest = g->n > longest ? g->n : longest;
 	x.re = malloc((size_t)longest * 2 * sizeof *x.re);
 	if (!x.re)

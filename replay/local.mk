@@ -14,7 +14,9 @@ libreplay_la_SOURCES = \
 	replay/gemm_thin.h replay/gemm_thin.c \
 	replay/matrix.h replay/matrix.c \
 	replay/op.h replay/op.c \
-	replay/op_gemm.c \
+	replay/op_job.h replay/op_job.c \
+	replay/op_gemm.c replay/op_matmul.c \
+	replay/epilogue.h replay/epilogue.c \
 	replay/panel.h replay/panel.c \
 	replay/replay.h \
 	replay/report.h replay/report.c \

@@ -1,5 +1,6 @@
 if HAVE_CRITERION
-replay_tests = tests/unit/replay/test_convert tests/unit/replay/test_gemm tests/unit/replay/test_gemm_explain tests/unit/replay/test_gemm_screen tests/unit/replay/test_gemm_thin tests/unit/replay/test_panel tests/unit/replay/test_run
+replay_tests = tests/unit/replay/test_convert tests/unit/replay/test_gemm tests/unit/replay/test_gemm_explain tests/unit/replay/test_gemm_screen tests/unit/replay/test_gemm_thin tests/unit/replay/test_panel tests/unit/replay/test_run \
+	tests/unit/replay/test_epilogue
 check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
 replay_test_libs = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) $(CRITERION_LIBS) -lm -lpthread
@@ -7,6 +8,9 @@ replay_test_problem = tests/unit/replay/problem.h tests/unit/replay/problem.c
 tests_unit_replay_test_convert_SOURCES = tests/unit/replay/test_convert.c
 tests_unit_replay_test_convert_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_convert_LDADD = $(replay_test_libs)
+tests_unit_replay_test_epilogue_SOURCES = tests/unit/replay/test_epilogue.c
+tests_unit_replay_test_epilogue_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_epilogue_LDADD = $(replay_test_libs)
 tests_unit_replay_test_gemm_SOURCES = tests/unit/replay/test_gemm.c $(replay_test_problem)
 tests_unit_replay_test_gemm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_gemm_LDADD = $(replay_test_libs)

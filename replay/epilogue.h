@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What cuBLASLt does to a matrix product before it stores it, and what that does to the error bound:
+ *
+ *	t = f alpha P + beta C0		f = row_scale[i] * col_scale[j]: alpha vectors, outer-vector scales
+ *	t += bias[i]
+ *	mask, amax, aux			see below
+ *	t = relu(t) or gelu(t)		gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+ *	amax = max |t|
+ *	D = round(clamp(scale * t))
+ *
+ * With E the bound of alpha P + beta C0 before rounding (compare/bound.h) and u the accumulator's unit roundoff (2^-24 for integers):
+ *
+ *	factors, bias: E += 4 u (|t before| + |t after| + |bias|): the factors' products and one addition, in any order
+ *	relu: 1-Lipschitz, exact: E as it is
+ *	gelu: |gelu'| <= 1.13, so E *= 1.13; tanh.approx.f32 has a relative error of 2^-11 (PTX ISA), which is x/2 2^-11 of the result,
+ *	      and the argument's roundings are less than 8 u |x|: E += (2^-12 + 8 u) |x|
+ *	scale: E = |scale| E + u |t|
+ *	clamp: FP8 and int8 outputs saturate; 1-Lipschitz
+ *	round: u_out (|t| + E) + tiny_out as without; int8: 1/2, whichever way halves go
+ *
+ * amax lies between max (|t| - E') and max (|t| + E'), where E' has the rounding to the output type in it: the documentation
+ * leaves open whether it is taken before or after.
+ */
+#ifndef EKKA_REPLAY_EPILOGUE_H
+#define EKKA_REPLAY_EPILOGUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compare/bound.h"
+
+enum ekka_activation { EKKA_ACT_NONE, EKKA_ACT_RELU, EKKA_ACT_GELU };
+
+struct ekka_epilogue {
+	enum ekka_activation activation;
+	/* Borrowed, NULL: absent. */
+	const double *bias;		/* m per batch item, item b's at bias + b * bias_step */
+	int64_t bias_step;
+	const double *row_scale, *col_scale;	/* m, n */
+	double scale;			/* of D */
+	bool saturates;
+	/* The ReLU mask as recorded, bit i of column j at mask[b * mask_item + j * mask_column + i / 8]; NULL: none. */
+	const unsigned char *mask;
+	int64_t mask_column, mask_item;	/* bytes */
+	/* Filled while elements are judged. */
+	double amax_low, amax_high;	/* what amax may be */
+	bool nonfinite;			/* some element was not finite: amax is not promised */
+	uint64_t n_mask, n_mask_bad;	/* mask bits judged, and wrong */
+	int64_t mask_bad[3];		/* b, i, j of the first wrong one */
+};
+
+/* What f alpha P is multiplied by besides alpha. */
+double ekka_epilogue_factor(const struct ekka_epilogue *, int64_t i, int64_t j);
+
+/*
+ * From *t = f alpha P + beta C0 and its errors (the bound and the unusual one) to the value that D should hold, and its errors.
+ * Keeps account of amax and the mask. True when a NaN or an infinity may have become anything: what relu and gelu make of those is not promised.
+ */
+bool ekka_epilogue_apply(struct ekka_epilogue *, const struct ekka_bound_model *, const int64_t at[3], long double *t, double *bound,
+			 double *unusual);
+
+double ekka_gelu(double x);
+
+#endif
