@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "preload/cuda.h"
+#include "preload/cuda_cublas.h"
 #include "preload/cuda_driver.h"
 
 #include <cublas_api.h>
@@ -38,18 +39,20 @@ static const struct getters *find(const void *real)
 	return NULL;
 }
 
-/* A layer that wraps some of cuBLAS has no getters: then the library loaded under the name the spec gives. */
-static void *look_up(void *lib, const char *symbol)
+void *ekka_cublas_symbol(const void *real, const char *library, const char *symbol)
 {
-	void *address = lib != NULL ? dlsym(lib, symbol) : NULL;
+	void *lib = NULL, *address;
+	Dl_info info;
 
+	if (dladdr(real, &info) != 0 && info.dli_fname != NULL)
+		lib = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+	address = lib != NULL ? dlsym(lib, symbol) : NULL;
 	for (unsigned i = 0; address == NULL && i < ekka_n_libraries; i++) {
-		if (strcmp(ekka_libraries[i].name, "cublas") != 0)
+		if (strcmp(ekka_libraries[i].name, library) != 0)
 			continue;
 		for (const char *const *name = ekka_libraries[i].sonames; address == NULL && *name != NULL; name++) {
-			void *other = dlopen(*name, RTLD_LAZY | RTLD_NOLOAD);
-
-			address = other != NULL ? dlsym(other, symbol) : NULL;
+			lib = dlopen(*name, RTLD_LAZY | RTLD_NOLOAD);
+			address = lib != NULL ? dlsym(lib, symbol) : NULL;
 		}
 	}
 	return address;
@@ -59,14 +62,10 @@ static const struct getters *resolve(const void *real)
 {
 	const struct getters *found;
 	struct getters g = { .real = real };
-	Dl_info info;
-	void *lib = NULL;
 
-	if (dladdr(real, &info) != 0 && info.dli_fname != NULL)
-		lib = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-	*(void **)&g.stream = look_up(lib, "cublasGetStream_v2");
-	*(void **)&g.pointer_mode = look_up(lib, "cublasGetPointerMode_v2");
-	*(void **)&g.math_mode = look_up(lib, "cublasGetMathMode");
+	*(void **)&g.stream = ekka_cublas_symbol(real, "cublas", "cublasGetStream_v2");
+	*(void **)&g.pointer_mode = ekka_cublas_symbol(real, "cublas", "cublasGetPointerMode_v2");
+	*(void **)&g.math_mode = ekka_cublas_symbol(real, "cublas", "cublasGetMathMode");
 
 	pthread_mutex_lock(&append_lock);
 	found = find(real);
@@ -79,7 +78,7 @@ static const struct getters *resolve(const void *real)
 	return found;
 }
 
-static int32_t current_device(void)
+int32_t ekka_cuda_current_device(void)
 {
 	const struct ekka_cuda_driver *drv = ekka_cuda_driver();
 	CUdevice device = -1;
@@ -98,7 +97,7 @@ void ekka_context_cublas(struct ekka_call *call, void *cublas_handle)
 	cublasMath_t math = CUBLAS_DEFAULT_MATH;
 	cudaStream_t stream = NULL;
 
-	call->rec.device = current_device();
+	call->rec.device = ekka_cuda_current_device();
 	if (g == NULL)
 		g = resolve(real);
 	if (g == NULL || cublas_handle == NULL)

@@ -4,18 +4,19 @@
 # version script to link with. For the tools: libspec.la (spec.h).
 # ops.spec first: the others use its blocks.
 EKKA_SPECS = $(srcdir)/spec/ops.spec $(srcdir)/spec/cblas.spec $(srcdir)/spec/blas.spec $(srcdir)/spec/cublas.spec \
-	$(srcdir)/spec/cublas-others.spec $(srcdir)/spec/enums.spec $(srcdir)/spec/shim.spec
+	$(srcdir)/spec/cublas-others.spec $(srcdir)/spec/cublaslt.spec $(srcdir)/spec/enums.spec $(srcdir)/spec/shim.spec
 EKKA_SPEC_PARSER = $(srcdir)/spec/parse.awk $(srcdir)/spec/ctypes.awk
 EKKA_SPEC_GENERATORS = spec/parse.awk spec/ctypes.awk spec/gen-ids.awk spec/gen-fns.awk spec/gen-map.awk spec/gen-wrappers.awk \
 	spec/gen-tables.awk spec/gen-doc.awk
 EXTRA_DIST += spec/README.md spec/dtypes.def spec/ops.def spec/cublas_types.h \
 	spec/ops.spec spec/cblas.spec spec/blas.spec spec/cublas.spec spec/cublas-others.spec \
+	spec/cublaslt.spec \
 	spec/enums.spec spec/shim.spec $(EKKA_SPEC_GENERATORS)
 
 EKKA_SPEC_APIS = cblas blas
 EKKA_SPEC_SOURCES = spec/gen/fns.c spec/gen/wrap-cblas.c spec/gen/wrap-blas.c
 if HAVE_CUDA
-EKKA_SPEC_APIS += cublas
+EKKA_SPEC_APIS += cublas cublaslt
 EKKA_SPEC_SOURCES += spec/gen/wrap-cublas.c
 endif
 EKKA_SPEC_MAP = spec/gen/exports.map
@@ -47,6 +48,10 @@ spec/gen/wrap-cublas.c: $(srcdir)/spec/gen-wrappers.awk
 
 noinst_LTLIBRARIES += libekkawrap.la
 libekkawrap_la_SOURCES = spec/wrap.h
+if HAVE_CUDA
+# Written by hand.
+libekkawrap_la_SOURCES += preload/cublaslt.c preload/cublaslt_desc.h preload/cublaslt_desc.c
+endif
 nodist_libekkawrap_la_SOURCES = $(EKKA_SPEC_SOURCES)
 libekkawrap_la_CPPFLAGS = $(AM_CPPFLAGS)
 if HAVE_CUDA

@@ -30,8 +30,8 @@
 
 #define EKKA_MAX_DIMS 6
 #define EKKA_MAX_ARGS 40
-#define EKKA_MAX_ATTRS 24
-#define EKKA_MAX_TENSORS 8
+#define EKKA_MAX_ATTRS 40
+#define EKKA_MAX_TENSORS 16
 
 /* Element types; the table with C types, sizes and unit roundoffs is spec/dtypes.def. */
 enum ekka_dtype {

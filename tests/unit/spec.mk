@@ -11,7 +11,7 @@ spec_test_libs = libekkawrap.la libspec.la libtrace.la $(CRITERION_LIBS) -ldl -l
 spec_test_ldflags = $(AM_LDFLAGS) -export-dynamic -Wl,-u,cblas_sgemm,-u,sgemm_
 spec_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 if HAVE_CUDA
-spec_test_ldflags += -Wl,-u,cublasSgemm_v2
+spec_test_ldflags += -Wl,-u,cublasSgemm_v2,-u,cublasLtMatmul
 endif
 tests_unit_spec_test_forward_SOURCES = tests/unit/spec/test_forward.c $(spec_test_harness)
 tests_unit_spec_test_forward_CFLAGS = $(spec_test_cflags)

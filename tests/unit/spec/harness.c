@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "preload/cuda_cublas.h"
 #include "tests/unit/spec/harness.h"
 
 #include <complex.h>
@@ -182,6 +183,15 @@ void ekka_context_cublas(struct ekka_call *call, void *handle)
 	call->device_pointer_mode = setup.device_pointer_mode;
 }
 
+/* cuBLASLt's getters: none here, so that its wrapper takes no descriptor apart. */
+void *ekka_cublas_symbol(const void *real, const char *library, const char *symbol)
+{
+	(void)real, (void)library, (void)symbol;
+	return NULL;
+}
+
+int32_t ekka_cuda_current_device(void) { return 0; }
+
 /* ---- looking at what was seen ----------------------------------------- */
 
 const struct ekka_value *seen_attr(const struct ekka_call *call, const char *name)
@@ -216,7 +226,8 @@ unsigned word_bytes(const char *type)
 {
 	if (!strcmp(type, "float") || !strcmp(type, "double"))
 		return 0;
-	if (strchr(type, '*') || !strcmp(type, "int64_t") || !strcmp(type, "long long int") || !strcmp(type, "cublasHandle_t"))
+	if (strchr(type, '*') || !strcmp(type, "int64_t") || !strcmp(type, "long long int") || !strcmp(type, "cublasHandle_t") ||
+	    !strncmp(type, "cublasLt", 8) || !strcmp(type, "cudaStream_t") || !strcmp(type, "size_t"))
 		return 8;
 	return 4;
 }

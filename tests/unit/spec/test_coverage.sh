@@ -31,7 +31,7 @@ for d in "${CUDA_HOME:-}" /usr/local/cuda; do
 done
 if [ -n "$cuda" ]; then
 	# A declaration may break the line between the macro and the name. Static inline helpers have no macro.
-	for h in cublas_api.h cublas.h; do
+	for h in cublas_api.h cublas.h cublasLt.h; do
 		tr '\n' ' ' <"$cuda/include/$h" | grep -oE 'CUBLASWINAPI +cublas[A-Za-z0-9_]+ *\(' | grep -oE 'cublas[A-Za-z0-9_]+' >"$dir/found"
 		covered $h
 	done

@@ -110,7 +110,7 @@ static const struct {
 	{ "a reason that is no text", RAW("\x82" EV1 "\xa3" "bad\x01"), "should be text" },
 	{ "tensors that are no array", RAW("\x82" EV1 "\xa2" "tn\x80"), "should be an array" },
 	{ "a tensor that is no map", RAW("\x82" EV1 "\xa2" "tn\x91\x01"), "direction" },
-	{ "nine tensors", RAW("\x82" EV1 "\xa2" "tn\x99\x80\x80\x80\x80\x80\x80\x80\x80\x80"), "too many" },
+	{ "seventeen tensors", RAW("\x82" EV1 "\xa2" "tn\xdc\0\x11\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"), "too many" },
 };
 
 Test(hostile, bodies_are_refused_with_their_cause)
