@@ -4,7 +4,8 @@ if HAVE_CUDA
 if BUILD_SHIM
 fake_ldflags = $(AM_LDFLAGS) -shared -rpath $(abs_builddir)/tests/fake
 fake_cppflags = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
-check_LTLIBRARIES += tests/fake/libcuda.la tests/fake/libcudart.la tests/fake/libcublas.la
+check_LTLIBRARIES += tests/fake/libcuda.la tests/fake/libcudart.la tests/fake/libcublas.la \
+	tests/fake/libcublasLt.la
 tests_fake_libcuda_la_SOURCES = tests/fake/fake_driver.c tests/fake/fake_memory.c tests/fake/fake_stream.c
 tests_fake_libcuda_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcuda_la_LDFLAGS = $(fake_ldflags) -version-info 1:0:0
@@ -16,6 +17,10 @@ tests_fake_libcublas_la_SOURCES = tests/fake/fake_cublas.c tests/fake/fake_gemm.
 tests_fake_libcublas_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcublas_la_LDFLAGS = $(fake_ldflags) -version-info 13:0:0
 tests_fake_libcublas_la_LIBADD = tests/fake/libcuda.la -lm
+tests_fake_libcublasLt_la_SOURCES = tests/fake/fake_cublaslt.c
+tests_fake_libcublasLt_la_CPPFLAGS = $(fake_cppflags)
+tests_fake_libcublasLt_la_LDFLAGS = $(fake_ldflags) -version-info 13:0:0
+tests_fake_libcublasLt_la_LIBADD = tests/fake/libcuda.la -lm
 
 if HAVE_CRITERION
 cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot

@@ -17,7 +17,7 @@ fail() {
 }
 
 mkdir "$work/suite"
-ln -s "$top_builddir"/tests/gpu/.libs/{cases-linked,cases-dlsym,cases-plugin.so,libfaulty-cublas.so} "$work/suite"
+ln -s "$top_builddir"/tests/gpu/.libs/{cases-linked,cases-dlsym,cases-plugin.so,libfaulty-cublas.so,lt-cases} "$work/suite"
 ln -s "$top_builddir/tests/gpu/cases-local" "$work/suite"
 
 suite() {
@@ -26,9 +26,9 @@ suite() {
 }
 
 for seed in 1 2; do
-	EKKA_FAKE_SEED=$seed suite --steps cases || fail "clean run, seed $seed"
+	EKKA_FAKE_SEED=$seed suite --steps cases,lt || fail "clean run, seed $seed"
 done
-suite --steps casefaults || fail "faults"
+suite --steps casefaults,ltfaults || fail "faults"
 
 # record NAME ENVIRONMENT...: records the subject on the fake machine.
 record() {

@@ -26,7 +26,8 @@ $cc -o "$out/cases-linked" $cases $cublas -lpthread
 $cc -DVIA_DLSYM -o "$out/cases-dlsym" $cases -L"$lib" -lcudart -ldl -lm -lpthread
 $cc -DAS_PLUGIN -shared -fPIC -fvisibility=hidden -o "$out/cases-plugin.so" $cases $cublas
 $cc -o "$out/cases-local" "$gpu/cases_local.c" -ldl
-$cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-cublas.so" "$gpu/faulty_cublas.c" -ldl -lpthread
+$cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-cublas.so" "$gpu/faulty_cublas.c" "$gpu/faulty_cublaslt.c" -ldl -lpthread
+$cc -o "$out/lt-cases" "$gpu/lt_cases.c" -L"$lib" -Wl,--allow-shlib-undefined -Wl,--no-as-needed -lcublasLt -lcudart -lm
 tinylm=$src/examples/tinylm
 $cc -DTINYLM_WEIGHTS='"tinylm.bin"' -o "$out/tinylm" "$tinylm/main.c" "$tinylm/model.c" "$tinylm/matmul_cublas.c" $cublas
-cp "$tinylm/tinylm.bin" "$gpu/suite.py" "$gpu/llama.py" "$gpu/run.sh" "$out"
+cp "$tinylm/tinylm.bin" "$gpu/suite.py" "$gpu/llama.py" "$gpu/lt.py" "$gpu/run.sh" "$out"

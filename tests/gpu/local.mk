@@ -1,5 +1,5 @@
 # cuBLAS subjects: run on the fake machine by `make check`, on a real GPU by `make check-gpu`.
-EXTRA_DIST += tests/gpu/README.md tests/gpu/cases.h tests/gpu/half.h tests/gpu/build.sh tests/gpu/run.sh tests/gpu/suite.py tests/gpu/llama.py
+EXTRA_DIST += tests/gpu/README.md tests/gpu/cases.h tests/gpu/half.h tests/gpu/number.h tests/gpu/build.sh tests/gpu/run.sh tests/gpu/suite.py tests/gpu/llama.py tests/gpu/lt.py
 EXTRA_DIST += tests/fake/test-suite.sh tests/fake/test-hard.sh
 if HAVE_CUDA
 if BUILD_SHIM
@@ -19,9 +19,14 @@ tests_gpu_cases_plugin_la_LIBADD = tests/fake/libcublas.la tests/fake/libcudart.
 tests_gpu_cases_local_SOURCES = tests/gpu/cases_local.c
 tests_gpu_cases_local_LDADD = -ldl
 
+check_PROGRAMS += tests/gpu/lt-cases
+tests_gpu_lt_cases_SOURCES = tests/gpu/lt_cases.c
+tests_gpu_lt_cases_CPPFLAGS = $(fake_cppflags)
+tests_gpu_lt_cases_LDADD = tests/fake/libcublasLt.la tests/fake/libcudart.la -lm
+
 # A cuBLAS that is wrong once, preloaded behind the shim.
 check_LTLIBRARIES += tests/gpu/libfaulty-cublas.la
-tests_gpu_libfaulty_cublas_la_SOURCES = tests/gpu/faulty_cublas.c
+tests_gpu_libfaulty_cublas_la_SOURCES = tests/gpu/faulty_cublas.c tests/gpu/faulty_cublaslt.c
 tests_gpu_libfaulty_cublas_la_CPPFLAGS = $(fake_cppflags)
 tests_gpu_libfaulty_cublas_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/gpu
 tests_gpu_libfaulty_cublas_la_LIBADD = -ldl -lpthread

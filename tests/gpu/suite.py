@@ -19,9 +19,11 @@ import tempfile
 import time
 
 # What libfaulty-cublas.so counts.
-WRAPPED = {"cublasGemmEx", "cublasGemmStridedBatchedEx", "cublasSgemm_v2", "cublasSgemmStridedBatched"}
+WRAPPED = {"cublasGemmEx", "cublasGemmStridedBatchedEx", "cublasSgemm_v2", "cublasSgemmStridedBatched", "cublasLtMatmul"}
 KINDS = ["k-tail", "half-k", "wrong-lda", "shifted", "swapped", "alpha", "transposed", "batch-stride", "beta", "stale",
          "overrun", "nan-row"]
+LT_KINDS = ["lt-no-bias", "lt-no-relu", "lt-no-gelu", "lt-wrong-bias", "lt-rounded-bias", "lt-lost-split", "lt-wrong-scale",
+            "lt-no-output-scale", "lt-stale-amax", "lt-stale-aux", "lt-alpha"]
 GONE = -9  # exit status of what ran past its limit
 
 
@@ -193,19 +195,42 @@ class Suite:
             guilty, function, "x".join(shape), first.get("event"), report["summary"]["fail"], first.get("margin"), first.get("where"))
         return good and report["summary"]["fail"] == 1, detail
 
-    def faults(self, program, argv, env, calls, limit):
+    def faults(self, program, argv, env, calls, limit, kinds=KINDS):
         with concurrent.futures.ThreadPoolExecutor(self.args.jobs) as pool:
-            jobs = [(kind, pool.submit(self.fault, program, argv, env, kind, call, limit)) for kind, call in zip(KINDS, calls)]
+            jobs = [(kind, pool.submit(self.fault, program, argv, env, kind, call, limit)) for kind, call in zip(kinds, calls)]
             caught = 0
             for kind, job in jobs:
                 good, detail = job.result()
                 caught += good
                 self.row("%s fault %s" % (program, kind), good, detail)
-        self.row("%s faults" % program, caught == len(KINDS), "%d of %d ranked first, alone" % (caught, len(KINDS)))
+        self.row("%s faults" % program, caught == len(kinds), "%d of %d ranked first, alone" % (caught, len(kinds)))
 
     def step_casefaults(self):
         """The same faults in the C subject, at the first call that each fits."""
         self.faults("cases", self.subject("linked"), self.cuda_env, [1] * len(KINDS), 60)
+
+    def step_lt(self):
+        """cuBLASLt: every epilogue, type and scale that it takes here; what PyTorch computes with it."""
+        trace, status, out, _ = self.record("lt", [os.path.join(self.suite, "lt-cases")], self.cuda_env)
+        skipped = [line.split()[1] for line in out.splitlines() if line.startswith("skipped")]
+        note = "; subject: status %d; no algorithm here: %s" % (status, " ".join(skipped) or "none")
+        self.judge("lt cases", trace, note=note, options=["--exact"])
+        if status != 0:
+            self.row("lt cases, subject", False, " ".join(line for line in out.splitlines() if line.startswith("WRONG")))
+        if self.args.fake:
+            return
+        trace, status, out, _ = self.record("lt-torch", [self.args.python, os.path.join(self.here, "lt.py")], os.environ, 200)
+        try:
+            result = json.loads(out)
+        except ValueError:
+            return self.row("lt torch", False, "no result; record's status is %d" % status)
+        self.judge("lt torch", trace, note="; %d products; skipped: %s" % (len(result["ran"]), result["skipped"]), limit=240)
+        if result["wrong"] or status != 0:
+            self.row("lt torch, results", False, "status %d %s" % (status, result["wrong"]))
+        return None
+
+    def step_ltfaults(self):
+        self.faults("lt", [os.path.join(self.suite, "lt-cases")], self.cuda_env, [1] * len(LT_KINDS), 60, LT_KINDS)
 
     def llama(self, *options):
         return [self.args.python, os.path.join(self.here, "llama.py"), *options]
@@ -300,7 +325,7 @@ def main():
     parser.add_argument("--out", required=True, help="gets summary.txt, summary.json, logs.tar.gz")
     parser.add_argument("--work", help="folder for traces (default: a temporary one)")
     parser.add_argument("--fake", metavar="DIR", help="CUDA libraries of the fake machine")
-    parser.add_argument("--steps", default="machine,cases,tinylm,casefaults,llama,llamafaults,overhead")
+    parser.add_argument("--steps", default="machine,cases,lt,tinylm,casefaults,ltfaults,llama,llamafaults,overhead")
     parser.add_argument("--budget", type=float, default=560, help="seconds for everything")
     parser.add_argument("--jobs", type=int, default=4, help="faulty runs at a time")
     parser.add_argument("--python", default="python3", help="the one that has PyTorch")

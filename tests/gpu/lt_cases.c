@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Products of cuBLASLt with every forward epilogue, type and scale that the library takes, each checked by the program itself. Knows
+ * nothing of ekkatrace. A combination for which the library has no algorithm on this device is said to be skipped.
+ */
+#include "config.h"
+
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/gpu/number.h"
+
+enum { WORKSPACE = 32 << 20 };
+/* Attributes that older headers lack. */
+enum { SCALE_MODE_A = 31, SCALE_MODE_B = 32, OUTER_VECTOR = 3 };
+
+static cublasLtHandle_t handle;
+static cudaStream_t stream;
+static void *workspace;
+
+struct test_case {
+	const char *name;
+	cudaDataType type_a, type_b, type_c, type_d;
+	cublasComputeType_t compute;
+	cudaDataType scale;
+	int m, n, k;
+	uint32_t epilogue;
+	double alpha, beta, tolerance;
+	int batch;			/* 0 as 1 */
+	int tb;				/* B is transposed (A always is) */
+	int row_major;			/* A, B, D are row by row */
+	int in_place;			/* C is D */
+	int pointer_mode;
+	int scales;			/* of A and B, and of an FP8 D, amax with it; 2: outer vectors */
+	int fast;
+	int no_algo;
+	int padding;			/* of D's columns */
+};
+
+#define F32_ALL CUDA_R_32F, CUDA_R_32F, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F
+#define TF32_ALL CUDA_R_32F, CUDA_R_32F, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUDA_R_32F
+#define BF16_ALL CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF, CUBLAS_COMPUTE_32F, CUDA_R_32F
+#define F16_ALL CUDA_R_16F, CUDA_R_16F, CUDA_R_16F, CUDA_R_16F, CUBLAS_COMPUTE_32F, CUDA_R_32F
+#define FP8(a, b, c, d) a, b, c, d, CUBLAS_COMPUTE_32F, CUDA_R_32F
+#define E4M3 CUDA_R_8F_E4M3
+#define E5M2 CUDA_R_8F_E5M2
+#define SMALL 96, 64, 160
+#define PLAIN CUBLASLT_EPILOGUE_DEFAULT
+
+static const struct test_case cases[] = {
+	{ "f32", F32_ALL, SMALL, PLAIN, 1.5, -0.5, 1e-4, .batch = 1 },
+	{ "f32-bias", F32_ALL, SMALL, CUBLASLT_EPILOGUE_BIAS, 1, 0, 1e-4, .batch = 1 },
+	{ "f32-gelu-bias", F32_ALL, SMALL, CUBLASLT_EPILOGUE_GELU_BIAS, 1, 0, 2e-3, .batch = 1 },
+	{ "f32-relu-bias", F32_ALL, SMALL, CUBLASLT_EPILOGUE_RELU_BIAS, 1, 0, 1e-4, .batch = 1 },
+	{ "tf32-bias", TF32_ALL, SMALL, CUBLASLT_EPILOGUE_BIAS, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16", BF16_ALL, SMALL, PLAIN, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-beta", BF16_ALL, SMALL, PLAIN, 1, 1, 1e-2, .batch = 1 },
+	{ "bf16-in-place", BF16_ALL, SMALL, PLAIN, 1, 0.5, 1e-2, .in_place = 1 },
+	{ "bf16-relu", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_RELU, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-bias", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_BIAS, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-bias-beta", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_BIAS, 1, 1, 1e-2, .batch = 1 },
+	{ "bf16-relu-bias", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_RELU_BIAS, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-gelu", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_GELU, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-gelu-bias", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_GELU_BIAS, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-relu-aux", BF16_ALL, 128, 64, 160, CUBLASLT_EPILOGUE_RELU_AUX, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-relu-aux-bias", BF16_ALL, 128, 64, 160, CUBLASLT_EPILOGUE_RELU_AUX_BIAS, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-gelu-aux", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_GELU_AUX, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-gelu-aux-bias", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_GELU_AUX_BIAS, 1, 0, 1e-2, .batch = 1 },
+	{ "f16-bias", F16_ALL, SMALL, CUBLASLT_EPILOGUE_BIAS, 1, 0, 2e-3, .batch = 1 },
+	{ "f16-gelu-bias", F16_ALL, SMALL, CUBLASLT_EPILOGUE_GELU_BIAS, 1, 0, 4e-3, .batch = 1 },
+	{ "bf16-f32", CUDA_R_16BF, CUDA_R_16BF, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F, SMALL, PLAIN, 1, 1, 1e-4, .batch = 1 },
+	{ "bf16-batch-bias", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_BIAS, 1, 0, 1e-2, .batch = 3 },
+	{ "bf16-row-major", BF16_ALL, SMALL, PLAIN, 1, 0, 1e-2, .row_major = 1 },
+	{ "bf16-padded", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_BIAS, 1, 0, 1e-2, .padding = 32 },
+	{ "bf16-long", BF16_ALL, 128, 16, 8192, CUBLASLT_EPILOGUE_BIAS, 1, 0, 2e-2, .batch = 1 },
+	{ "bf16-no-algo", BF16_ALL, SMALL, CUBLASLT_EPILOGUE_BIAS, 1, 0, 1e-2, .no_algo = 1 },
+	{ "bf16-transposed", BF16_ALL, SMALL, PLAIN, 1, 0, 1e-2, .tb = 1 },
+	{ "f32-device-scalars", F32_ALL, SMALL, PLAIN, 1.25, 0.5, 1e-4, .pointer_mode = CUBLASLT_POINTER_MODE_DEVICE },
+	{ "f32-alpha-vector", F32_ALL, SMALL, PLAIN, 1.25, 0, 1e-4, .pointer_mode = CUBLASLT_POINTER_MODE_ALPHA_DEVICE_VECTOR_BETA_HOST },
+	{ "i8-i32", CUDA_R_8I, CUDA_R_8I, CUDA_R_32I, CUDA_R_32I, CUBLAS_COMPUTE_32I, CUDA_R_32I, SMALL, PLAIN, 1, 0, 0, .batch = 1 },
+	{ "i8-i8", CUDA_R_8I, CUDA_R_8I, CUDA_R_8I, CUDA_R_8I, CUBLAS_COMPUTE_32I, CUDA_R_32F, SMALL, PLAIN, 0.0625, 0, 1, .batch = 1 },
+	{ "e4m3-bf16", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), SMALL, PLAIN, 1, 0, 2e-2, .scales = 1 },
+	{ "e4m3-bf16-fast", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), 96, 64, 1024, PLAIN, 1, 0, 3e-2, .scales = 1, .fast = 1 },
+	{ "e4m3-bf16-slow", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), 96, 64, 1024, PLAIN, 1, 0, 2e-2, .scales = 1 },
+	{ "e4m3-bf16-bias", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), SMALL, CUBLASLT_EPILOGUE_BIAS, 1, 0, 2e-2, .scales = 1 },
+	{ "e4m3-f16", FP8(E4M3, E4M3, CUDA_R_16F, CUDA_R_16F), SMALL, PLAIN, 1, 0, 1e-2, .scales = 1 },
+	{ "e4m3-f32", FP8(E4M3, E4M3, CUDA_R_32F, CUDA_R_32F), SMALL, PLAIN, 1, 0, 1e-2, .scales = 1 },
+	{ "e4m3-e5m2-bf16", FP8(E4M3, E5M2, CUDA_R_16BF, CUDA_R_16BF), SMALL, PLAIN, 1, 0, 2e-2, .scales = 1 },
+	{ "e4m3-e4m3", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), SMALL, PLAIN, 1, 0, 8e-2, .scales = 1 },
+	{ "e4m3-e4m3-gelu-bias", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), SMALL, CUBLASLT_EPILOGUE_GELU_BIAS, 1, 0, 8e-2, .scales = 1 },
+	{ "e4m3-bf16-outer", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), SMALL, PLAIN, 1, 0, 2e-2, .scales = 2 },
+};
+
+static void must(int status, const char *what, int line)
+{
+	if (status == 0)
+		return;
+	fprintf(stderr, "lt_cases.c:%d: %s: status %d\n", line, what, status);
+	exit(2);
+}
+#define MUST(call) must((int)(call), #call, __LINE__)
+
+struct buffer { void *host, *device; size_t bytes; cudaDataType type; };
+
+/* Sixteenths up to 1, so that FP8's few digits hold most of them; integers for integers. */
+static struct buffer make(cudaDataType type, size_t n, unsigned seed)
+{
+	struct buffer b = { .bytes = n * number_size(type), .type = type };
+
+	b.host = malloc(b.bytes);
+	if (b.host == NULL)
+		exit(2);
+	for (size_t i = 0; i < n; i++) {
+		int v = rand_r(&seed) % 33 - 16;
+
+		number_store(type, b.host, (int64_t)i, type == CUDA_R_8I || type == CUDA_R_32I ? v : v / 16.0);
+	}
+	MUST(cudaMalloc(&b.device, b.bytes));
+	MUST(cudaMemcpy(b.device, b.host, b.bytes, cudaMemcpyHostToDevice));
+	return b;
+}
+
+/* Positive factors, not all the same. */
+static struct buffer make_scales(size_t n, unsigned seed)
+{
+	struct buffer b = make(CUDA_R_32F, n, seed);
+
+	for (size_t i = 0; i < n; i++)
+		number_store(CUDA_R_32F, b.host, (int64_t)i, 0.25 + (double)((i * 5 + seed) % 9) / 8);
+	MUST(cudaMemcpy(b.device, b.host, b.bytes, cudaMemcpyHostToDevice));
+	return b;
+}
+
+static void fetch(struct buffer *b)
+{
+	MUST(cudaMemcpy(b->host, b->device, b->bytes, cudaMemcpyDeviceToHost));
+}
+
+static void drop(struct buffer *b)
+{
+	if (b->device != NULL)
+		MUST(cudaFree(b->device));
+	free(b->host);
+}
+
+struct problem {
+	const struct test_case *c;
+	int batch, ldd;
+	long long stride_a, stride_b, stride_d, aux_ld;
+	struct buffer a, b, c0, d, bias, aux, scale_a, scale_b, scale_d, amax, alpha, beta;
+	cublasLtMatmulDesc_t desc;
+	cublasLtMatrixLayout_t la, lb, lc, ld;
+};
+
+static cublasLtMatrixLayout_t layout(const struct problem *p, cudaDataType type, int rows, int cols, int ld, long long stride)
+{
+	int32_t order = CUBLASLT_ORDER_ROW, batch = p->batch;
+	int64_t offset = stride;
+	cublasLtMatrixLayout_t l;
+
+	MUST(cublasLtMatrixLayoutCreate(&l, type, (uint64_t)rows, (uint64_t)cols, p->c->row_major ? cols : ld));
+	if (p->c->row_major)
+		MUST(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_ORDER, &order, sizeof(order)));
+	if (batch > 1) {
+		MUST(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &batch, sizeof(batch)));
+		MUST(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &offset, sizeof(offset)));
+	}
+	return l;
+}
+
+#define SET(attr, value) MUST(cublasLtMatmulDescSetAttribute(p->desc, (cublasLtMatmulDescAttributes_t)(attr), &(value), sizeof(value)))
+
+static void set_scales(struct problem *p)
+{
+	const struct test_case *c = p->c;
+	int32_t outer = OUTER_VECTOR;
+	int8_t fast = (int8_t)c->fast;
+
+	if (c->fast)
+		SET(CUBLASLT_MATMUL_DESC_FAST_ACCUM, fast);
+	if (!c->scales)
+		return;
+	p->scale_a = make_scales(c->scales == 2 ? (size_t)c->m : 1, 71);
+	p->scale_b = make_scales(c->scales == 2 ? (size_t)c->n : 1, 72);
+	if (c->scales == 2) {
+		SET(SCALE_MODE_A, outer);
+		SET(SCALE_MODE_B, outer);
+	}
+	SET(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, p->scale_a.device);
+	SET(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, p->scale_b.device);
+	if (c->type_d != E4M3)
+		return;
+	p->scale_d = make_scales(1, 73);
+	p->amax = make(CUDA_R_32F, 1, 74);
+	SET(CUBLASLT_MATMUL_DESC_D_SCALE_POINTER, p->scale_d.device);
+	SET(CUBLASLT_MATMUL_DESC_AMAX_D_POINTER, p->amax.device);
+}
+
+static void set_epilogue(struct problem *p)
+{
+	const struct test_case *c = p->c;
+	int64_t stride = c->m, aux_stride;
+
+	SET(CUBLASLT_MATMUL_DESC_EPILOGUE, c->epilogue);
+	if (c->epilogue & CUBLASLT_EPILOGUE_BIAS) {
+		int32_t type = c->type_d == E4M3 ? CUDA_R_16BF : c->type_d;
+
+		p->bias = make((cudaDataType)type, (size_t)c->m * (size_t)p->batch, 75);
+		SET(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p->bias.device);
+		SET(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type);
+		if (p->batch > 1)
+			SET(CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, stride);
+	}
+	if (!(c->epilogue & 128))
+		return;
+	p->aux_ld = c->m;
+	aux_stride = p->aux_ld * c->n;
+	p->aux = c->epilogue & CUBLASLT_EPILOGUE_RELU ? make(CUDA_R_8I, (size_t)(aux_stride / 8), 76) : make(c->type_d, (size_t)aux_stride, 76);
+	SET(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p->aux.device);
+	SET(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, p->aux_ld);
+}
+
+static void build(struct problem *p, const struct test_case *c)
+{
+	int32_t ta = c->row_major ? CUBLAS_OP_N : CUBLAS_OP_T, tb = c->tb ? CUBLAS_OP_T : CUBLAS_OP_N, mode = c->pointer_mode;
+
+	*p = (struct problem){ .c = c, .batch = c->batch ? c->batch : 1, .ldd = c->m + c->padding };
+	p->stride_a = (long long)c->m * c->k;
+	p->stride_b = (long long)c->k * c->n;
+	p->stride_d = (long long)p->ldd * c->n;
+	p->a = make(c->type_a, (size_t)(p->stride_a * p->batch), 1);
+	p->b = make(c->type_b, (size_t)(p->stride_b * p->batch), 2);
+	p->c0 = make(c->type_c, (size_t)(p->stride_d * p->batch), 3);
+	p->d = make(c->type_d, (size_t)(p->stride_d * p->batch), 4);
+	MUST(cublasLtMatmulDescCreate(&p->desc, c->compute, c->scale));
+	SET(CUBLASLT_MATMUL_DESC_TRANSA, ta);
+	SET(CUBLASLT_MATMUL_DESC_TRANSB, tb);
+	SET(CUBLASLT_MATMUL_DESC_POINTER_MODE, mode);
+	set_epilogue(p);
+	set_scales(p);
+	p->la = layout(p, c->type_a, ta ? c->k : c->m, ta ? c->m : c->k, ta ? c->k : c->m, p->stride_a);
+	p->lb = layout(p, c->type_b, tb ? c->n : c->k, tb ? c->k : c->n, tb ? c->n : c->k, p->stride_b);
+	p->lc = layout(p, c->type_c, c->m, c->n, p->ldd, p->stride_d);
+	p->ld = layout(p, c->type_d, c->m, c->n, p->ldd, p->stride_d);
+}
+
+static void release(struct problem *p)
+{
+	struct buffer *all[] = { &p->a, &p->b, &p->c0, &p->d, &p->bias, &p->aux, &p->scale_a, &p->scale_b, &p->scale_d, &p->amax,
+				 &p->alpha, &p->beta };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		drop(all[i]);
+	MUST(cublasLtMatrixLayoutDestroy(p->la));
+	MUST(cublasLtMatrixLayoutDestroy(p->lb));
+	MUST(cublasLtMatrixLayoutDestroy(p->lc));
+	MUST(cublasLtMatrixLayoutDestroy(p->ld));
+	MUST(cublasLtMatmulDescDestroy(p->desc));
+}
+
+/* An algorithm; false when the library has none. */
+static int choose(const struct problem *p, cublasLtMatmulHeuristicResult_t *ret)
+{
+	cublasLtMatmulPreference_t pref;
+	size_t bytes = WORKSPACE;
+	int n = 0;
+
+	MUST(cublasLtMatmulPreferenceCreate(&pref));
+	MUST(cublasLtMatmulPreferenceSetAttribute(pref, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof(bytes)));
+	(void)cublasLtMatmulAlgoGetHeuristic(handle, p->desc, p->la, p->lb, p->lc, p->ld, pref, 1, ret, &n);
+	MUST(cublasLtMatmulPreferenceDestroy(pref));
+	return n > 0;
+}
+
+static double alpha_at(const struct problem *p, int i)
+{
+	return p->alpha.host == NULL ? p->c->alpha : number_load(CUDA_R_32F, p->alpha.host, p->c->pointer_mode > 1 ? i : 0);
+}
+
+/* Before the activation. */
+static double sum_at(const struct problem *p, int item, int i, int j)
+{
+	const struct test_case *c = p->c;
+	long long at = item * p->stride_d + (c->row_major ? (long long)i * c->n + j : i + (long long)j * p->ldd);
+	double sum = 0;
+
+	for (int l = 0; l < c->k; l++)
+		sum += number_load(c->type_a, p->a.host, item * p->stride_a + l + (long long)i * c->k) *
+		       number_load(c->type_b, p->b.host, item * p->stride_b + (c->tb ? j + (long long)l * c->n :
+									       c->row_major ? (long long)l * c->n + j : l + (long long)j * c->k));
+	sum *= alpha_at(p, i);
+	if (c->scales)
+		sum *= number_load(CUDA_R_32F, p->scale_a.host, c->scales == 2 ? i : 0) *
+		       number_load(CUDA_R_32F, p->scale_b.host, c->scales == 2 ? j : 0);
+	if (c->beta != 0)
+		sum += c->beta * number_load(c->type_c, p->c0.host, at);
+	if (c->epilogue & CUBLASLT_EPILOGUE_BIAS)
+		sum += number_load(p->bias.type, p->bias.host, (long long)item * c->m + i);
+	return sum;
+}
+
+static int check_aux(const struct problem *p, int i, int j, double t)
+{
+	long long at = i + (long long)j * p->aux_ld;
+
+	if (p->aux.host == NULL || p->batch > 1)
+		return 0;
+	if (p->c->epilogue & CUBLASLT_EPILOGUE_RELU)
+		return fabs(t) > 0.05 && (((const unsigned char *)p->aux.host)[at / 8] >> at % 8 & 1) != (t > 0);
+	return fabs(number_load(p->c->type_d, p->aux.host, at) - t) > p->c->tolerance * (1 + fabs(t));
+}
+
+static int check(struct problem *p)
+{
+	const struct test_case *c = p->c;
+	double most = 0;
+
+	fetch(&p->d);
+	if (p->aux.host != NULL)
+		fetch(&p->aux);
+	for (int item = 0; item < p->batch; item++)
+		for (int j = 0; j < c->n; j++)
+			for (int i = 0; i < c->m; i++) {
+				double t = sum_at(p, item, i, j), want, got;
+
+				if (check_aux(p, i, j, t)) {
+					fprintf(stderr, "%s: aux (%d, %d) is wrong\n", c->name, i, j);
+					return 1;
+				}
+				t = c->epilogue & CUBLASLT_EPILOGUE_RELU ? fmax(t, 0) : c->epilogue & CUBLASLT_EPILOGUE_GELU ? number_gelu(t) : t;
+				most = fmax(most, fabs(t));
+				want = t * (p->scale_d.host != NULL ? number_load(CUDA_R_32F, p->scale_d.host, 0) : 1);
+				got = number_load(c->type_d, p->d.host,
+						  item * p->stride_d + (c->row_major ? (long long)i * c->n + j : i + (long long)j * p->ldd));
+				if (fabs(got - want) <= c->tolerance * (1 + fabs(want)) || (c->type_d == CUDA_R_8I && fabs(want) > 126))
+					continue;
+				fprintf(stderr, "%s: item %d, element (%d, %d): %g instead of %g\n", c->name, item, i, j, got, want);
+				return 1;
+			}
+	if (p->amax.host == NULL)
+		return 0;
+	fetch(&p->amax);
+	if (fabs(number_load(CUDA_R_32F, p->amax.host, 0) - most) <= 0.1 * most)
+		return 0;
+	fprintf(stderr, "%s: amax is %g instead of %g\n", c->name, number_load(CUDA_R_32F, p->amax.host, 0), most);
+	return 1;
+}
+
+/* 0 right, 1 wrong, -1 no algorithm. */
+static int run(const struct test_case *c)
+{
+	int32_t int_alpha = (int32_t)c->alpha, int_beta = (int32_t)c->beta;
+	float alpha = (float)c->alpha, beta = (float)c->beta;
+	const void *at_alpha = c->scale == CUDA_R_32I ? (const void *)&int_alpha : &alpha;
+	const void *at_beta = c->scale == CUDA_R_32I ? (const void *)&int_beta : &beta;
+	cublasLtMatmulHeuristicResult_t found;
+	struct problem p;
+	int wrong = -1;
+
+	build(&p, c);
+	if (c->pointer_mode != CUBLASLT_POINTER_MODE_HOST) {
+		p.alpha = make(CUDA_R_32F, (size_t)c->m, 77);
+		at_alpha = p.alpha.device;
+	}
+	if (c->pointer_mode == CUBLASLT_POINTER_MODE_DEVICE) {
+		p.beta = make(CUDA_R_32F, 1, 78);
+		MUST(cudaMemcpy(p.beta.device, &beta, sizeof(beta), cudaMemcpyHostToDevice));
+		at_beta = p.beta.device;
+	}
+	if (choose(&p, &found)) {
+		if (c->in_place)
+			MUST(cudaMemcpy(p.d.device, p.c0.host, p.c0.bytes, cudaMemcpyHostToDevice));
+		MUST(cublasLtMatmul(handle, p.desc, at_alpha, p.a.device, p.la, p.b.device, p.lb, at_beta,
+				    c->in_place ? p.d.device : p.c0.device, p.lc, p.d.device, p.ld, c->no_algo ? NULL : &found.algo, workspace,
+				    WORKSPACE, stream));
+		/* What comes too late to matter: a snapshot out of order would see it. */
+		MUST(cudaMemsetAsync(p.a.device, 0, p.a.bytes, stream));
+		if (p.bias.device != NULL)
+			MUST(cudaMemsetAsync(p.bias.device, 0, p.bias.bytes, stream));
+		MUST(cudaStreamSynchronize(stream));
+		wrong = check(&p);
+	}
+	release(&p);
+	return wrong;
+}
+
+int main(int argc, char *argv[])
+{
+	int n_wrong = 0;
+
+	MUST(cudaStreamCreate(&stream));
+	MUST(cudaMalloc(&workspace, WORKSPACE));
+	MUST(cublasLtCreate(&handle));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int wrong;
+
+		if (argc > 1 && strcmp(argv[1], cases[i].name) != 0)
+			continue;
+		wrong = run(&cases[i]);
+		printf("%s %s\n", wrong > 0 ? "WRONG" : wrong < 0 ? "skipped" : "ok", cases[i].name);
+		fflush(stdout);
+		n_wrong += wrong > 0;
+	}
+	MUST(cublasLtDestroy(handle));
+	return n_wrong != 0;
+}

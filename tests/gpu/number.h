@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Real element types of CUDA's libraries in plain C, for test programs. */
+#ifndef EKKA_TESTS_GPU_NUMBER_H
+#define EKKA_TESTS_GPU_NUMBER_H
+
+#include <stdlib.h>
+
+#include <library_types.h>
+
+#include "tests/gpu/half.h"
+
+/* FP8 with `man` fraction bits; NaN and infinities are not made here. */
+static inline double fp8_to_double(uint8_t b, int man, int bias)
+{
+	int e = (b & 0x7f) >> man, f = b & ((1 << man) - 1);
+	double v = e == 0 ? ldexp(f, 1 - bias - man) : ldexp(f + (1 << man), e - bias - man);
+
+	return b & 0x80 ? -v : v;
+}
+
+/* To nearest, ties to even, saturating at `most`. */
+static inline uint8_t double_to_fp8(double v, int man, int bias, double most)
+{
+	double a = fmin(fabs(v), most);
+	int e;
+
+	if (a == 0 || isnan(v))
+		return isnan(v) ? 0x7f : 0;
+	(void)frexp(a, &e);
+	e = e - 1 < 1 - bias ? 1 - bias : e - 1;
+	return (uint8_t)((signbit(v) ? 0x80 : 0) | (int)(nearbyint(ldexp(a, man - e)) + ldexp(e + bias - 1, man)));
+}
+
+static inline size_t number_size(cudaDataType type)
+{
+	switch (type) {
+	case CUDA_R_8I: case CUDA_R_8F_E4M3: case CUDA_R_8F_E5M2: return 1;
+	case CUDA_R_16F: case CUDA_R_16BF: return 2;
+	default: return 4;
+	}
+}
+
+static inline double number_load(cudaDataType type, const void *base, int64_t i)
+{
+	switch (type) {
+	case CUDA_R_8I: return ((const int8_t *)base)[i];
+	case CUDA_R_32I: return ((const int32_t *)base)[i];
+	case CUDA_R_16F: return half_to_double(((const uint16_t *)base)[i]);
+	case CUDA_R_16BF: return bf16_to_double(((const uint16_t *)base)[i]);
+	case CUDA_R_8F_E4M3: return fp8_to_double(((const uint8_t *)base)[i], 3, 7);
+	case CUDA_R_8F_E5M2: return fp8_to_double(((const uint8_t *)base)[i], 2, 15);
+	case CUDA_R_32F: return ((const float *)base)[i];
+	default: abort();
+	}
+}
+
+static inline void number_store(cudaDataType type, void *base, int64_t i, double v)
+{
+	switch (type) {
+	case CUDA_R_8I: ((int8_t *)base)[i] = (int8_t)fmax(-128, fmin(127, nearbyint(v))); break;
+	case CUDA_R_32I: ((int32_t *)base)[i] = (int32_t)v; break;
+	case CUDA_R_16F: ((uint16_t *)base)[i] = double_to_half(v); break;
+	case CUDA_R_16BF: ((uint16_t *)base)[i] = float_to_bf16((float)v); break;
+	case CUDA_R_8F_E4M3: ((uint8_t *)base)[i] = double_to_fp8(v, 3, 7, 448); break;
+	case CUDA_R_8F_E5M2: ((uint8_t *)base)[i] = double_to_fp8(v, 2, 15, 57344); break;
+	case CUDA_R_32F: ((float *)base)[i] = (float)v; break;
+	default: abort();
+	}
+}
+
+/* As cuBLASLt's epilogue: the approximation by tanh. */
+static inline double number_gelu(double x)
+{
+	return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
+#endif
