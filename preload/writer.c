@@ -4,6 +4,7 @@
 #include "preload/writer.h"
 
 #include "preload/blob_index.h"
+#include "preload/blobset.h"
 #include "preload/conf.h"
 #include "preload/count.h"
 #include "preload/fd.h"
@@ -31,7 +32,12 @@ enum {
 	CLOSE_BYTES = 16 << 10,		/* kept free in the budget for the trailer */
 	EVENTS_SHARE = 16,		/* one part in 16 of the budget is for events only */
 	MAX_SEGMENTS = 10000,
+	MAX_CHUNKS = 4096,		/* in the blobs batch */
+	MAX_NAMED = 8192,		/* in the events batch: data records that name a blob */
 };
+
+/* A data record in the events batch that names a blob; the blob may still be in the blobs batch, and be lost with it. */
+struct named { size_t at; struct ekka_rec_data rec; };
 
 /*
  * What waits to be written is the batch with `parts` in it: each lies elsewhere, comes behind the first `at` bytes of the batch,
@@ -50,7 +56,10 @@ struct file {
 static struct {
 	struct file events, blobs;
 	uint64_t n_calls;		/* in the events file and its batch */
-	uint64_t n_chunks;		/* in the blobs batch */
+	struct ekka_blob_id *chunks;	/* of the chunks in the blobs batch */
+	size_t n_chunks;
+	struct named *named;
+	size_t n_named;
 	uint64_t budget;
 	const char *blobs_closed;	/* why no more blobs are stored */
 	uint8_t *memory;		/* batches and scratch, one mapping */
@@ -63,10 +72,11 @@ static struct {
 static bool get_memory(void)
 {
 	size_t scratch = (ekka_chunk_scratch_bytes() + 4095) & ~(size_t)4095;
+	size_t ids = MAX_CHUNKS * sizeof(*w.chunks), named = MAX_NAMED * sizeof(*w.named);
 
 	if (w.memory)
 		return true;
-	void *p = mmap(NULL, EVENTS_BATCH + BLOBS_BATCH + GROUP * scratch, PROT_READ | PROT_WRITE,
+	void *p = mmap(NULL, EVENTS_BATCH + BLOBS_BATCH + GROUP * scratch + ids + named, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return false;
@@ -75,6 +85,8 @@ static bool get_memory(void)
 	w.blobs.batch = (struct ekka_buf){ .data = w.memory + EVENTS_BATCH, .cap = BLOBS_BATCH };
 	for (size_t i = 0; i < GROUP; i++)
 		w.scratch[i] = w.memory + EVENTS_BATCH + BLOBS_BATCH + i * scratch;
+	w.chunks = (void *)(w.memory + EVENTS_BATCH + BLOBS_BATCH + GROUP * scratch);
+	w.named = (void *)(w.memory + EVENTS_BATCH + BLOBS_BATCH + GROUP * scratch + ids);
 	/* Without a context chunks are stored as they are. */
 	for (unsigned i = 0; i < EKKA_POOL_MAX && ekka_conf.compress > 0; i++)
 		w.cctx[i] = ZSTD_createCCtx();
@@ -149,7 +161,7 @@ const char *ekka_writer_open(void)
 	struct ekka_rec_open rec;
 
 	w.events.offset = w.blobs.offset = 0;
-	w.n_calls = w.n_chunks = 0;
+	w.n_calls = w.n_chunks = w.n_named = 0;
 	w.blobs_closed = NULL;
 	if (!get_memory())
 		return "no memory for the writer";
@@ -264,14 +276,50 @@ static const char *flush_file(struct file *f)
 	return NULL;
 }
 
+static bool in_blobs_batch(const struct ekka_blob_id *id)
+{
+	for (size_t i = 0; i < w.n_chunks; i++)
+		if (memcmp(&w.chunks[i], id, sizeof(*id)) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * The blobs batch is lost: nothing may name what was in it, neither records to come nor those that wait in the events
+ * batch. These become shorter, as a reason takes less room than an id.
+ */
+static void lose_blobs_batch(void)
+{
+	struct ekka_buf *b = &w.events.batch;
+	size_t from = 0, end = b->len;
+
+	for (size_t i = 0; i < w.n_chunks; i++)
+		ekka_blobset_lose(&w.chunks[i], "disk");
+	b->len = 0;
+	for (size_t i = 0; i < w.n_named; i++) {
+		struct named *n = &w.named[i];
+		if (!in_blobs_batch(&n->rec.id))
+			continue;
+		memmove(b->data + b->len, b->data + from, n->at - from);
+		b->len += n->at - from;
+		from = n->at + frame_bytes(b->data + n->at);
+		n->rec.missing = "disk";
+		ekka_encode_data(b, &n->rec);
+		ekka_count_drop("disk", 1);
+	}
+	memmove(b->data + b->len, b->data + from, end - from);
+	b->len += end - from;
+	w.n_named = 0;		/* they lie elsewhere now, and no blob is written any more */
+	empty(&w.blobs);
+}
+
 static void flush_blobs(void)
 {
 	if (flush_file(&w.blobs)) {
 		/* Events are worth having without tensor bytes; the caller says why they are missing. */
 		if (!w.blobs_closed)
 			w.blobs_closed = "disk";
-		empty(&w.blobs);
-		ekka_count_drop("disk", w.n_chunks);
+		lose_blobs_batch();
 		ekka_blob_index_drop();
 	}
 	w.n_chunks = 0;
@@ -280,6 +328,7 @@ static void flush_blobs(void)
 const char *ekka_writer_flush(void)
 {
 	flush_blobs();
+	w.n_named = 0;
 	return flush_file(&w.events);
 }
 
@@ -314,11 +363,13 @@ bool ekka_writer_has_room(size_t bytes)
 
 size_t ekka_writer_frames_room(void)
 {
-	return w.events.batch.cap - w.events.batch.len;
+	return w.n_named < MAX_NAMED ? w.events.batch.cap - w.events.batch.len : 0;
 }
 
 void ekka_writer_data(const struct ekka_rec_data *rec)
 {
+	if (!rec->missing)
+		w.named[w.n_named++] = (struct named){ .at = w.events.batch.len, .rec = *rec };
 	ekka_encode_data(&w.events.batch, rec);
 }
 
@@ -353,7 +404,7 @@ static const char *put_chunk(const struct ekka_rec_chunk *rec, const void *data)
 		return w.blobs_closed;
 	}
 	bool direct = rec->data_bytes >= DIRECT_BYTES;
-	if (b->len + (direct ? HEAD_BYTES : frame) > b->cap || f->n_parts == GROUP) {
+	if (b->len + (direct ? HEAD_BYTES : frame) > b->cap || f->n_parts == GROUP || w.n_chunks == MAX_CHUNKS) {
 		flush_blobs();
 		if (w.blobs_closed)
 			return w.blobs_closed;
@@ -370,7 +421,7 @@ static const char *put_chunk(const struct ekka_rec_chunk *rec, const void *data)
 		memcpy(b->data + b->len, data, rec->data_bytes);
 		b->len += rec->data_bytes;
 	}
-	w.n_chunks++;
+	w.chunks[w.n_chunks++] = rec->id;
 	return NULL;
 }
 

@@ -3,6 +3,7 @@
  * The two files of a segment: budget, batching, and what happens when the system refuses. Sink thread only.
  *
  * Tensor bytes stop first ("budget" when only the part for events is left, "disk" when a write fails); events go on as long as they can.
+ * What is lost with a batch is marked so in the blobset, and the data records that wait for that batch say that it is missing.
  */
 #ifndef EKKA_PRELOAD_WRITER_H
 #define EKKA_PRELOAD_WRITER_H

@@ -49,16 +49,6 @@ static void progress(struct fsck *f, uint64_t by)
 		f->opt->progress(f->opt->arg, f->done, f->total);
 }
 
-/* Bytes are written in batches: when one did not fit, the records of its events had been made already. */
-static bool ran_out_of_disk(const struct ekka_segment *s)
-{
-	for (unsigned i = 0; s->closed && i < s->close.n_dropped; i++) {
-		if (strcmp(s->close.dropped[i].name, "disk") == 0 && s->close.dropped[i].n > 0)
-			return true;
-	}
-	return false;
-}
-
 /* A data record against the tensor it belongs to and the blob it names. */
 static void check_data(struct fsck *f, const struct ekka_event *ev, const struct ekka_rec_data *d)
 {
@@ -78,8 +68,8 @@ static void check_data(struct fsck *f, const struct ekka_event *ev, const struct
 	if (b)
 		f->used[(b - f->blobs->blobs) / 8] |= (uint8_t)(1u << ((b - f->blobs->blobs) % 8));
 	if (b ? !b->whole : !ekka_trace_blob_present(f->trace, &d->id, NULL))
-		found(f, ran_out_of_disk(ev->segment) ? EKKA_FSCK_NOTE : EKKA_FSCK_DAMAGE,
-		      "event %" PRIu64 ": the bytes of '%s' are not in the trace, though its data record names them", ev->number, t->name);
+		found(f, EKKA_FSCK_DAMAGE, "event %" PRIu64 ": the bytes of '%s' are not in the trace, though its data record names them",
+		      ev->number, t->name);
 	else if ((b ? b->size : 0) != d->bytes)
 		found(f, EKKA_FSCK_DAMAGE, "event %" PRIu64 ": data of '%s' has %" PRIu64 " bytes, the blob it names %" PRIu64, ev->number,
 		      t->name, d->bytes, b ? b->size : 0);

@@ -101,6 +101,20 @@ if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=512k none small 2
 	umount small
 fi
 
+# Bytes that got as far as the batch that could not be written are missing wherever they are named, before that and after.
+for sync in 0 1; do
+	what="full disk, the same operands again, EKKA_SYNC=$sync"
+	rm -rf t.ekka
+	subject linked again >out-plain
+	(ulimit -f 40; EKKA_SYNC=$sync EKKA_COMPRESS=0 EKKA_OUTPUT=t.ekka LD_PRELOAD=$shim subject linked again >out-traced 2>err)
+	cmp -s out-plain out-traced || fail "output differs"
+	"$bin/tests/capture/dump" t.ekka >dump || fail "cannot be read"
+	count 0 '^(problem|error) '
+	count 3 '^data [0-9]+ B pre 25600 missing:disk$'
+	count 0 'absent$'
+	sound
+done
+
 # Nowhere to write: one line, no trace.
 for dir in /nonexistent/t.ekka /proc/t.ekka; do
 	EKKA_OUTPUT=$dir compare linked plain 3

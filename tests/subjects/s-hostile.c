@@ -106,6 +106,29 @@ static int run_many(struct subject *s)
 	return 0;
 }
 
+/* The same operands again and again. */
+static int run_again(struct subject *s)
+{
+	int n = 80;
+	size_t items = (size_t)n * (size_t)n;
+	float *a = malloc(3 * items * sizeof(*a)), *b, *c;
+
+	if (!a)
+		return 1;
+	b = a + items;
+	c = b + items;
+	for (size_t i = 0; i < items; i++) {
+		a[i] = (float)((unsigned)i * 2654435761u >> 8) / 65536;
+		b[i] = a[i] + 1;
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		s->gemm(101, 111, 111, n, n, n, 1, a, n, b, n, 0, c, n);
+		printf("again: %a\n", (double)c[i]);
+	}
+	free(a);
+	return 0;
+}
+
 static int run_chdir(struct subject *s)
 {
 	if (chdir("/") != 0)
@@ -116,5 +139,6 @@ static int run_chdir(struct subject *s)
 
 const struct scenario scenarios_hostile[] = {
 	{ "closefds", run_closefds }, { "nofds", run_nofds }, { "stderr", run_stderr }, { "large", run_large },
-	{ "badptr", run_badptr }, { "many", run_many }, { "chdir", run_chdir }, { NULL, NULL },
+	{ "badptr", run_badptr }, { "many", run_many }, { "again", run_again },
+	{ "chdir", run_chdir }, { NULL, NULL },
 };

@@ -152,7 +152,7 @@ Test(fsck, references_that_lead_nowhere_are_damage)
 
 Test(fsck, bytes_that_found_no_room_are_noted)
 {
-	struct ekka_rec_data d = { .event = 1, .bytes = 100, .id = { { 1 } } };
+	struct ekka_rec_data d = { .event = 1, .bytes = 100, .missing = "disk" };
 	struct ekka_count drop = { "disk", 1 };
 	struct trace_builder b;
 
@@ -164,8 +164,24 @@ Test(fsck, bytes_that_found_no_room_are_noted)
 	run();
 	cr_assert_eq(result.damage, 0);
 	cr_assert_eq(result.notes, 2);
-	cr_assert(found("event 1: the bytes of 'A?[2J' are not in the trace"));
+	cr_assert(found("event 1: bytes of 'A?[2J' before the call were not recorded: disk"));
 	cr_assert(found("1 dropped: disk"));
+}
+
+Test(fsck, a_full_disk_excuses_no_record_that_names_lost_bytes)
+{
+	struct ekka_rec_data d = { .event = 1, .bytes = 100, .id = { { 1 } } };
+	struct ekka_count drop = { "disk", 1 };
+	struct trace_builder b;
+
+	begin(&b);
+	put_event(&b, 1, &d);
+	ekka_encode_close(&b.buf, &(struct ekka_rec_close){ .events = 1, .dropped = &drop, .n_dropped = 1, .why = "exit" });
+	trace_builder_put(&b);
+	trace_builder_finish(&b, dir, &open_rec, 0, true);
+	run();
+	cr_assert_eq(result.damage, 1);
+	cr_assert(found("event 1: the bytes of 'A?[2J' are not in the trace"));
 }
 
 Test(fsck, bytes_that_do_not_have_their_name_are_damage)
