@@ -106,8 +106,8 @@ static bool set_COUNT(const char *s, const char *extra, uint64_t *ret, const cha
 static bool set_BYTES(const char *s, const char *extra, uint64_t *ret, const char **why)
 {
 	(void)extra;
-	*why = "a whole number with an optional K, M, G or T";
-	return !*s || parse_bytes(s, ret);
+	*why = "a whole number above 0 with an optional K, M, G or T";
+	return !*s || (parse_bytes(s, ret) && *ret > 0);
 }
 
 static bool set_FLAG(const char *s, const char *extra, uint64_t *ret, const char **why)
@@ -143,12 +143,80 @@ static const char *check_limits(const struct ekka_conf *c)
 	return NULL;
 }
 
+static const char *const names[] = {
+#define CONF(name, env_name, type, def, help) env_name,
+#include "preload/conf.def"
+};
+enum { N_NAMES = sizeof(names) / sizeof(names[0]), NAME_BYTES = 64 };
+
+static unsigned least(unsigned a, unsigned b, unsigned c)
+{
+	return a < b ? (a < c ? a : c) : b < c ? b : c;
+}
+
+/* How many characters to put in, take out or replace to make b of the first `len` < NAME_BYTES characters of a. */
+static unsigned distance(const char *a, size_t len, const char *b)
+{
+	unsigned row[NAME_BYTES];
+
+	for (unsigned i = 0; i <= len; i++)
+		row[i] = i;
+	for (; *b; b++) {
+		unsigned corner = row[0]++;
+		for (unsigned i = 1; i <= len; i++) {
+			unsigned above = row[i];
+			row[i] = least(corner + (a[i - 1] != *b), above + 1, row[i - 1] + 1);
+			corner = above;
+		}
+	}
+	return row[len];
+}
+
+/* The setting whose name is like the first `len` characters of `name`. */
+static const char *nearest(const char *name, size_t len)
+{
+	unsigned best = ~0u, which = 0;
+
+	for (unsigned i = 0; i < N_NAMES; i++) {
+		unsigned d = distance(name, len, names[i]);
+		if (d < best) {
+			best = d;
+			which = i;
+		}
+	}
+	return names[which];
+}
+
+static bool is_setting(const char *name, size_t len)
+{
+	for (unsigned i = 0; i < N_NAMES; i++)
+		if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
+			return true;
+	return false;
+}
+
+/* The first variable that looks like a setting and is none: most likely one that somebody believes is in force. */
+static void find_unknown(struct ekka_conf *conf, char *const env[])
+{
+	for (size_t i = 0; env && env[i]; i++) {
+		size_t len = strcspn(env[i], "=");
+		if (strncmp(env[i], "EKKA_", 5) != 0 || strncmp(env[i], "EKKA_TEST_", 10) == 0 || is_setting(env[i], len))
+			continue;
+		if (len >= NAME_BYTES)
+			len = NAME_BYTES - 1;
+		snprintf(conf->unknown, sizeof(conf->unknown), "%.*s is not a setting and is passed over; did you mean %s?",
+			 (int)len, env[i], nearest(env[i], len));
+		return;
+	}
+}
+
 bool ekka_conf_parse(struct ekka_conf *conf, char *const env[], char *err, size_t err_size)
 {
 	const char *var = NULL, *value = NULL, *why = NULL;
 
 	memset(conf, 0, sizeof(*conf));
 	text_used = 0;
+	find_unknown(conf, env);
 #define TAKE(env_name, def, setter)								\
 	do {											\
 		var = env_name;									\

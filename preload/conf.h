@@ -19,21 +19,23 @@ struct ekka_conf {
 	enum ekka_level level;
 	const char *include, *exclude;	/* "" : none */
 	uint64_t skip, count, every;	/* calls; count 0: no limit; every is at least 1 */
-	uint64_t budget;		/* bytes; 0: default */
+	uint64_t budget;		/* bytes; 0: not set */
 	uint64_t memory;		/* bytes */
 	enum ekka_when_full when_full;
-	uint64_t cuda_staging;		/* bytes per context; 0: default */
+	uint64_t cuda_staging;		/* bytes per context; 0: not set */
 	uint64_t cuda_pinned;		/* bytes */
 	uint64_t compress;		/* zstd level */
 	uint64_t stack;			/* frames */
 	uint64_t sync, quiet;		/* 0 or 1 */
+	char unknown[200];		/* a line about a variable EKKA_* that is no setting, or "" */
 };
 
 extern struct ekka_conf ekka_conf;
 
 /*
  * Fills *conf from `env` (the process environment's form). Returns true, or false with one line of text in
- * err (no newline) naming the variable and what it may be; *conf then has level OFF. No allocation.
+ * err (no newline) naming the variable and what it may be; *conf then has level OFF. A name that is no setting leaves
+ * all as it is but for conf->unknown; names that begin with EKKA_TEST_ are free for tests. No allocation.
  */
 bool ekka_conf_parse(struct ekka_conf *conf, char *const env[], char *err, size_t err_size);
 

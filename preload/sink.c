@@ -324,7 +324,7 @@ static void drain(void)
 
 static bool start(void)
 {
-	static _Atomic bool told_cuda;
+	static _Atomic bool told_cuda, told_user;
 
 	if (!ekka_queue_open(ekka_conf.memory)) {
 		ekka_stop("no memory for the queue (EKKA_MEMORY); nothing is recorded");
@@ -345,6 +345,9 @@ static bool start(void)
 	}
 	if (!atomic_exchange(&told_cuda, true))
 		ekka_cuda_on_exit(drain);
+	/* Only now, like wrong values: helper programs that make no call stay silent. */
+	if (ekka_conf.unknown[0] && !atomic_exchange(&told_user, true))
+		ekka_say("%s", ekka_conf.unknown);
 	return true;
 }
 

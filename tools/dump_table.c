@@ -121,7 +121,8 @@ static void man_variable(const char *name, const char *values, const char *def, 
 
 static void man_environment(void)
 {
-	printf(".SH ENVIRONMENT\nWhat the preloaded library is told. A wrong value turns recording off, with one line on standard error.\n"
+	printf(".SH ENVIRONMENT\nWhat the preloaded library is told. A wrong value turns recording off, with one line on standard error;\n"
+	       "a name beginning with EKKA_ that is not here is passed over, with one line too.\n"
 	       ".BR ekka\\-record (1)\nhas an option for each.\n");
 #define VALUES_STRING NULL
 #define VALUES_GLOBS "GLOB,..."

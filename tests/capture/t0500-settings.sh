@@ -47,11 +47,20 @@ EKKA_WHEN_FULL=drop EKKA_MEMORY=1M compare linked many
 count 0 '^(problem|error) '
 
 # One clear line, no trace, and the program runs.
-for wrong in EKKA_LEVEL=ful EKKA_EVERY=0 EKKA_SKIP=-1 EKKA_COUNT=x EKKA_BUDGET=1Q EKKA_BUDGET=99999999999G EKKA_MEMORY=4K \
+for wrong in EKKA_LEVEL=ful EKKA_EVERY=0 EKKA_SKIP=-1 EKKA_COUNT=x EKKA_BUDGET=1Q EKKA_BUDGET=0 EKKA_BUDGET=99999999999G EKKA_MEMORY=4K \
 	EKKA_WHEN_FULL=wait EKKA_COMPRESS=20 EKKA_STACK=65 EKKA_SYNC=yes EKKA_QUIET=; do
 	(export "${wrong?}"; compare linked plain 3; [ ! -e t.ekka ] || fail "left a trace"
 	 says "^ekkatrace: ${wrong%%=*}"; [ "$(wc -l <err)" = 1 ] || fail "more than one line"; exit $failed) || failed=1
 done
+
+# A name that is no setting: one line, and everything is recorded. A program without calls says nothing.
+EKKA_LEVLE=off EKKA_QUIET=1 EKKA_TEST_X=1 compare linked plain 3
+orderly
+count 3 '^event .* complete'
+says '^ekkatrace: EKKA_LEVLE is not a setting.* EKKA_LEVEL[?]$'
+[ "$(wc -l <err)" = 1 ] || fail "more than one line"
+EKKA_LEVLE=off LD_PRELOAD=$shim true 2>err
+silent
 
 # The default place.
 what="default output"

@@ -7,9 +7,9 @@
  * order drawn from a seed, and capture rules are enforced. So a snapshot that does not keep stream order, or
  * a call that real CUDA forbids, shows.
  *
- * Environment: EKKA_FAKE_SEED (number; timing), EKKA_FAKE_MEMORY (bytes of device memory, default 1 GiB), EKKA_FAKE_FAIL
+ * Environment: EKKA_TEST_FAKE_SEED (number; timing), EKKA_TEST_FAKE_MEMORY (bytes of device memory, default 1 GiB), EKKA_TEST_FAKE_FAIL
  * (SYMBOL=CODE[,SYMBOL=CODE]: that driver entry point fails with this CUresult; what the other stand-ins do is not
- * affected), EKKA_FAKE_STUCK (1: streams made with CU_STREAM_DEFAULT never get anything done), EKKA_FAKE_REPORT (file: at
+ * affected), EKKA_TEST_FAKE_STUCK (1: streams made with CU_STREAM_DEFAULT never get anything done), EKKA_TEST_FAKE_REPORT (file: at
  * exit one line "SYMBOL COUNT" per driver entry point called, by anybody but the other stand-ins).
  */
 #ifndef EKKA_TESTS_FAKE_H

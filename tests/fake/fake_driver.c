@@ -22,10 +22,10 @@ static char the_context, the_module, the_kernel; /* their addresses serve as han
 
 #define CONTEXT ((CUcontext)&the_context)
 
-/* The CUresult that EKKA_FAKE_FAIL asks for. */
+/* The CUresult that EKKA_TEST_FAKE_FAIL asks for. */
 static CUresult injected(const char *symbol)
 {
-	const char *spec = getenv("EKKA_FAKE_FAIL");
+	const char *spec = getenv("EKKA_TEST_FAKE_FAIL");
 	size_t len = strlen(symbol);
 
 	for (; spec != NULL && *spec != 0; spec = strchr(spec, ','), spec += spec != NULL)
@@ -66,7 +66,7 @@ static CUresult enter(const char *symbol)
 
 static void __attribute__((destructor)) report(void)
 {
-	const char *path = getenv("EKKA_FAKE_REPORT");
+	const char *path = getenv("EKKA_TEST_FAKE_REPORT");
 	FILE *f = path != NULL ? fopen(path, "w") : NULL;
 
 	if (f == NULL)

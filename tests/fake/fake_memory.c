@@ -21,7 +21,7 @@ static size_t arena_bytes, arena_used;
 
 static void set_up(void)
 {
-	const char *env = getenv("EKKA_FAKE_MEMORY");
+	const char *env = getenv("EKKA_TEST_FAKE_MEMORY");
 	int fd;
 
 	if (device_view != NULL)

@@ -91,7 +91,7 @@ static void *stream_main(void *arg)
 
 static struct fake_stream *make(bool blocking)
 {
-	const char *seed = getenv("EKKA_FAKE_SEED"), *stuck = getenv("EKKA_FAKE_STUCK");
+	const char *seed = getenv("EKKA_TEST_FAKE_SEED"), *stuck = getenv("EKKA_TEST_FAKE_STUCK");
 	struct fake_stream *s;
 
 	if (n_streams == STREAMS_MAX)

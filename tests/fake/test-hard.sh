@@ -39,7 +39,7 @@ hard fork fork "s['pass'] == 8 == s['ops']"
 # Those in flight are lost with the context or not, those after it are there.
 hard reset reset "s['fail'] == 0 and s['ops'] == 16 and s['pass'] >= 8"
 # A stream that never moves again: nothing arrives, and the process still ends.
-hard stuck exit "s['incomplete'] == 8 == s['ops'] and s['fail'] == 0" EKKA_FAKE_STUCK=1
+hard stuck exit "s['incomplete'] == 8 == s['ops'] and s['fail'] == 0" EKKA_TEST_FAKE_STUCK=1
 
 [ $failures -eq 0 ] && echo "all fine"
 exit $((failures != 0))

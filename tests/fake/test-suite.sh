@@ -26,7 +26,7 @@ suite() {
 }
 
 for seed in 1 2; do
-	EKKA_FAKE_SEED=$seed suite --steps cases,lt || fail "clean run, seed $seed"
+	EKKA_TEST_FAKE_SEED=$seed suite --steps cases,lt || fail "clean run, seed $seed"
 done
 suite --steps casefaults,ltfaults || fail "faults"
 
@@ -50,7 +50,7 @@ s = json.load(open('$work/json'))['summary']
 assert $2, s" || fail "$1: not $2"
 }
 
-record plain EKKA_FAKE_REPORT="$work/report"
+record plain EKKA_TEST_FAKE_REPORT="$work/report"
 judged plain "s['fail'] == 0 and s['incomplete'] == 1"
 grep -qE '^cu(Stream|Ctx|Event)Synchronize|^cuMemFree' "$work/report" && fail "something was synchronised"
 grep -q '^cuMemcpyDtoDAsync_v2' "$work/report" || fail "no snapshot was taken at all"
@@ -62,13 +62,13 @@ record little-of-both EKKA_CUDA_STAGING=800K EKKA_CUDA_PINNED=1M
 judged little-of-both "s['fail'] == 0 and s['incomplete'] == 1"
 record drop EKKA_CUDA_STAGING=16K EKKA_CUDA_PINNED=32K EKKA_WHEN_FULL=drop
 judged drop "s['fail'] == 0 and s['incomplete'] >= 1"
-record no-device-memory EKKA_FAKE_FAIL=cuMemAlloc_v2=2
+record no-device-memory EKKA_TEST_FAKE_FAIL=cuMemAlloc_v2=2
 judged no-device-memory "s['fail'] == 0 and s['incomplete'] == 1"
-record no-pinned-memory EKKA_FAKE_FAIL=cuMemHostAlloc=2
+record no-pinned-memory EKKA_TEST_FAKE_FAIL=cuMemHostAlloc=2
 judged no-pinned-memory "s['fail'] == 0 and s['incomplete'] == s['ops']"
-record errors EKKA_FAKE_FAIL=cuMemcpyDtoDAsync_v2=999
+record errors EKKA_TEST_FAKE_FAIL=cuMemcpyDtoDAsync_v2=999
 judged errors "s['fail'] == 0 and s['incomplete'] == s['ops']"
-record no-events EKKA_FAKE_FAIL=cuEventRecord=999
+record no-events EKKA_TEST_FAKE_FAIL=cuEventRecord=999
 judged no-events "s['fail'] == 0 and s['incomplete'] == s['ops']"
 
 [ $failures -eq 0 ] && echo "all fine"

@@ -45,7 +45,8 @@ Test(conf, wrong_values_turn_recording_off_and_name_the_variable)
 {
 	static const char *const wrong[] = {
 		"EKKA_LEVEL=", "EKKA_LEVEL=fulll", "EKKA_LEVEL=off|calls", "EKKA_SKIP=", "EKKA_SKIP=-1", "EKKA_SKIP=1x",
-		"EKKA_SKIP=18446744073709551616", "EKKA_EVERY=0", "EKKA_BUDGET=K", "EKKA_BUDGET=1KK", "EKKA_BUDGET=1P",
+		"EKKA_SKIP=18446744073709551616", "EKKA_EVERY=0", "EKKA_BUDGET=K", "EKKA_BUDGET=0", "EKKA_BUDGET=0G",
+		 "EKKA_BUDGET=1KK", "EKKA_BUDGET=1P",
 		"EKKA_BUDGET=16777216T", "EKKA_BUDGET=111111111111111111111111111", "EKKA_MEMORY=1023K", "EKKA_COMPRESS=20",
 		"EKKA_STACK=65", "EKKA_SYNC=2", "EKKA_QUIET=true",
 	};
@@ -54,6 +55,34 @@ Test(conf, wrong_values_turn_recording_off_and_name_the_variable)
 		cr_expect(not(parse(wrong[i])), "%s was taken", wrong[i]);
 		cr_expect(eq(int, conf.level, EKKA_LEVEL_OFF));
 		cr_expect(strncmp(why, wrong[i], strcspn(wrong[i], "=")) == 0, "'%s' does not name %s", why, wrong[i]);
+	}
+}
+
+Test(conf, a_name_that_is_no_setting_is_noted_with_the_nearest_one)
+{
+	static const struct { const char *text, *meant; } unknown[] = {
+		{ "EKKA_LEVLE=off", "EKKA_LEVEL" }, { "EKKA_BUGDET=1G", "EKKA_BUDGET" }, { "EKKA_CUDA_PIN=1", "EKKA_CUDA_PINNED" },
+		{ "EKKA_OUTPUTS=x", "EKKA_OUTPUT" }, { "EKKA_=", "EKKA_" },
+	};
+	char longest[200] = "EKKA_";
+
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		cr_assert(parse(unknown[i].text), "%s", why);
+		cr_expect(eq(int, conf.level, EKKA_LEVEL_FULL));
+		cr_expect(strncmp(conf.unknown, unknown[i].text, strcspn(unknown[i].text, "=")) == 0, "'%s'", conf.unknown);
+		cr_expect(strstr(conf.unknown, "did you mean ") && strstr(strstr(conf.unknown, "mean "), unknown[i].meant), "'%s'", conf.unknown);
+	}
+	memset(longest + 5, 'X', sizeof(longest) - 6);
+	cr_expect(parse(longest) && conf.unknown[0]);
+}
+
+Test(conf, only_names_of_ours_are_noted)
+{
+	static const char *const good[] = { "HOME=/", "EKKA_LEVEL=calls", "EKKA_TEST_ANYTHING=1", "EKKATRACE=1", "XEKKA_LEVLE=1" };
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		cr_assert(parse(good[i]), "%s", why);
+		cr_expect(strcmp(conf.unknown, "") == 0, "'%s'", conf.unknown);
 	}
 }
 

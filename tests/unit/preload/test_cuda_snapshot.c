@@ -245,7 +245,7 @@ Test(snapshot, makes_do_without_staging)
 {
 	char *p;
 
-	setenv("EKKA_FAKE_FAIL", "cuMemAlloc_v2=2", 1);
+	setenv("EKKA_TEST_FAKE_FAIL", "cuMemAlloc_v2=2", 1);
 	p = device_buffer(N, 3);
 	cr_assert_null(take(p, N, NULL));
 	cudaMemsetAsync(p, 4, N, NULL);
@@ -257,7 +257,7 @@ Test(snapshot, makes_do_without_pinned_memory)
 	const void *got;
 	char *p;
 
-	setenv("EKKA_FAKE_FAIL", "cuMemHostAlloc=2", 1);
+	setenv("EKKA_TEST_FAKE_FAIL", "cuMemHostAlloc=2", 1);
 	p = device_buffer(N, 3);
 	cr_assert_null(take(p, N, NULL));
 	cr_assert_str_eq(ekka_cuda_copy_wait(copies[0], &got), "no pinned memory");
@@ -268,10 +268,10 @@ Test(snapshot, gives_up_after_repeated_errors)
 {
 	char *p;
 
-	setenv("EKKA_FAKE_FAIL", "cuMemcpyDtoDAsync_v2=700", 1);
+	setenv("EKKA_TEST_FAKE_FAIL", "cuMemcpyDtoDAsync_v2=700", 1);
 	p = device_buffer(N, 3);
 	cr_assert_str_eq(take(p, N, NULL), "CUDA error");
-	unsetenv("EKKA_FAKE_FAIL");
+	unsetenv("EKKA_TEST_FAKE_FAIL");
 	cr_assert_str_eq(take(p, N, NULL), "CUDA error"); /* 700 is an illegal address: the context is lost */
 	cr_assert_eq(fake_calls("cuMemcpyDtoDAsync_v2"), 1);
 	cr_assert_eq(cudaPeekAtLastError(), cudaSuccess);
