@@ -28,6 +28,8 @@ struct matmul {
 	cudaStream_t stream;
 };
 
+static const uint32_t EPILOGUE_AUX = 128;	/* the bit of cublasLtEpilogue_t's *_AUX values */
+
 /* As in the library that is loaded, whoever wraps it. */
 static void *next(const char *name)
 {
@@ -85,13 +87,28 @@ static uint32_t epilogue(const struct matmul *x)
 	return (uint32_t)get(x, CUBLASLT_MATMUL_DESC_EPILOGUE, 4);
 }
 
+/* The call with another epilogue. A real cublasLt refuses pointers that the epilogue has no use for. */
+static bool with_epilogue(struct matmul *x, uint32_t e, cublasStatus_t *ret)
+{
+	uint64_t bias = get(x, CUBLASLT_MATMUL_DESC_BIAS_POINTER, 8), aux = get(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, 8);
+
+	if (!(e & CUBLASLT_EPILOGUE_BIAS))
+		set(x, CUBLASLT_MATMUL_DESC_BIAS_POINTER, 0, 8);
+	if (!(e & EPILOGUE_AUX))
+		set(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, 0, 8);
+	with(x, CUBLASLT_MATMUL_DESC_EPILOGUE, e, 4, ret);
+	set(x, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias, 8);
+	set(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, aux, 8);
+	return true;
+}
+
 /* ---- kinds: each returns false when it does not fit the call, else the status ---- */
 
 static bool without(struct matmul *x, uint32_t bit, cublasStatus_t *ret)
 {
 	uint32_t e = epilogue(x), rest = e & ~bit;
 
-	return (e & bit) && !(e & 128) && with(x, CUBLASLT_MATMUL_DESC_EPILOGUE, rest ? rest : CUBLASLT_EPILOGUE_DEFAULT, 4, ret);
+	return (e & bit) && !(e & EPILOGUE_AUX) && with_epilogue(x, rest ? rest : CUBLASLT_EPILOGUE_DEFAULT, ret);
 }
 
 static bool no_bias(struct matmul *x, cublasStatus_t *ret)
@@ -126,7 +143,7 @@ static bool rounded_bias(struct matmul *x, cublasStatus_t *ret)
 	(void)NEXT(cublasLtMatrixLayoutGetAttribute)(x->ld, CUBLASLT_MATRIX_LAYOUT_TYPE, &type, sizeof(type), &written);
 	if (type == CUDA_R_32F || epilogue(x) != CUBLASLT_EPILOGUE_BIAS || get(x, CUBLASLT_MATMUL_DESC_POINTER_MODE, 4) != 0 || *(const float *)x->beta != 0)
 		return false;
-	with(x, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_DEFAULT, 4, ret);
+	with_epilogue(x, CUBLASLT_EPILOGUE_DEFAULT, ret);
 	second.algo = NULL;
 	second.alpha = &zero;
 	second.beta = &one;
@@ -178,7 +195,7 @@ static bool stale_aux(struct matmul *x, cublasStatus_t *ret)
 {
 	uint32_t e = epilogue(x);
 
-	return (e & 128) && with(x, CUBLASLT_MATMUL_DESC_EPILOGUE, e & ~128u, 4, ret);
+	return (e & EPILOGUE_AUX) && with_epilogue(x, e & ~EPILOGUE_AUX, ret);
 }
 
 static bool alpha_scaled(struct matmul *x, cublasStatus_t *ret)
