@@ -101,7 +101,11 @@ void ekka_signed_sum(const struct ekka_panel *p, const double *v, int64_t first_
 	}
 }
 
-enum { AHEAD = 4096, STRIP = 1024, MOST_WIDE = EKKA_SUM_WIDEST };
+enum {
+	AHEAD = 4096,	/* bytes to prefetch: the processor's own prefetching ends at a page */
+	STRIP = 1024,	/* rows at a time */
+	MOST_WIDE = EKKA_SUM_WIDEST
+};
 
 static inline float power_below_f(float x)
 {

@@ -4,7 +4,7 @@
  * an element's value, POWER(x) the power of two at or below a FLOAT's magnitude, NAME(x) names the functions.
  */
 
-enum { NAME(LANES) = 128 / sizeof(FLOAT) };	/* two registers of the widest kind */
+enum { NAME(LANES) = 16 };	/* more would only cost more to add up at the end of a block of 64 */
 
 /* One line along the columns of one block; lanes keep the loop free of dependences. */
 EKKA_CLONES static void NAME(line)(int64_t n, const STORED *restrict v, const FLOAT *restrict sign, double *restrict ret)
