@@ -55,7 +55,11 @@ extern const unsigned ekka_n_fns;
  * Generated: sonames to try with RTLD_NOLOAD, by library name. One with a '*' is a glob over the base names of the objects that are
  * loaded: the OpenBLAS inside a Python wheel has a hash in its name.
  */
-struct ekka_library { const char *name; const char *const *sonames; /* NULL-terminated */ };
+struct ekka_library {
+	const char *name;
+	const char *const *sonames;		/* NULL-terminated */
+	bool has_missing;			/* its wrappers return a status when there is no real function */
+};
 extern const struct ekka_library ekka_libraries[];
 extern const unsigned ekka_n_libraries;
 
@@ -78,8 +82,8 @@ struct ekka_call {
 
 /*
  * The real function behind intercepted symbol fn_id for a call coming from `caller`. Never NULL for a
- * symbol the program could have called without us; when there is none, says so once and ends the
- * process the way the dynamic linker would have (exit status 127).
+ * symbol the program could have called without us. When there is none, says so once for each symbol; then NULL if
+ * the library has_missing, else ends the process the way the dynamic linker would have (exit status 127).
  */
 void *ekka_real(unsigned fn_id, const void *caller);
 

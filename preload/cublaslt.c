@@ -345,6 +345,8 @@ EKKA_PUBLIC cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLt
 	struct ekka_call call;
 	cublasStatus_t ret;
 
+	if (!real)
+		return CUBLAS_STATUS_NOT_INITIALIZED;
 	if (!ekka_call_enter(&call, EKKA_FN_cublasLtMatmul, caller))
 		return real(lightHandle, computeDesc, alpha, A, Adesc, B, Bdesc, beta, C, Cdesc, D, Ddesc, algo, workspace,
 			    workspaceSizeInBytes, stream);

@@ -10,6 +10,7 @@
 #include "preload/queue.h"
 #include "preload/sink.h"
 #include "preload/snapshot.h"
+#include "spec/gen/ids.h"
 
 #include <errno.h>
 #include <sys/syscall.h>
@@ -24,16 +25,16 @@ enum { CALL_BYTES = 16 << 10, RET_BYTES = 128, END_BYTES = 64 };
 _Thread_local struct ekka_thread ekka_self;
 
 /* Which functions include and exclude leave: 0 not asked yet, 1 wanted, 2 not. */
-static _Atomic uint8_t wanted[1 << 13];
+static _Atomic uint8_t wanted[EKKA_FN_COUNT];
 static _Atomic uint64_t n_calls;	/* outermost ones, for skip, count and every */
 
 static bool is_wanted(unsigned fn_id)
 {
-	uint8_t w = atomic_load_explicit(&wanted[fn_id % sizeof(wanted)], memory_order_relaxed);
+	uint8_t w = atomic_load_explicit(&wanted[fn_id], memory_order_relaxed);
 
 	if (w == 0) {
 		w = ekka_conf_wants(&ekka_conf, ekka_fns[fn_id].name) ? 1 : 2;
-		atomic_store_explicit(&wanted[fn_id % sizeof(wanted)], w, memory_order_relaxed);
+		atomic_store_explicit(&wanted[fn_id], w, memory_order_relaxed);
 	}
 	return w == 1;
 }

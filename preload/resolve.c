@@ -6,6 +6,7 @@
 #include "preload/guard.h"
 #include "preload/init.h"
 #include "preload/say.h"
+#include "spec/gen/ids.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -211,6 +212,25 @@ void ekka_resolve_flush(void)
 	atomic_fetch_add(&cache_epoch, 1);
 }
 
+static bool has_missing(const struct ekka_fn *fn)
+{
+	for (unsigned i = 0; i < ekka_n_libraries; i++)
+		if (strcmp(ekka_libraries[i].name, fn->library) == 0)
+			return ekka_libraries[i].has_missing;
+	return false;
+}
+
+/* Nothing is kept: the library may be loaded later. */
+static void tell_missing(unsigned fn_id)
+{
+	static _Atomic bool told[EKKA_FN_COUNT];
+
+	if (!atomic_exchange(&told[fn_id], true))
+		ekka_say("symbol lookup error: %s is in no loaded library", ekka_fns[fn_id].name);
+	if (!has_missing(&ekka_fns[fn_id]))
+		ekka_libc.exit_now(127);
+}
+
 static __attribute__((noinline)) void *resolve_slowly(unsigned fn_id, const void *caller)
 {
 	int saved = errno;
@@ -218,11 +238,10 @@ static __attribute__((noinline)) void *resolve_slowly(unsigned fn_id, const void
 
 	ekka_resolve_init();
 	void *real = ekka_resolve(fn_id, caller);
-	if (!real) {
-		ekka_say("symbol lookup error: %s is in no loaded library", ekka_fns[fn_id].name);
-		ekka_libc.exit_now(127);
-	}
-	cache_put(fn_id, caller, real, epoch);
+	if (real)
+		cache_put(fn_id, caller, real, epoch);
+	else
+		tell_missing(fn_id);
 	errno = saved;
 	return real;
 }
@@ -244,6 +263,7 @@ void *ekka_real(unsigned fn_id, const void *caller)
 }
 
 enum { NAME_SLOTS = 8192 };
+_Static_assert(EKKA_FN_COUNT <= NAME_SLOTS / 2, "NAME_SLOTS is too small");
 static _Atomic uint16_t names[NAME_SLOTS];	/* index + 1 */
 static _Atomic bool names_ready;
 
@@ -259,7 +279,7 @@ static uint32_t name_hash(const char *s)
 /* Two threads may build it at the same time: they write the same values. */
 static void build_names(void)
 {
-	for (unsigned i = 0; i < ekka_n_fns && i < NAME_SLOTS / 2; i++) {
+	for (unsigned i = 0; i < ekka_n_fns; i++) {
 		uint32_t h = name_hash(ekka_fns[i].name);
 		for (;; h = (h + 1) % NAME_SLOTS) {
 			uint16_t seen = 0;

@@ -26,7 +26,7 @@ function emit_libraries(  k, j, n, names, sonames, m)
 	}
 	print "\nconst struct ekka_library ekka_libraries[] = {"
 	for (k = 1; k <= n; k++)
-		printf "\t{ \"%s\", sonames_%s },\n", names[k], names[k]
+		printf "\t{ \"%s\", sonames_%s, %s },\n", names[k], names[k], (names[k] in lib_missing) ? "true" : "false"
 	printf "};\nconst unsigned ekka_n_libraries = %d;\n", n
 }
 

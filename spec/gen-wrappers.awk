@@ -181,6 +181,8 @@ function emit_head(i, ret,  s)
 	printf "\ttypedef %s;\n", decl(ret, "real_fn(" par_list(i, "type") ")")
 	print "\tconst void *caller = __builtin_return_address(0);"
 	printf "\treal_fn *real = (real_fn *)ekka_real(EKKA_FN_%s, caller);\n", fn[i]
+	if (fn_lib[i] in lib_missing)
+		printf "\n\tif (!real)\n\t\treturn %s;\n", lib_missing[fn_lib[i]]
 }
 
 function emit_end(call, ret, indent)

@@ -2,7 +2,7 @@
 # Reads *.spec (grammar: README.md) into the arrays below. Shared by every gen-*.awk, which define emit().
 # Runs under mawk and gawk: POSIX awk only.
 #
-#	lib[i]                      libraries in order; lib_soname, lib_header, lib_context, lib_place [name]
+#	lib[i]                      libraries in order; lib_soname, lib_header, lib_context, lib_place, lib_missing [name]
 #	ctype[lib, dtype, kind]     C type of kind elem, value or arg
 #	typedef_name, typedef_type[lib, i], n_typedef[lib]
 #	pointer_type[lib, type]     C types that are handles
@@ -313,6 +313,10 @@ function in_library(key)
 	else if (key == "header") lib_header[cur_lib] = trim(lib_header[cur_lib] " " rest)
 	else if (key == "context") lib_context[cur_lib] = rest
 	else if (key == "place") lib_place[cur_lib] = rest
+	else if (key == "missing") {
+		if (rest !~ /^[A-Za-z_0-9]+$/) die("expected missing VALUE")
+		lib_missing[cur_lib] = rest
+	}
 	else if (key == "pointer") pointer_type[cur_lib, rest] = 1
 	else if (key == "ctype") add_ctype(rest)
 	else if (key == "typedef") {

@@ -32,6 +32,21 @@ for mode in linked local dlsym; do
 	count 4 '^event .* complete '
 done
 
+# A function that no library has: cuBLAS can say so, and the program goes on; without the shim a BLAS function would have ended it.
+what=missing
+rm -rf t.ekka
+EKKA_OUTPUT=t.ekka LD_PRELOAD=$shim subject linked missing >out-traced 2>err || fail "exit status $?"
+if grep -q cublasSgemm_v2 "$bin/spec/gen/exports.map"; then
+	[ "$(grep -cx 'cublas: 1' out-traced)" = 2 ] || fail "not NOT_INITIALIZED: $(cat out-traced)"
+	[ "$(grep -c 'cublasSgemm_v2 is in no loaded library' err)" = 1 ] || fail "not said once: $(cat err)"
+fi
+"$bin/tests/capture/dump" t.ekka >dump || fail "no trace"
+count 1 '^event '
+EKKA_OUTPUT=t2.ekka LD_PRELOAD=$shim subject linked missing end >out-traced 2>err
+status=$?
+[ $status = 127 ] || fail "exit status $status, not 127"
+says 'cblas_ssyrk is in no loaded library'
+
 # RTLD_NEXT of another shim, before and after ours.
 for order in "$subjects/libnext.so:$shim" "$shim:$subjects/libnext.so"; do
 	rm -rf t.ekka

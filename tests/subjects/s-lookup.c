@@ -42,6 +42,23 @@ static int run_finder(struct subject *s)
 	return 0;
 }
 
+/* Functions that no library has: bound weakly, so that the program starts. */
+__attribute__((weak)) int cublasSgemm_v2(void *, int, int, int, int, int, const float *, const float *, int, const float *, int, const float *,
+					  float *, int);
+__attribute__((weak)) void cblas_ssyrk(int, int, int, int, int, float, const float *, int, float, float *, int);
+
+static int run_missing(struct subject *s)
+{
+	float x = 1;
+
+	for (int i = 0; i < 2; i++)
+		printf("cublas: %d\n", cublasSgemm_v2 ? cublasSgemm_v2(NULL, 0, 0, 1, 1, 1, &x, &x, 1, &x, 1, &x, &x, 1) : -1);
+	subject_call(s, "after", 1);
+	if (s->argc > 0 && cblas_ssyrk)
+		cblas_ssyrk(101, 121, 111, 1, 1, 1, &x, 1, 0, &x, 1);
+	return 0;
+}
+
 /* What dlsym answers for names that are not there, and dlerror after it. */
 static int run_absent(struct subject *s)
 {
@@ -91,6 +108,7 @@ static int run_reopen(struct subject *s)
 }
 
 const struct scenario scenarios_lookup[] = {
-	{ "two", run_two }, { "dispatch", run_dispatch }, { "finder", run_finder }, { "absent", run_absent }, { "dlclose", run_dlclose },
+	{ "two", run_two }, { "dispatch", run_dispatch }, { "finder", run_finder }, { "absent", run_absent }, { "missing", run_missing },
+	{ "dlclose", run_dlclose },
 	{ "reopen", run_reopen }, { NULL, NULL },
 };

@@ -156,6 +156,10 @@ small() {
 	grep -q '{ "small_t", 1, "SMALL_B" },' out.c || fail "tables lack SMALL_B"
 	# shellcheck disable=SC2016
 	gen doc ops.spec small.spec | grep -q '^| `small_cscale` | scale | n, alpha, x, incx | x (inout) \[n, 1\] |$' || fail "page lacks small_cscale"
+	{ cat small.spec; echo 'library small'; echo '  missing SMALL_B'; } >missing.spec
+	gen wrappers -v LIBRARY=small ops.spec missing.spec >out.c
+	[ "$(grep -c '^		return SMALL_B;' out.c)" = 4 ] || fail "not every wrapper knows what to return without a function"
+	gen fns -v LIBRARIES=small ops.spec missing.spec | grep -q 'sonames_small, true }' || fail "libraries differ"
 	gen ids -v LIBRARIES=other ops.spec small.spec >out 2>err && fail "unknown library is taken"
 	grep -q "no library 'other'" err || fail "unknown library: $(cat err)"
 }
@@ -171,6 +175,7 @@ mistake() {
 }
 
 mistakes() {
+	mistake 7 'expected missing VALUE' <<<$'library bad\n  missing two words'
 	mistake 6 'unknown keyword tensr' <<<'  tensr x in T'
 	mistake 6 'dims outside a tensor' <<<'  dims n'
 	mistake 6 'expected tensor NAME in|out|inout DTYPE' <<<'  tensor x inn T'
