@@ -4,7 +4,7 @@
 #include "preload/conf.h"
 
 struct ekka_conf ekka_conf;
-const struct ekka_library ekka_libraries[] = { { "cublas", NULL } };
+const struct ekka_library ekka_libraries[] = { { .name = "cublas" } };
 const unsigned ekka_n_libraries = 0;
 
 void *ekka_real(unsigned fn_id, const void *caller)
