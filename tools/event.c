@@ -147,6 +147,11 @@ const char *ekka_value_text(const struct ekka_value *v, const char *type, char *
 	case EKKA_V_STR:
 		snprintf(buf, len, "\"%s\"", v->s);
 		break;
+	case EKKA_V_BIN:
+		buf[0] = '\0';
+		for (uint64_t i = 0; i < v->bin.n && 3 * i + 3 < len; i++)
+			append(buf, len, "%s%02x", i % 4 || !i ? "" : " ", v->bin.p[i]);
+		break;
 	}
 	return buf;
 }
@@ -173,6 +178,8 @@ struct json_object *ekka_value_json(const struct ekka_value *v)
 		return ekka_json_hex(v->u);
 	case EKKA_V_STR:
 		return ekka_json_text(v->s);
+	case EKKA_V_BIN:
+		return ekka_json_bytes(v->bin.p, v->bin.n);
 	}
 	return NULL;
 }

@@ -102,6 +102,21 @@ struct json_object *ekka_json_hex(uint64_t v)
 	return ekka_json_text(text);
 }
 
+struct json_object *ekka_json_bytes(const uint8_t *p, uint64_t n)
+{
+	struct json_object *o;
+	char *text = malloc(2 * n + 1);
+
+	if (!text)
+		exit(ekka_fatal("out of memory"));
+	for (uint64_t i = 0; i < n; i++)
+		snprintf(text + 2 * i, 3, "%02x", p[i]);
+	text[2 * n] = '\0';
+	o = ekka_json_text(text);
+	free(text);
+	return o;
+}
+
 void ekka_json_add_text(struct json_object *o, const char *key, const char *text)
 {
 	ekka_json_add(o, key, ekka_json_text(text));

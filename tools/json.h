@@ -27,6 +27,7 @@ void ekka_json_append(struct json_object *array, struct json_object *value);
 struct json_object *ekka_json_text(const char *text);
 struct json_object *ekka_json_real(double v);
 struct json_object *ekka_json_hex(uint64_t v);		/* "0x7f..." : addresses do not fit a double */
+struct json_object *ekka_json_bytes(const uint8_t *p, uint64_t n);	/* "0a1b..." */
 
 /* Prints on one line (or indented) with a line end, and releases it. */
 void ekka_json_print(struct json_object *, bool indented);

@@ -57,7 +57,7 @@ enum ekka_place { EKKA_HOST = 0, EKKA_DEVICE = 1 };
  * Argument and attribute values. Enumerations are INT; handles and addresses PTR. From a trace, a UINT that INT can hold comes
  * back as INT.
  */
-enum ekka_value_kind { EKKA_V_NIL, EKKA_V_INT, EKKA_V_UINT, EKKA_V_REAL, EKKA_V_COMPLEX, EKKA_V_PTR, EKKA_V_STR };
+enum ekka_value_kind { EKKA_V_NIL, EKKA_V_INT, EKKA_V_UINT, EKKA_V_REAL, EKKA_V_COMPLEX, EKKA_V_PTR, EKKA_V_STR, EKKA_V_BIN };
 
 struct ekka_value {
 	enum ekka_value_kind kind;
@@ -66,6 +66,7 @@ struct ekka_value {
 		uint64_t u;	/* UINT and PTR */
 		double r[2];	/* REAL: r[0]; COMPLEX: re, im */
 		const char *s;	/* borrowed, NUL-terminated */
+		struct { const uint8_t *p; uint64_t n; } bin;	/* borrowed; n bytes of no known type */
 	};
 };
 

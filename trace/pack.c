@@ -87,6 +87,9 @@ void ekka_pack_value(struct pack_frame *f, const struct ekka_value *v)
 	case EKKA_V_STR:
 		ekka_pack_str(f, v->s);
 		return;
+	case EKKA_V_BIN:
+		ekka_pack_bin(f, v->bin.p, v->bin.n);
+		return;
 	case EKKA_V_NIL:
 		break;
 	}

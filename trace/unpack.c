@@ -156,6 +156,7 @@ static struct ekka_value array_value(struct unpack *u, const msgpack_object *o)
 struct ekka_value ekka_unpack_value(struct unpack *u, const msgpack_object *o)
 {
 	struct ekka_value v = { .kind = EKKA_V_NIL };
+	unsigned n;
 
 	if (!o)
 		return v;
@@ -178,6 +179,11 @@ struct ekka_value ekka_unpack_value(struct unpack *u, const msgpack_object *o)
 	case MSGPACK_OBJECT_STR:
 		v.kind = EKKA_V_STR;
 		v.s = ekka_unpack_str(u, o);
+		break;
+	case MSGPACK_OBJECT_BIN:
+		v.kind = EKKA_V_BIN;
+		v.bin.p = ekka_unpack_bin(u, o, &n);
+		v.bin.n = n;
 		break;
 	case MSGPACK_OBJECT_ARRAY:
 		v = array_value(u, o);

@@ -128,6 +128,17 @@ static size_t use_data(struct ekka_trace *t, const struct ekka_rec_data *d)
 	return n;
 }
 
+static size_t touch_value(const struct ekka_value *v)
+{
+	size_t n = 1;
+
+	if (v->kind == EKKA_V_STR)
+		return touch(v->s);
+	for (uint64_t i = 0; v->kind == EKKA_V_BIN && i < v->bin.n; i++)
+		n += v->bin.p[i];
+	return n;
+}
+
 static size_t use_event(struct ekka_trace *t, const struct ekka_event *ev)
 {
 	size_t n = touch(ev->fn->name) + touch(ev->fn->op) + touch(ev->call.bad_args);
@@ -135,9 +146,9 @@ static size_t use_event(struct ekka_trace *t, const struct ekka_event *ev)
 	for (unsigned i = 0; i < ev->fn->n_args; i++)
 		n += touch(ev->fn->args[i].name) + touch(ev->fn->args[i].type);
 	for (unsigned i = 0; i < ev->call.n_args; i++)
-		n += ev->call.args[i].kind == EKKA_V_STR ? touch(ev->call.args[i].s) : 1;
+		n += touch_value(&ev->call.args[i]);
 	for (unsigned i = 0; i < ev->call.n_attrs; i++)
-		n += touch(ev->call.attrs[i].name);
+		n += touch(ev->call.attrs[i].name) + touch_value(&ev->call.attrs[i].value);
 	for (unsigned i = 0; ev->stack && i < ev->stack->n_pc; i++)
 		n += ev->stack->pc[i] & 1;
 	for (unsigned i = 0; ev->stack && i < ev->stack->n_py; i++)

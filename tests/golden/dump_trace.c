@@ -86,6 +86,9 @@ static void print_value(const struct ekka_value *v)
 	case EKKA_V_STR:
 		print_str(v->s);
 		break;
+	case EKKA_V_BIN:
+		print_hex(v->bin.p, v->bin.n);
+		break;
 	case EKKA_V_NIL:
 		printf("null");
 	}

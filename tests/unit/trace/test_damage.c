@@ -43,7 +43,7 @@ static bool is_known_event(const struct ekka_event *ev)
 
 	switch (c->t_ns) {
 	case 1000000000:
-		return c->fn == 7 && c->n_args == 7 && c->n_tensors == 4 && c->tensors[0].dim[1] == 40 && c->tensors[3].stride[0] == -2;
+		return c->fn == 7 && c->n_args == 9 && c->n_tensors == 4 && c->tensors[0].dim[1] == 40 && c->tensors[3].stride[0] == -2;
 	case 999999999:
 		return c->fn == 0 && strcmp(c->bad_args, "lda < m") == 0;
 	case 0:

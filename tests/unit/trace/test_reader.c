@@ -92,6 +92,11 @@ Test(reader, every_kind_of_value_and_tensor_comes_back)
 	cr_assert_eq(ev.call.args[5].kind, EKKA_V_UINT);
 	cr_assert_eq(ev.call.args[5].u, UINT64_MAX);
 	cr_assert_eq(ev.call.args[6].kind, EKKA_V_NIL);
+	cr_assert_eq(ev.call.args[7].kind, EKKA_V_BIN);
+	cr_assert_eq(ev.call.args[7].bin.n, 3);
+	cr_assert_eq(memcmp(ev.call.args[7].bin.p, "\x00\xff\x7f", 3), 0);
+	cr_assert_eq(ev.call.args[8].kind, EKKA_V_BIN);
+	cr_assert_eq(ev.call.args[8].bin.n, 0);
 	cr_assert(ekka_event_attr(&ev, "alpha")->r[0] == 5e-324);
 	cr_assert_null(ekka_event_attr(&ev, "beta"));
 	cr_assert_eq(ekka_event_arg(&ev, "text")->kind, EKKA_V_STR);

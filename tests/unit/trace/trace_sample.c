@@ -21,7 +21,7 @@ static void put_preamble(struct trace_builder *b)
 {
 	static const struct ekka_arg_info args[] = { { "order", "int" }, { "alpha", "float" }, { "A", "const float *" },
 						     { "z", "const void *" }, { "text", "const char *" }, { "u", "uint64_t" },
-						     { "nothing", "void *" } };
+						     { "nothing", "void *" }, { "raw", "bytes" }, { "empty", "bytes" } };
 	static const struct ekka_map maps[] = {
 		{ .start = 0x1000, .end = UINT64_MAX, .file_offset = 0, .path = "/usr/lib/libblas.so.3", .build_id = build_id, .build_id_len = 4 },
 		{ .start = 0x7f0000000000, .end = 0x7f0000001000, .file_offset = 0x2000, .path = "[vdso]" },
@@ -30,7 +30,7 @@ static void put_preamble(struct trace_builder *b)
 	static const uint64_t pcs[] = { UINT64_MAX, 0x401000, 0 };
 
 	ekka_encode_fn(&b->buf, &(struct ekka_rec_fn){ .id = 7, .name = "cblas_sgemm", .library = "cblas", .op = "gemm", .object = "/usr/lib/libblas.so.3",
-						       .build_id = build_id, .build_id_len = 4, .args = args, .n_args = 7 });
+						       .build_id = build_id, .build_id_len = 4, .args = args, .n_args = 9 });
 	trace_builder_put(b);
 	ekka_encode_fn(&b->buf, &(struct ekka_rec_fn){ .id = 0, .name = "cblas_xerbla", .library = "cblas", .op = "" });
 	trace_builder_put(b);
@@ -60,10 +60,12 @@ static void put_data(struct trace_builder *b, uint64_t event, uint32_t tensor, e
 /* Every kind of value, a padded and transposed input, an output that is also read, a reversed vector, a view, a pointer array. */
 static void put_gemm(struct trace_builder *b, const uint8_t *bytes)
 {
+	static const uint8_t raw[] = { 0x00, 0xff, 0x7f };
 	static const struct ekka_value args[] = {
 		{ .kind = EKKA_V_INT, .i = INT64_MIN }, { .kind = EKKA_V_REAL, .r = { -0.0 } }, { .kind = EKKA_V_PTR, .u = UINT64_MAX },
 		{ .kind = EKKA_V_COMPLEX, .r = { 1.5, -INFINITY } }, { .kind = EKKA_V_STR, .s = "N" },
-		{ .kind = EKKA_V_UINT, .u = UINT64_MAX }, { .kind = EKKA_V_NIL },
+		{ .kind = EKKA_V_UINT, .u = UINT64_MAX }, { .kind = EKKA_V_NIL }, { .kind = EKKA_V_BIN, .bin = { raw, sizeof raw } },
+		{ .kind = EKKA_V_BIN, .bin = { raw, 0 } },
 	};
 	static const struct ekka_attr attrs[] = { { "alpha", { .kind = EKKA_V_REAL, .r = { 5e-324 } } }, { "conja", { .kind = EKKA_V_INT, .i = 0 } } };
 	static const struct ekka_tensor tensors[] = {
@@ -78,7 +80,7 @@ static void put_gemm(struct trace_builder *b, const uint8_t *bytes)
 	};
 
 	ekka_encode_call(&b->buf, &(struct ekka_rec_call){ .event = 2, .parent = 1, .fn = 7, .depth = 1, .group = 3, .tid = 1234, .device = 0,
-							   .stream = UINT64_MAX, .t_ns = 1000000000, .stack = 1, .args = args, .n_args = 7,
+							   .stream = UINT64_MAX, .t_ns = 1000000000, .stack = 1, .args = args, .n_args = 9,
 							   .attrs = attrs, .n_attrs = 2, .tensors = tensors, .n_tensors = 4 });
 	trace_builder_put(b);
 	put_data(b, 2, 0, EKKA_PRE, bytes, 8000);
