@@ -2,7 +2,7 @@
 /*
  * Loads CUPTI, the library that reports kernel launches, without needing it at link time.
  *
- * Launch capture does not exist yet; `ekka doctor` uses this to say whether this machine will allow it.
+ * For launch capture, and for `ekka doctor`, which says whether this machine allows it.
  * Zone: in the host, so no allocation and no output.
  */
 #ifndef EKKA_CUPTI_LOAD_H
@@ -17,8 +17,8 @@ struct ekka_cupti {
 };
 
 /*
- * Finds libcupti by the sonames of CUDA 12 and 13, in the dynamic linker's search path and then in
- * `cuda_lib_dir` (NULL: nowhere else). RTLD_LOCAL. Fills *ret and returns NULL, or returns why not (static
+ * Finds libcupti by the sonames of CUDA 12 and 13: the one that is loaded; else in the dynamic linker's search path, beside the CUDA
+ * runtime that is loaded, in $CUDA_HOME, and in `cuda_lib_dir` (NULL: nowhere else). RTLD_LOCAL. Fills *ret and returns NULL, or returns why not (static
  * text, *ret untouched). Does not subscribe: CUPTI has one subscriber, which may be the user's profiler.
  * Thread-safe.
  */

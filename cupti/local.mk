@@ -1,3 +1,13 @@
-# libcupti_load: finds CUPTI at run time.
+# libcupti_load: finds CUPTI at run time. Kernel launches, in the shim, where CUDA's headers are installed.
 noinst_LTLIBRARIES += libcupti_load.la
 libcupti_load_la_SOURCES = cupti/load.h cupti/load.c
+EXTRA_DIST += cupti/hooks.def
+if HAVE_CUDA
+noinst_LTLIBRARIES += liblaunches.la
+CUDA_CAPTURE_LIBS += liblaunches.la
+liblaunches_la_SOURCES = cupti/kernel.h cupti/kernel.c cupti/params.h cupti/params.c cupti/launch.h cupti/launch.c \
+	cupti/subscribe.c cupti/hooks.c
+liblaunches_la_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
+liblaunches_la_CFLAGS = $(AM_CFLAGS) -ftls-model=initial-exec
+liblaunches_la_LIBADD = libcupti_load.la
+endif

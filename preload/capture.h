@@ -64,7 +64,7 @@ extern const struct ekka_library ekka_libraries[];
 extern const unsigned ekka_n_libraries;
 
 struct ekka_call {
-	const struct ekka_fn *fn;
+	const struct ekka_fn *fn;		/* NULL: a kernel launch */
 	unsigned fn_id;
 	const void *caller;			/* return address in the engine */
 	bool describe;				/* arguments and tensors are wanted */

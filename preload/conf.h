@@ -14,6 +14,8 @@
 enum ekka_level { EKKA_LEVEL_OFF, EKKA_LEVEL_CALLS, EKKA_LEVEL_FULL };
 enum ekka_when_full { EKKA_BLOCK, EKKA_DROP };
 
+enum ekka_launches { EKKA_LAUNCHES_OFF, EKKA_LAUNCHES_CUPTI, EKKA_LAUNCHES_DRIVER };
+
 struct ekka_conf {
 	const char *output;		/* "" : default. Texts are borrowed from the environment at start, copied */
 	enum ekka_level level;
@@ -26,6 +28,7 @@ struct ekka_conf {
 	uint64_t cuda_pinned;		/* bytes */
 	uint64_t compress;		/* zstd level */
 	uint64_t stack;			/* frames */
+	enum ekka_launches launches;
 	uint64_t sync, quiet;		/* 0 or 1 */
 	char unknown[200];		/* a line about a variable EKKA_* that is no setting, or "" */
 };

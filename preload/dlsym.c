@@ -13,6 +13,7 @@
 #include "preload/count.h"
 #include "preload/guard.h"
 #include "preload/init.h"
+#include "preload/launch.h"
 #include "preload/resolve.h"
 
 #include <dlfcn.h>
@@ -132,17 +133,34 @@ static struct ekka_answer answer_for(int fn_id, void *handle, const char *name, 
 
 #endif
 
+/* An entry point of the driver. Ours are found where there is no driver too: then there is none. */
+static struct ekka_answer answer_driver(void *handle, const char *name)
+{
+	void *found = ekka_libc.dlsym(handle, name), *ours;
+
+	ekka_launches_start();
+	if (!found || handle == RTLD_NEXT)
+		return (struct ekka_answer){ NULL, 0 };
+	if (ekka_is_ours(found) && !ekka_resolve_name(name, NULL))
+		return (struct ekka_answer){ ekka_libc.dlsym(RTLD_NEXT, name), 1 };	/* NULL, with its dlerror */
+	ours = ekka_is_ours(found) ? found : ekka_launches_answer(name, found);
+	return (struct ekka_answer){ ours, ours != NULL };
+}
+
 struct ekka_answer ekka_dlsym_answer(void *handle, const char *name, const void *caller)
 {
 	struct ekka_answer a = { NULL, 0 };
 	int fn_id;
 
 	ekka_resolve_init();
-	if (!name || ekka_is_ours(caller) || (fn_id = ekka_fn_find(name)) < 0)
+	if (!name || ekka_is_ours(caller))
+		return a;
+	fn_id = ekka_fn_find(name);
+	if (fn_id < 0 && !ekka_launches_concern(name, caller))
 		return a;
 	int saved = errno;
 	ekka_init();
-	a = answer_for(fn_id, handle, name, caller);
+	a = fn_id < 0 ? answer_driver(handle, name) : answer_for(fn_id, handle, name, caller);
 	errno = saved;
 	return a;
 }

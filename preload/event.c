@@ -7,12 +7,14 @@
 #include "preload/guard.h"
 #include "preload/init.h"
 #include "preload/intern.h"
+#include "preload/launch.h"
 #include "preload/queue.h"
 #include "preload/sink.h"
 #include "preload/snapshot.h"
 #include "spec/gen/ids.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,10 +60,16 @@ static bool is_selected(void)
 	return false;
 }
 
-/* Recording has ended, the engine has not. Calls inside calls cannot be told apart any more, and count too. */
-static void count_ended(unsigned fn_id)
+/* By include and exclude; `kernel` is not NULL for a launch. */
+static bool wants(unsigned fn_id, const struct ekka_kernel *kernel)
 {
-	if (!ekka_self.inside && is_wanted(fn_id) && is_selected())
+	return kernel ? kernel->wanted : is_wanted(fn_id);
+}
+
+/* Recording has ended, the engine has not. Calls inside calls cannot be told apart any more, and count too. */
+static void count_ended(unsigned fn_id, const struct ekka_kernel *kernel)
+{
+	if (!ekka_self.inside && wants(fn_id, kernel) && is_selected())
 		ekka_count_drop("ended", 1);
 }
 
@@ -91,7 +99,7 @@ static void init_call(struct ekka_call *call, unsigned fn_id, const void *caller
 {
 	struct ekka_call_private *p = ekka_private(call);
 
-	call->fn = &ekka_fns[fn_id];
+	call->fn = fn_id < ekka_n_fns ? &ekka_fns[fn_id] : NULL;
 	call->fn_id = fn_id;
 	call->caller = caller;
 	call->device_pointer_mode = false;
@@ -101,17 +109,18 @@ static void init_call(struct ekka_call *call, unsigned fn_id, const void *caller
 	*p = (struct ekka_call_private){ .real = ekka_self.real, .generation = ekka_segment_generation() };
 }
 
-bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
+/* Makes `call` the next one of this thread, inside its innermost one; false when it is not to be recorded. */
+static bool enter(struct ekka_call *call, unsigned fn_id, const struct ekka_kernel *kernel, const void *caller)
 {
 	int state = atomic_load_explicit(&ekka_state, memory_order_acquire);
 
 	if (state == EKKA_STATE_ENDED)
-		count_ended(fn_id);
+		count_ended(fn_id, kernel);
 	if (state != EKKA_STATE_ON && (state >= EKKA_STATE_ENDED || !ekka_ready()))
 		return false;
 	if (ekka_self.inside)
 		return false;
-	if (!is_wanted(fn_id)) {
+	if (!wants(fn_id, kernel)) {
 		if (ekka_self.depth == 0)
 			leave_out();
 		return false;
@@ -141,7 +150,24 @@ bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
 		call->rec.parent = parent->event;
 		call->rec.depth = ekka_self.depth;
 	}
-	ekka_self.frame[ekka_self.depth++] = (struct ekka_frame){ .at = (uintptr_t)call, .muted = p->muted };
+	return true;
+}
+
+bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
+{
+	if (!enter(call, fn_id, NULL, caller))
+		return false;
+	ekka_self.frame[ekka_self.depth++] = (struct ekka_frame){ .at = (uintptr_t)call, .muted = ekka_private(call)->muted };
+	return true;
+}
+
+bool ekka_launch_enter(struct ekka_call *call, const struct ekka_kernel *kernel, const void *caller, bool (*above)(const void *pc))
+{
+	if (!enter(call, UINT_MAX, kernel, caller))
+		return false;
+	ekka_private(call)->kernel = kernel;
+	ekka_private(call)->above = above;
+	call->full = false;
 	return true;
 }
 
@@ -177,7 +203,11 @@ void ekka_call_drop_parts(struct ekka_call *call, uint64_t n)
 
 static size_t usual_bytes(const struct ekka_rec_call *r)
 {
-	return 256 + 20 * (size_t)r->n_args + 64 * (size_t)r->n_attrs + 256 * (size_t)r->n_tensors;
+	size_t bytes = 256 + 20 * (size_t)r->n_args + 64 * (size_t)r->n_attrs + 256 * (size_t)r->n_tensors;
+
+	for (unsigned i = 0; i < r->n_args; i++)
+		bytes += r->args[i].kind == EKKA_V_BIN ? r->args[i].bin.n : 0;
+	return bytes;
 }
 
 /* Queues the call record, if it fits into `bytes`; numbers the event as soon as there is room in the queue. */
@@ -216,11 +246,11 @@ static bool record_begin(struct ekka_call *call)
 		ekka_self.tid = (int32_t)syscall(SYS_gettid);
 	rec->tid = ekka_self.tid;
 	rec->t_ns = ekka_now_ns();
-	rec->fn = ekka_intern_fn(call->fn_id, p->real);
+	rec->fn = p->kernel ? ekka_intern_kernel(p->kernel) : ekka_intern_fn(call->fn_id, p->real);
 	if (rec->fn == 0)
 		return false;
 	if (rec->depth == 0 && !p->part)
-		rec->stack = ekka_intern_stack(call->caller);
+		rec->stack = ekka_intern_stack(call->caller, p->above);
 	if (rec->device >= 0)
 		ekka_intern_device(rec->device);
 	return push_call(call);
@@ -271,6 +301,12 @@ static size_t encode_finish(struct ekka_buf *b, const void *r)
 	return ok ? b->len : 0;
 }
 
+/* Not in a child that was forked meanwhile, nor after a new segment began: the event's number means nothing there. */
+static bool is_current(unsigned generation)
+{
+	return !ekka_in_child() && generation == ekka_segment_generation() && ekka_sink_running();
+}
+
 static void record_end(struct ekka_call *call, const struct ekka_value *value)
 {
 	struct ekka_rec_ret ret = { .event = call->rec.event, .t_ns = ekka_now_ns() };
@@ -303,8 +339,34 @@ void ekka_call_end(struct ekka_call *call, const struct ekka_value *ret)
 	ekka_self.inside = true;
 	call->saved_errno = errno;
 	p->fp = ekka_fp_enter();
-	/* Not in a child that was forked meanwhile, nor after a new segment began: the event's number means nothing there. */
-	if (!ekka_in_child() && p->generation == ekka_segment_generation() && ekka_sink_running())
+	if (is_current(p->generation))
 		record_end(call, ret);
 	leave(call);
+}
+
+struct ekka_launch_mark ekka_launch_begin(struct ekka_call *call)
+{
+	const struct ekka_call_private *p = ekka_private(call);
+
+	ekka_call_begin(call);
+	return (struct ekka_launch_mark){ .event = p->muted ? 0 : call->rec.event, .generation = p->generation };
+}
+
+void ekka_launch_end(struct ekka_launch_mark mark, int64_t result)
+{
+	struct ekka_rec_ret ret = { .event = mark.event, .value = { .kind = EKKA_V_INT, .i = result } };
+	struct ekka_rec_end end = { .event = mark.event };
+	int saved = errno;
+
+	if (mark.event == 0 || atomic_load(&ekka_state) != EKKA_STATE_ON || ekka_self.inside)
+		return;
+	ekka_self.inside = true;
+	ret.t_ns = end.t_ns = ekka_now_ns();
+	if (is_current(mark.generation)) {
+		if (!ekka_push_record(RET_BYTES + END_BYTES, encode_finish, &(struct finish){ .ret = &ret, .end = &end }))
+			ekka_count_drop("end", 1);
+		ekka_queue_kick();
+	}
+	ekka_self.inside = false;
+	errno = saved;
 }

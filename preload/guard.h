@@ -15,6 +15,7 @@
 #endif
 
 struct ekka_slot;
+struct ekka_kernel;
 
 enum { EKKA_MAX_DEPTH = 8 };		/* calls inside calls; deeper ones are not recorded */
 
@@ -40,6 +41,8 @@ struct ekka_call_private {
 	unsigned generation;		/* segment that the event belongs to */
 	uint32_t fp;			/* the engine's floating-point control and flags */
 	bool muted;			/* left out by skip, count, every; or its record was dropped */
+	const struct ekka_kernel *kernel;	/* a launch, or NULL */
+	bool (*above)(const void *pc);	/* a launch whose caller is not known */
 	bool part;			/* not the first event of a grouped call: not on the thread's list */
 };
 _Static_assert(sizeof(struct ekka_call_private) <= sizeof(((struct ekka_call *)0)->private_), "private_ is too small");

@@ -16,6 +16,7 @@
 #include <string.h>
 
 enum { FN_SLOTS = 4096, STACK_SLOTS = 1 << 16, MAX_DEVICES = 64, MAPS_BYTES = 48 << 10, SMALL_BYTES = 8 << 10 };
+static const unsigned KERNEL = UINT32_MAX;	/* stands for a function's index where `real` is a struct ekka_kernel */
 
 static struct {
 	struct ekka_lock lock;
@@ -80,8 +81,19 @@ static const uint8_t *build_id(const void *p, unsigned *ret_len)
 	return NULL;
 }
 
+static bool push_kernel(uint32_t id, const struct ekka_kernel *k)
+{
+	const struct ekka_rec_fn rec = {
+		.id = id, .name = k->name, .library = "kernel", .op = "", .args = k->args, .n_args = k->n_args,
+	};
+
+	return ekka_push_record(SMALL_BYTES, encode_fn, &rec);
+}
+
 static bool push_fn(uint32_t id, unsigned fn_id, const void *real)
 {
+	if (fn_id == KERNEL)
+		return push_kernel(id, real);
 	const struct ekka_fn *fn = &ekka_fns[fn_id];
 	const char *path = ekka_object_path(real);
 	struct ekka_rec_fn rec = {
@@ -123,6 +135,11 @@ uint32_t ekka_intern_fn(unsigned fn_id, const void *real)
 	}
 	ekka_lock_release(&tab.lock);
 	return id;
+}
+
+uint32_t ekka_intern_kernel(const struct ekka_kernel *kernel)
+{
+	return ekka_intern_fn(KERNEL, kernel);
 }
 
 static void emit_maps(const struct ekka_rec_maps *rec, void *arg)
@@ -174,14 +191,17 @@ static uint64_t add_stack(const struct ekka_stack *st, uint64_t hash)
 	return id;
 }
 
-uint64_t ekka_intern_stack(const void *caller)
+uint64_t ekka_intern_stack(const void *caller, bool (*above)(const void *pc))
 {
 	struct ekka_stack st;
 	uint64_t hash, id;
 
 	if (ekka_conf.stack == 0)
 		return 0;
-	ekka_stack_capture(&st, caller, (unsigned)ekka_conf.stack);
+	if (caller)
+		ekka_stack_capture(&st, caller, (unsigned)ekka_conf.stack);
+	else
+		ekka_stack_capture_below(&st, above, (unsigned)ekka_conf.stack);
 	hash = ekka_stack_hash(&st);
 	stack_slot(hash, &id);
 	return id ? id : add_stack(&st, hash);

@@ -7,13 +7,17 @@
 #define EKKA_PRELOAD_INTERN_H
 
 #include "preload/capture.h"
+#include "preload/launch.h"
 #include "trace/encode.h"
 
 /* Number of the function with this real implementation; 0 when its record could not be queued. */
 uint32_t ekka_intern_fn(unsigned fn_id, const void *real);
 
-/* Number of the calling thread's stack; 0 for none. */
-uint64_t ekka_intern_stack(const void *caller);
+/* Number of the kernel; 0 when its record could not be queued. */
+uint32_t ekka_intern_kernel(const struct ekka_kernel *kernel);
+
+/* Number of the calling thread's stack; 0 for none. caller NULL: not known, the stack begins below what `above` is true for. */
+uint64_t ekka_intern_stack(const void *caller, bool (*above)(const void *pc));
 
 /* Makes sure that the CUDA device is described. */
 void ekka_intern_device(int32_t ordinal);

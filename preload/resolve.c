@@ -140,22 +140,32 @@ void ekka_pin(const void *p)
 		(void)dlopen(path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
-void *ekka_resolve(unsigned fn_id, const void *caller)
+/* fn NULL: a name that is in no spec. */
+static void *resolve(const char *name, const struct ekka_fn *fn, const void *caller)
 {
-	const struct ekka_fn *fn = &ekka_fns[fn_id];
-	void *real = ekka_libc.dlsym(RTLD_NEXT, fn->name);
+	void *real = ekka_libc.dlsym(RTLD_NEXT, name);
 
 	if (!real || ekka_is_ours(real)) {
 		const char *path = ekka_object_path(caller);
-		real = path ? lookup_in(path, fn->name) : NULL;
+		real = path ? lookup_in(path, name) : NULL;
 	}
-	if (!real)
+	if (!real && fn)
 		real = lookup_sonames(fn);
 	if (!real)
-		real = lookup_anywhere(fn->name);
+		real = lookup_anywhere(name);
 	if (real)
 		ekka_pin(real);
 	return real;
+}
+
+void *ekka_resolve(unsigned fn_id, const void *caller)
+{
+	return resolve(ekka_fns[fn_id].name, &ekka_fns[fn_id], caller);
+}
+
+void *ekka_resolve_name(const char *name, const void *caller)
+{
+	return resolve(name, NULL, caller);
 }
 
 /*

@@ -46,6 +46,9 @@ const void *ekka_object_base(const void *p);
 /* As ekka_real, without its cache and its last resort: NULL when there is none. Keeps the library that holds it loaded. */
 void *ekka_resolve(unsigned fn_id, const void *caller);
 
+/* The same for a name that no spec has. */
+void *ekka_resolve_name(const char *name, const void *caller);
+
 /* Keeps the library that contains `p` loaded for ever: we may jump there at any time. */
 void ekka_pin(const void *p);
 

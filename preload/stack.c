@@ -97,38 +97,64 @@ const char *ekka_stack_init(void)
 	return NULL;
 }
 
-static void capture_native(struct ekka_stack *st, const void *caller, unsigned depth)
+/* Return addresses of this thread, ours included; 0 when there is no unwinder or it is at work already. */
+static int unwind(void **pcs, int max)
 {
 	int (*backtrace)(void **, int) = atomic_load_explicit(&backtrace_fn, memory_order_relaxed);
-	void *pcs[EKKA_STACK_MAX_PC + OWN_FRAMES];
-	int n = 0, first = 0;
+	int n;
 
-	st->pc[0] = (uintptr_t)caller;
-	st->n_pc = 1;
 	if (!backtrace || busy)
-		return;
+		return 0;
 	busy = true;
 	atomic_fetch_add(&unwinding, 1);
-	n = backtrace(pcs, (int)depth + OWN_FRAMES);
+	n = backtrace(pcs, max);
 	atomic_fetch_sub(&unwinding, 1);
 	busy = false;
-	while (first < n && pcs[first] != caller)
-		first++;
-	for (int i = first + 1; i < n && st->n_pc < depth && pcs[i]; i++)
+	return n;
+}
+
+static void keep_native(struct ekka_stack *st, void *const *pcs, int n, unsigned depth)
+{
+	for (int i = 0; i < n && st->n_pc < depth && pcs[i]; i++)
 		st->pc[st->n_pc++] = (uintptr_t)pcs[i];
+}
+
+static unsigned reset(struct ekka_stack *st, unsigned depth)
+{
+	st->n_pc = 0;
+	st->n_py = 0;
+	st->text_len = 0;
+	return depth > EKKA_STACK_MAX_PC ? EKKA_STACK_MAX_PC : depth;
 }
 
 void ekka_stack_capture(struct ekka_stack *st, const void *caller, unsigned depth)
 {
-	int saved_errno = errno;
+	int saved_errno = errno, n, first = 0;
+	void *pcs[EKKA_STACK_MAX_PC + OWN_FRAMES];
 
-	st->n_pc = 0;
-	st->n_py = 0;
-	st->text_len = 0;
-	if (depth > EKKA_STACK_MAX_PC)
-		depth = EKKA_STACK_MAX_PC;
+	depth = reset(st, depth);
 	if (depth > 0) {
-		capture_native(st, caller, depth);
+		st->pc[st->n_pc++] = (uintptr_t)caller;
+		n = unwind(pcs, (int)depth + OWN_FRAMES);
+		while (first < n && pcs[first] != caller)
+			first++;
+		keep_native(st, pcs + first + 1, n - first - 1, depth);
+		ekka_pystack_capture(st, depth);
+	}
+	errno = saved_errno;
+}
+
+void ekka_stack_capture_below(struct ekka_stack *st, bool (*above)(const void *pc), unsigned depth)
+{
+	int saved_errno = errno, n, first = 0;
+	void *pcs[EKKA_STACK_MAX_PC + OWN_FRAMES];
+
+	depth = reset(st, depth);
+	if (depth > 0) {
+		n = unwind(pcs, (int)depth + OWN_FRAMES);
+		while (first < n && above(pcs[first]))
+			first++;
+		keep_native(st, pcs + first, n - first, depth);
 		ekka_pystack_capture(st, depth);
 	}
 	errno = saved_errno;

@@ -32,6 +32,12 @@ const char *ekka_stack_init(void);
  */
 void ekka_stack_capture(struct ekka_stack *st, const void *caller, unsigned depth);
 
+/*
+ * As ekka_stack_capture when the caller is not known (a callback): frames from the innermost one that `above` is false for. None of
+ * the native ones are kept when that one is not reached.
+ */
+void ekka_stack_capture_below(struct ekka_stack *st, bool (*above)(const void *pc), unsigned depth);
+
 /* 64-bit hash of pcs and Python frames, for interning. */
 uint64_t ekka_stack_hash(const struct ekka_stack *st);
 

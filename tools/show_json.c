@@ -168,6 +168,7 @@ int ekka_show_json(struct ekka_trace *trace, const struct ekka_event *e)
 	ekka_json_add_int(o, "pid", e->segment->open.pid);
 	ekka_json_add_int(o, "tid", e->call.tid);
 	ekka_json_add_int(o, "device", e->call.device);
+	ekka_json_add(o, "stream", ekka_json_hex(e->call.stream));
 	ekka_json_add_uint(o, "t_ns", e->call.t_ns - e->segment->open.mono_ns);
 	ekka_json_add(o, "duration_ns", returned ? json_object_new_uint64(e->ret_ns - e->call.t_ns) : NULL);
 	ekka_json_add_text(o, "bad_args", e->call.bad_args);

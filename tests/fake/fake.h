@@ -70,10 +70,49 @@ FAKE_EXPORT CUstreamCaptureMode fake_exchange_mode(CUstreamCaptureMode mode);
 /* For calls CUDA forbids during a capture in global mode: spoils the captures and returns an error unless this thread is relaxed. */
 FAKE_EXPORT CUresult fake_unsafe_call(void);
 
+/* ---- kernels: fake_launch.c ------------------------------------------- */
+
+/*
+ * What cuModuleLoadData takes for an image: kernels as functions on the host. `run` gets the parameter block and the number of
+ * threads in the grid, on the stream's thread.
+ */
+enum { FAKE_PARAMS = 64 };
+struct fake_kernel {
+	const char *name;		/* mangled */
+	void (*run)(const void *block, uint64_t threads);
+	unsigned n_params;
+	struct { unsigned offset, bytes; } param[FAKE_PARAMS];
+};
+struct fake_image { char magic[8]; const struct fake_kernel *kernel; unsigned n_kernels; };
+#define FAKE_MAGIC "FAKEIMG"
+
+/*
+ * Set by the stand-in for libcupti: called around the function `cbid` with its arguments, as CUPTI does. result is NULL before the call;
+ * *word is kept from one to the other.
+ */
+typedef void fake_observer(unsigned cbid, const char *symbol, const void *arguments, const CUresult *result, uint64_t *word);
+FAKE_EXPORT void fake_observe(fake_observer *);
+
 /* ---- context: fake_driver.c ------------------------------------------- */
 
 FAKE_EXPORT void fake_make_current(void);	/* as the runtime does at its first call on a thread */
 FAKE_EXPORT void fake_reset(void);		/* cudaDeviceReset */
+
+/* Counts a call of a driver entry point; the error that it is to fail with. For the driver's own files. */
+CUresult fake_enter(const char *symbol);
+#define SYMBOL(name) #name
+#define ENTER(name)                                 \
+	do {                                        \
+		CUresult res_ = fake_enter(SYMBOL(name)); \
+		if (res_ != CUDA_SUCCESS)           \
+			return res_;                \
+	} while (0)
+#define UNSAFE()                                   \
+	do {                                       \
+		CUresult res_ = fake_unsafe_call(); \
+		if (res_ != CUDA_SUCCESS)          \
+			return res_;               \
+	} while (0)
 
 /* Calls of a driver entry point so far ("cuMemAlloc_v2"), by anybody but the stand-ins. */
 FAKE_EXPORT unsigned long fake_calls(const char *symbol);

@@ -18,7 +18,7 @@ static atomic_uint n_entries;
 static atomic_bool shut_down, active;
 static atomic_ullong context_id = 1;
 static __thread CUcontext current;
-static char the_context, the_module, the_kernel; /* their addresses serve as handles */
+static char the_context; /* its address serves as handle */
 
 #define CONTEXT ((CUcontext)&the_context)
 
@@ -34,7 +34,7 @@ static CUresult injected(const char *symbol)
 	return CUDA_SUCCESS;
 }
 
-static CUresult enter(const char *symbol)
+CUresult fake_enter(const char *symbol)
 {
 	unsigned i, n = n_entries;
 
@@ -49,20 +49,6 @@ static CUresult enter(const char *symbol)
 	entries[i].calls++;
 	return shut_down ? CUDA_ERROR_DEINITIALIZED : injected(symbol);
 }
-
-#define SYMBOL(name) #name
-#define ENTER(name)                                 \
-	do {                                        \
-		CUresult res_ = enter(SYMBOL(name)); \
-		if (res_ != CUDA_SUCCESS)           \
-			return res_;                \
-	} while (0)
-#define UNSAFE()                                   \
-	do {                                       \
-		CUresult res_ = fake_unsafe_call(); \
-		if (res_ != CUDA_SUCCESS)          \
-			return res_;               \
-	} while (0)
 
 static void __attribute__((destructor)) report(void)
 {
@@ -366,53 +352,4 @@ FAKE_EXPORT CUresult cuCtxSynchronize(void)
 	ENTER(cuCtxSynchronize);
 	fake_synchronize_all();
 	return CUDA_SUCCESS;
-}
-
-/* ---- kernels: the one that the shim brings, by name ------------------- */
-
-FAKE_EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image)
-{
-	ENTER(cuModuleLoadData);
-	UNSAFE();
-	(void)image;
-	*module = (CUmodule)&the_module;
-	return CUDA_SUCCESS;
-}
-
-FAKE_EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name)
-{
-	ENTER(cuModuleGetFunction);
-	(void)module;
-	*function = (CUfunction)&the_kernel;
-	return strcmp(name, "ekka_gather") == 0 ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
-}
-
-struct gather { uint64_t dst, pointers, n, span; };
-
-static void do_gather(void *arg)
-{
-	const struct gather *g = arg;
-	const uint64_t *pointers = fake_bytes(g->pointers);
-
-	for (uint64_t i = 0; i < g->n; i++) {
-		char *dst = (char *)fake_bytes(g->dst) + i * g->span;
-
-		if (pointers[i] != 0)
-			memcpy(dst, fake_bytes(pointers[i]), g->span);
-		else
-			memset(dst, 0, g->span);
-	}
-}
-
-FAKE_EXPORT CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
-				    unsigned shared, CUstream stream, void **params, void **extra)
-{
-	struct gather g;
-
-	ENTER(cuLaunchKernel);
-	(void)gz, (void)by, (void)bz, (void)shared, (void)extra;
-	if (f != (CUfunction)&the_kernel || gx == 0 || gy == 0 || gy > 65535 || bx == 0 || bx > 1024)
-		return CUDA_ERROR_INVALID_VALUE;
-	g = (struct gather){ *(uint64_t *)params[0], *(uint64_t *)params[1], *(uint64_t *)params[2], *(uint64_t *)params[3] };
-	return fake_enqueue(fake_stream_of(stream), do_gather, &g, sizeof(g));
 }

@@ -1,12 +1,12 @@
 # A CUDA machine on the host, for capture tests without a GPU (fake.h), and the tests that need nothing but it.
-EXTRA_DIST += tests/fake/fake.h tests/fake/fake_cublas.h
+EXTRA_DIST += tests/fake/fake.h tests/fake/fake_cublas.h tests/fake/launches.h tests/fake/test-launches.sh tests/fake/check_launches.py
 if HAVE_CUDA
 if BUILD_SHIM
 fake_ldflags = $(AM_LDFLAGS) -shared -rpath $(abs_builddir)/tests/fake
 fake_cppflags = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 check_LTLIBRARIES += tests/fake/libcuda.la tests/fake/libcudart.la tests/fake/libcublas.la \
 	tests/fake/libcublasLt.la
-tests_fake_libcuda_la_SOURCES = tests/fake/fake_driver.c tests/fake/fake_memory.c tests/fake/fake_stream.c
+tests_fake_libcuda_la_SOURCES = tests/fake/fake_driver.c tests/fake/fake_launch.c tests/fake/fake_memory.c tests/fake/fake_stream.c
 tests_fake_libcuda_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcuda_la_LDFLAGS = $(fake_ldflags) -version-info 1:0:0
 tests_fake_libcudart_la_SOURCES = tests/fake/fake_cudart.c
@@ -22,10 +22,32 @@ tests_fake_libcublasLt_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcublasLt_la_LDFLAGS = $(fake_ldflags) -version-info 13:0:0
 tests_fake_libcublasLt_la_LIBADD = tests/fake/libcuda.la -lm
 
+# Kernel launches: CUPTI, and a program that launches.
+check_LTLIBRARIES += tests/fake/libcupti.la tests/fake/libcblas-launches.la
+tests_fake_libcupti_la_SOURCES = tests/fake/fake_cupti.c
+tests_fake_libcupti_la_CPPFLAGS = $(fake_cppflags)
+tests_fake_libcupti_la_LDFLAGS = $(fake_ldflags) -version-info 13:0:0
+tests_fake_libcupti_la_LIBADD = tests/fake/libcuda.la
+tests_fake_libcblas_launches_la_SOURCES = tests/fake/launches_blas.c
+tests_fake_libcblas_launches_la_LDFLAGS = $(fake_ldflags) -module -avoid-version
+check_PROGRAMS += tests/fake/launches tests/fake/launches-linked
+launches_sources = tests/fake/launches.c tests/fake/launches_image.c
+tests_fake_launches_SOURCES = $(launches_sources)
+tests_fake_launches_CPPFLAGS = $(fake_cppflags)
+tests_fake_launches_LDADD = tests/fake/libcuda.la -ldl
+tests_fake_launches_linked_SOURCES = $(launches_sources)
+tests_fake_launches_linked_CPPFLAGS = $(fake_cppflags) -DLINKED
+tests_fake_launches_linked_LDADD = tests/fake/libcuda.la -ldl
+TESTS += tests/fake/test-launches.sh
+
 if HAVE_CRITERION
-cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot
+cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/cupti/test_params
 check_PROGRAMS += $(cuda_tests)
 TESTS += $(cuda_tests)
+tests_unit_cupti_test_params_SOURCES = tests/unit/cupti/test_params.c cupti/params.c
+tests_unit_cupti_test_params_CPPFLAGS = $(fake_cppflags)
+tests_unit_cupti_test_params_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_cupti_test_params_LDADD = $(CRITERION_LIBS)
 tests_unit_preload_test_cuda_ring_SOURCES = tests/unit/preload/test_cuda_ring.c
 tests_unit_preload_test_cuda_ring_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_cuda_ring_LDADD = libcudacapture.la $(CRITERION_LIBS)

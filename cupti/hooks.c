@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The driver's own entry points, as the engine gets them: linked, by dlsym, or from cuGetProcAddress, which is how every CUDA runtime
+ * gets them. Ours call the real ones, and record launches when CUPTI does not. They are given out from the start when EKKA_LAUNCHES is not
+ * off, because what an engine has asked for once it never asks for again.
+ *
+ * A profiler that subscribes to CUPTI after us takes our place there: it could not work otherwise.
+ */
+#include "config.h"
+
+#define CUDA_ENABLE_DEPRECATED
+#include "cupti/kernel.h"
+#include "cupti/launch.h"
+
+#include "preload/conf.h"
+#include "preload/guard.h"
+#include "preload/init.h"
+#include "preload/resolve.h"
+#include "preload/say.h"
+
+#include <cupti.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* cuda.h's renaming ends here: below, names are symbols. */
+#undef cuGetProcAddress
+CUresult CUDAAPI cuGetProcAddress(const char *symbol, void **pfn, int version, cuuint64_t flags);
+
+#define HOOK(symbol) HOOK_##symbol,
+enum hook {
+#include "cupti/hooks.def"
+	N_HOOKS
+};
+#undef HOOK
+
+CUresult cuGetProcAddress_v2(const char *, void **, int, cuuint64_t, CUdriverProcAddressQueryResult *);
+CUresult cuLaunchKernel_ptsz(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void **, void **);
+CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig *, CUfunction, void **, void **);
+CUresult cuLaunchCooperativeKernel_ptsz(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void **);
+
+static const struct { const char *symbol; void *ours; } hooks[N_HOOKS] = {
+#define HOOK(symbol) { #symbol, (void *)symbol },
+#include "cupti/hooks.def"
+#undef HOOK
+};
+static _Atomic(void *) real[N_HOOKS];
+static _Atomic int source = EKKA_SOURCE_NONE;
+
+enum ekka_launch_source ekka_launch_source(void)
+{
+	return (enum ekka_launch_source)atomic_load_explicit(&source, memory_order_relaxed);
+}
+
+/* The real function behind one of ours, for whoever was linked with it; NULL when there is none. */
+#define REAL(symbol) ((__typeof__(&symbol))real_of(HOOK_##symbol, __builtin_return_address(0)))
+static void *real_of(enum hook h, const void *caller)
+{
+	void *p = atomic_load_explicit(&real[h], memory_order_acquire);
+	int saved = errno;
+
+	if (p)
+		return p;
+	ekka_resolve_init();
+	p = ekka_resolve_name(hooks[h].symbol, caller);
+	if (p)
+		atomic_store_explicit(&real[h], p, memory_order_release);
+	errno = saved;
+	return p;
+}
+
+/* ---- giving ours out -------------------------------------------------- */
+
+static int find_hook(const char *name)
+{
+	for (int h = 0; h < N_HOOKS; h++)
+		if (strcmp(hooks[h].symbol, name) == 0)
+			return h;
+	return -1;
+}
+
+/* Ours for a real entry point. What comes from elsewhere than the one we know, from another shim, is left as it is. */
+static void *ours_for(int h, void *found)
+{
+	void *known = NULL;
+
+	if (atomic_compare_exchange_strong(&real[h], &known, found) || ekka_same_object(known, found))
+		return hooks[h].ours;
+	return NULL;
+}
+
+static bool is_tool(const void *caller)
+{
+	static const char *const tools[] = { "libcuda.", "libcupti.", "libnvperf" };
+	const char *path = ekka_object_path(caller), *base = path ? strrchr(path, '/') : NULL;
+
+	base = base ? base + 1 : path ? path : "";
+	for (unsigned i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
+		if (strncmp(base, tools[i], strlen(tools[i])) == 0)
+			return true;
+	return false;
+}
+
+bool ekka_launches_concern(const char *name, const void *caller)
+{
+	if (name[0] != 'c' || name[1] != 'u' || (!(name[2] >= 'A' && name[2] <= 'Z') && strncmp(name, "cuptiSubscribe", 14) != 0))
+		return false;
+	return !is_tool(caller);
+}
+
+void *ekka_launches_answer(const char *name, void *found)
+{
+	int h = find_hook(name);
+
+	if (h < 0 || ekka_conf.launches == EKKA_LAUNCHES_OFF || atomic_load(&ekka_state) != EKKA_STATE_ON)
+		return NULL;
+	return ours_for(h, found);
+}
+
+/* Asked for "cuGetProcAddress" the driver gives new runtimes the second version: the address tells. */
+static int version_of(const void *found)
+{
+	static const enum hook versions[] = { HOOK_cuGetProcAddress, HOOK_cuGetProcAddress_v2 };
+	void *lib = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
+	int h = -1;
+
+	for (unsigned i = 0; lib && i < 2; i++)
+		if (ekka_libc.dlsym(lib, hooks[versions[i]].symbol) == found)
+			h = versions[i];
+	if (lib)
+		ekka_libc.dlclose(lib);
+	return h;
+}
+
+/* What cuGetProcAddress found for `symbol` becomes ours where we have one. */
+static void swap(const char *symbol, void **pfn, cuuint64_t flags)
+{
+	char name[64];
+	size_t n;
+	int h;
+
+	if (!symbol || !pfn || !*pfn || ekka_conf.launches == EKKA_LAUNCHES_OFF || (n = strlen(symbol)) + sizeof("_ptsz") > sizeof(name))
+		return;
+	memcpy(name, symbol, n + 1);
+	if (flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM && strncmp(name, "cuLaunch", 8) == 0)
+		memcpy(name + n, "_ptsz", sizeof("_ptsz"));
+	h = find_hook(name);
+	if (h == HOOK_cuGetProcAddress)
+		h = version_of(*pfn);
+	void *ours = h >= 0 ? ours_for(h, *pfn) : NULL;
+	if (ours)
+		*pfn = ours;
+}
+
+EKKA_PUBLIC CUresult cuGetProcAddress(const char *symbol, void **pfn, int version, cuuint64_t flags)
+{
+	__typeof__(&cuGetProcAddress) call = REAL(cuGetProcAddress);
+	CUresult res = call ? call(symbol, pfn, version, flags) : CUDA_ERROR_NOT_INITIALIZED;
+
+	ekka_launches_start();
+	if (res == CUDA_SUCCESS && !is_tool(__builtin_return_address(0)))
+		swap(symbol, pfn, flags);
+	return res;
+}
+
+EKKA_PUBLIC CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int version, cuuint64_t flags, CUdriverProcAddressQueryResult *status)
+{
+	__typeof__(&cuGetProcAddress_v2) call = REAL(cuGetProcAddress_v2);
+	CUresult res = call ? call(symbol, pfn, version, flags, status) : CUDA_ERROR_NOT_INITIALIZED;
+
+	ekka_launches_start();
+	if (res == CUDA_SUCCESS && !is_tool(__builtin_return_address(0)))
+		swap(symbol, pfn, flags);
+	return res;
+}
+
+/* ---- start ------------------------------------------------------------ */
+
+void ekka_launches_start(void)
+{
+	static atomic_bool started;
+	const char *why = NULL;
+	int saved = errno;
+
+	if (ekka_conf.launches == EKKA_LAUNCHES_OFF || atomic_load_explicit(&started, memory_order_relaxed) ||
+	    atomic_load(&ekka_state) != EKKA_STATE_ON || atomic_exchange(&started, true))
+		return;
+	if (ekka_conf.launches == EKKA_LAUNCHES_CUPTI)
+		why = ekka_cupti_subscribe();
+	if (ekka_conf.launches == EKKA_LAUNCHES_CUPTI && !why) {
+		atomic_store(&source, EKKA_SOURCE_CUPTI);
+	} else {
+		atomic_store(&source, EKKA_SOURCE_DRIVER);
+		if (why)
+			ekka_say("%s: kernel launches are recorded at the driver's entry points instead", why);
+	}
+	errno = saved;
+}
+
+EKKA_PUBLIC CUresult cuInit(unsigned flags)
+{
+	__typeof__(&cuInit) call = REAL(cuInit);
+
+	ekka_launches_start();
+	return call ? call(flags) : CUDA_ERROR_NOT_INITIALIZED;
+}
+
+/* Somebody else wants to be CUPTI's subscriber. */
+static void make_way(const void *caller)
+{
+	int cupti = EKKA_SOURCE_CUPTI;
+
+	if (ekka_is_ours(caller) || !atomic_compare_exchange_strong(&source, &cupti, EKKA_SOURCE_DRIVER))
+		return;
+	ekka_cupti_unsubscribe();
+	ekka_say("a profiler uses CUPTI now: kernel launches are recorded at the driver's entry points instead");
+}
+
+EKKA_PUBLIC CUptiResult CUPTIAPI cuptiSubscribe(CUpti_SubscriberHandle *subscriber, CUpti_CallbackFunc callback, void *user)
+{
+	__typeof__(&cuptiSubscribe) call = REAL(cuptiSubscribe);
+
+	make_way(__builtin_return_address(0));
+	return call ? call(subscriber, callback, user) : CUPTI_ERROR_NOT_INITIALIZED;
+}
+
+EKKA_PUBLIC CUptiResult CUPTIAPI cuptiSubscribe_v2(CUpti_SubscriberHandle *subscriber, CUpti_CallbackFunc callback, void *user,
+						    CUpti_SubscriberParams *params)
+{
+	__typeof__(&cuptiSubscribe_v2) call = REAL(cuptiSubscribe_v2);
+
+	make_way(__builtin_return_address(0));
+	return call ? call(subscriber, callback, user, params) : CUPTI_ERROR_NOT_INITIALIZED;
+}
+
+/* ---- launches --------------------------------------------------------- */
+
+static struct ekka_launch_mark before(const struct ekka_launch *launch)
+{
+	ekka_launches_start();
+	return ekka_launch_source() == EKKA_SOURCE_DRIVER ? ekka_launch_record(launch) : (struct ekka_launch_mark){ 0 };
+}
+
+static CUstream own_stream(CUstream s)
+{
+	return s ? s : CU_STREAM_PER_THREAD;
+}
+
+#define GRID unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz
+#define GRID_ARGS gx, gy, gz, bx, by, bz
+#define GRID_INIT .grid = { gx, gy, gz }, .block = { bx, by, bz }
+
+#define LAUNCH(name, handle)                                                                                                     \
+	EKKA_PUBLIC CUresult name(CUfunction f, GRID, unsigned shared, CUstream s, void **params, void **extra)                  \
+	{                                                                                                                        \
+		__typeof__(&name) call = REAL(name);                                                                             \
+		struct ekka_launch_mark mark = before(&(struct ekka_launch){                                                     \
+			.f = f, GRID_INIT, .shared_bytes = shared, .stream = handle, .params = params, .extra = extra,           \
+			.caller = __builtin_return_address(0) });                                                                \
+		CUresult res = call ? call(f, GRID_ARGS, shared, s, params, extra) : CUDA_ERROR_NOT_INITIALIZED;                 \
+		ekka_launch_end(mark, res);                                                                                      \
+		return res;                                                                                                      \
+	}
+LAUNCH(cuLaunchKernel, s)
+LAUNCH(cuLaunchKernel_ptsz, own_stream(s))
+
+#define LAUNCH_COOPERATIVE(name, handle)                                                                                         \
+	EKKA_PUBLIC CUresult name(CUfunction f, GRID, unsigned shared, CUstream s, void **params)                                \
+	{                                                                                                                        \
+		__typeof__(&name) call = REAL(name);                                                                             \
+		struct ekka_launch_mark mark = before(&(struct ekka_launch){                                                     \
+			.f = f, GRID_INIT, .shared_bytes = shared, .stream = handle, .params = params, .cooperative = true,      \
+			.caller = __builtin_return_address(0) });                                                                \
+		CUresult res = call ? call(f, GRID_ARGS, shared, s, params) : CUDA_ERROR_NOT_INITIALIZED;                        \
+		ekka_launch_end(mark, res);                                                                                      \
+		return res;                                                                                                      \
+	}
+LAUNCH_COOPERATIVE(cuLaunchCooperativeKernel, s)
+LAUNCH_COOPERATIVE(cuLaunchCooperativeKernel_ptsz, own_stream(s))
+
+#define LAUNCH_EX(name, per_thread)                                                                                              \
+	EKKA_PUBLIC CUresult name(const CUlaunchConfig *config, CUfunction f, void **params, void **extra)                       \
+	{                                                                                                                        \
+		__typeof__(&name) call = REAL(name);                                                                             \
+		struct ekka_launch launch = { .f = f, .params = params, .extra = extra, .caller = __builtin_return_address(0) }; \
+		ekka_launch_from_config(&launch, config, per_thread);                                                            \
+		struct ekka_launch_mark mark = before(&launch);                                                                  \
+		CUresult res = call ? call(config, f, params, extra) : CUDA_ERROR_NOT_INITIALIZED;                               \
+		ekka_launch_end(mark, res);                                                                                      \
+		return res;                                                                                                      \
+	}
+LAUNCH_EX(cuLaunchKernelEx, false)
+LAUNCH_EX(cuLaunchKernelEx_ptsz, true)
+
+EKKA_PUBLIC CUresult cuModuleUnload(CUmodule module)
+{
+	__typeof__(&cuModuleUnload) call = REAL(cuModuleUnload);
+
+	ekka_kernels_expire();
+	return call ? call(module) : CUDA_ERROR_NOT_INITIALIZED;
+}
+
+EKKA_PUBLIC CUresult cuLibraryUnload(CUlibrary library)
+{
+	__typeof__(&cuLibraryUnload) call = REAL(cuLibraryUnload);
+
+	ekka_kernels_expire();
+	return call ? call(library) : CUDA_ERROR_NOT_INITIALIZED;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kernel launches as events: what cupti/ hands to preload/. Zone: inside the host process.
+ *
+ * A launch is entered and left by two callbacks, so that nothing of it may live on the stack in between: a mark
+ * carries what its end needs. Nothing nests in a launch. Any thread.
+ */
+#ifndef EKKA_PRELOAD_LAUNCH_H
+#define EKKA_PRELOAD_LAUNCH_H
+
+#include "preload/capture.h"
+
+/* A kernel, once per process; never changes or goes away. */
+struct ekka_kernel {
+	const char *name;			/* mangled */
+	const struct ekka_arg_info *args;	/* its parameters: name "p0", "p1"..., type "8 bytes at 16" */
+	unsigned n_args;
+	bool wanted;				/* by EKKA_INCLUDE and EKKA_EXCLUDE */
+};
+
+/* A launch in progress; event 0: it is not recorded. */
+struct ekka_launch_mark { uint64_t event; unsigned generation; };
+
+/*
+ * False when the launch is not to be recorded. True: `call` is initialised as a launch inside the thread's innermost recorded call, if any;
+ * when call->describe is set arguments and attributes may be told, then ekka_launch_begin must follow. caller: return address in the
+ * engine, or NULL when not known; `above` then says which return addresses are not the engine's.
+ */
+bool ekka_launch_enter(struct ekka_call *call, const struct ekka_kernel *kernel, const void *caller, bool (*above)(const void *pc));
+struct ekka_launch_mark ekka_launch_begin(struct ekka_call *call);
+
+/* The launch returned `result`, a CUresult. */
+void ekka_launch_end(struct ekka_launch_mark mark, int64_t result);
+
+/*
+ * Where launches are seen: cupti/. Somebody looks up or calls an entry point of the driver: starts launch capture, once, if
+ * EKKA_LAUNCHES asks for it. Does not initialise CUDA.
+ */
+#ifdef HAVE_CUDA
+void ekka_launches_start(void);
+
+/* Is `name` one of the driver's (or a profiler's way into CUPTI), asked for by the engine rather than by CUDA's own tools. */
+bool ekka_launches_concern(const char *name, const void *caller);
+
+/* What to give out instead of `found`, the real function of that name: an entry point of ours, or NULL. */
+void *ekka_launches_answer(const char *name, void *found);
+#else
+static inline void ekka_launches_start(void)
+{
+}
+static inline bool ekka_launches_concern(const char *name, const void *caller)
+{
+	(void)name, (void)caller;
+	return false;
+}
+static inline void *ekka_launches_answer(const char *name, void *found)
+{
+	(void)name, (void)found;
+	return NULL;
+}
+#endif
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The launch subject's kernels, as functions on the host under the names a compiler would give them. */
+#include "config.h"
+
+#include "tests/fake/fake.h"
+#include "tests/fake/launches.h"
+
+#include <string.h>
+
+/* scale(float *x, float f, int n) */
+static void scale(const void *block, uint64_t threads)
+{
+	struct { uint64_t x; float f; int n; } p;
+
+	memcpy(&p, block, sizeof(p));
+	float *x = fake_bytes(p.x);
+	for (uint64_t i = 0; i < threads && i < (uint64_t)p.n; i++)
+		x[i] *= p.f;
+}
+
+static void nothing(const void *block, uint64_t threads)
+{
+	(void)block, (void)threads;
+}
+
+#define P(i) { 4 * (i), 4 }
+#define TEN(i) P(i), P(i + 1), P(i + 2), P(i + 3), P(i + 4), P(i + 5), P(i + 6), P(i + 7), P(i + 8), P(i + 9)
+static const struct fake_kernel kernels[] = {
+	{ "_Z5scalePffi", scale, 3, { { 0, 8 }, { 8, 4 }, { 12, 4 } } },
+	{ "_Z3odd3oddlh", nothing, 3, { { 0, 12 }, { 16, 8 }, { 24, 1 } } },
+	{ "_Z3big3big", nothing, 1, { { 0, sizeof(struct big) } } },
+	{ "_Z5fiftyi", nothing, 50, { TEN(0), TEN(10), TEN(20), TEN(30), TEN(40) } },
+};
+static const struct fake_kernel others[] = {
+	{ "_Z5otherPf", nothing, 1, { { 0, 8 } } },
+};
+static const struct fake_image image = { FAKE_MAGIC, kernels, sizeof(kernels) / sizeof(kernels[0]) };
+static const struct fake_image other_image = { FAKE_MAGIC, others, 1 };
+const void *const launches_image = &image, *const launches_other_image = &other_image;

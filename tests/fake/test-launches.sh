@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Kernel launches on the fake machine, seen by CUPTI and at the driver's entry points, however the program got those: each is an event with its
+# kernel's name, shape and parameters; the program computes the same; profilers are not disturbed.
+set -u
+[ -n "${PYTHON3:-}" ] && [ "$PYTHON3" != no ] || exit 77
+work=$(mktemp -d "${TMPDIR:-/tmp}/ekka-launches.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+unset LD_PRELOAD ${!EKKA_@}
+ekka=$top_builddir/tools/ekka
+failures=0
+
+fail() {
+	echo "FAIL: $*"
+	failures=$((failures + 1))
+}
+
+# launches NAME LAUNCHES WAY SCENARIO CONDITION [ENVIRONMENT...]: CONDITION is Python over `e`, the events, and `text`, what was said.
+launches() {
+	local name=$1 mode=$2 way=$3 scenario=$4 condition=$5 program=launches
+	shift 5
+	[ "$way" = linked ] && program=launches-linked
+	rm -rf "$work/t.ekka"
+	env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" LD_PRELOAD="$top_builddir/.libs/libekkatrace.so" EKKA_OUTPUT="$work/t.ekka" \
+		EKKA_LAUNCHES="$mode" EKKA_QUIET=1 "$@" timeout 60 "$top_builddir/tests/fake/.libs/$program" "$way" $scenario >"$work/out" 2>"$work/err"
+	status=$?
+	[ $status -eq 0 ] && grep -q '^fine' "$work/out" || fail "$name: status $status: $(cat "$work/out" "$work/err" | head -3)"
+	"$PYTHON3" "$top_srcdir/tests/fake/check_launches.py" "$ekka" "$work/t.ekka" "$work/err" "$condition" || fail "$name"
+	if [ -d "$work/t.ekka" ]; then
+		"$ekka" fsck "$work/t.ekka" >"$work/out" 2>&1 || fail "$name: fsck: $(head -3 "$work/out")"
+	fi
+}
+
+for mode in cupti driver; do
+	for way in linked dlsym proc proc-thread; do
+		launches "$mode $way" $mode $way "" "all_there(e, '$way') and text == ''"
+	done
+done
+# Off: not one; and nobody is told that there would be.
+launches off off proc "" "[x['name'] for x in e] == ['cblas_sdot'] and text == ''"
+# Another subscriber is there already: said once, and nothing is lost.
+launches taken cupti proc "" "all_there(e, 'proc') and text.count('\n') == 1 and 'another profiler' in text" EKKA_TEST_FAKE_CUPTI=taken
+# One that comes later gets CUPTI; its own launch is recorded too.
+launches profile cupti proc profile "len(e) == 12 and text.count('\n') == 1 and 'profiler' in text"
+launches profile-driver driver proc profile "len(e) == 12 and text == ''"
+# Selection is by the kernel's mangled name.
+launches include driver proc "" "{x['name'] for x in e} == {'_Z5scalePffi'}" EKKA_INCLUDE='_Z5scale*'
+
+[ $failures -eq 0 ] && echo "all fine"
+exit $((failures != 0))
