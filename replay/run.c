@@ -51,6 +51,12 @@ static void set_reason(struct ekka_verdict *v, enum ekka_status status, const ch
 	(void)snprintf(v->reason, sizeof v->reason, "%s", reason);
 }
 
+/* A kernel that the program launched itself; those inside a library call are part of what that call is judged by. */
+static bool is_launch(const struct ekka_event *e)
+{
+	return e->fn && e->fn->library && strcmp(e->fn->library, "kernel") == 0;
+}
+
 /* True when the event cannot be judged for reasons that no op needs to know. */
 static bool settle_without_op(const struct ekka_event *e, const struct ekka_op *op, struct ekka_verdict *v)
 {
@@ -66,6 +72,8 @@ static bool settle_without_op(const struct ekka_event *e, const struct ekka_op *
 	} else if (ekka_audit_call_failed(e)) {
 		(void)snprintf(reason, sizeof reason, "the library returned status %lld: nothing is promised", (long long)e->ret.i);
 		set_reason(v, EKKA_UNSUPPORTED, reason);
+	} else if (is_launch(e)) {
+		set_reason(v, EKKA_UNSUPPORTED, "a kernel launch: what it computes is not known");
 	} else if (!op) {
 		(void)snprintf(reason, sizeof reason, "no reference for op '%s'", e->fn->op);
 		set_reason(v, EKKA_UNSUPPORTED, reason);
@@ -171,7 +179,8 @@ static void process(struct run *run, uint64_t number, struct slot *slot)
 		slot->error = slot->err.code == EKKA_ERR_NOMEM ? EKKA_ERR_NOMEM : 0;
 		return;		/* opening the trace reported the damage already */
 	}
-	if (e->call.depth > 0 || !e->fn || !e->fn->op || !e->fn->op[0] || (run->o.only && fnmatch(run->o.only, e->fn->name, 0)))
+	if (e->call.depth > 0 || !e->fn || !(is_launch(e) || (e->fn->op && e->fn->op[0])) ||
+	    (run->o.only && fnmatch(run->o.only, e->fn->name, 0)))
 		return;
 	judge(run, slot);
 }

@@ -4,6 +4,7 @@
 #include "tools/command.h"
 #include "tools/event.h"
 #include "tools/json.h"
+#include "tools/kernel_name.h"
 #include "tools/message.h"
 #include "tools/open.h"
 #include "tools/term.h"
@@ -130,7 +131,7 @@ static void print_row(struct ekka_callers *callers, const struct ekka_event *e, 
 {
 	int indent = e->call.depth < 8 ? (int)e->call.depth : 8;
 	bool fine = e->state == EKKA_EVENT_COMPLETE && !n_missing && !e->call.bad_args;
-	char text[1024], name[256], shapes[1024], caller[1024], status[32];
+	char text[1024], full[1024], name[256], shapes[1024], caller[1024], status[32];
 
 	if (e->state == EKKA_EVENT_COMPLETE && e->call.bad_args)
 		snprintf(status, sizeof(status), "bad args");
@@ -138,7 +139,7 @@ static void print_row(struct ekka_callers *callers, const struct ekka_event *e, 
 		snprintf(status, sizeof(status), "%s -%u", ekka_event_state_name(e->state), n_missing);
 	else
 		snprintf(status, sizeof(status), "%s", ekka_event_state_name(e->state));
-	ekka_text_fit(e->fn->name, (size_t)(columns.name - indent), name, sizeof(name));
+	ekka_text_fit(ekka_event_name(e, full, sizeof(full)), (size_t)(columns.name - indent), name, sizeof(name));
 	ekka_text_fit(ekka_event_shapes(e, text, sizeof(text)), ekka_term_width() ? (size_t)columns.shapes : 0, shapes, sizeof(shapes));
 	printf("%*" PRIu64 "  %*s%-*s  %-*s  %-*s  %s%-*s%s  %s\n", columns.number, e->number, indent, "", columns.name - indent, name,
 	       columns.shapes, shapes, columns.dtype, ekka_event_dtypes(e, text, sizeof(text)),

@@ -59,6 +59,7 @@ int ekka_dump_table(int argc, char **argv);
 
 int ekka_cmd_record(const struct ekka_command *, int, char **);
 int ekka_cmd_log(const struct ekka_command *, int, char **);
+int ekka_cmd_kernels(const struct ekka_command *, int, char **);
 int ekka_cmd_show(const struct ekka_command *, int, char **);
 int ekka_cmd_replay(const struct ekka_command *, int, char **);
 int ekka_cmd_export(const struct ekka_command *, int, char **);
@@ -66,7 +67,7 @@ int ekka_cmd_fsck(const struct ekka_command *, int, char **);
 int ekka_cmd_doctor(const struct ekka_command *, int, char **);
 int ekka_cmd_help(const struct ekka_command *, int, char **);
 
-extern const struct ekka_option ekka_record_options[], ekka_log_options[], ekka_show_options[], ekka_replay_options_table[],
+extern const struct ekka_option ekka_record_options[], ekka_log_options[], ekka_kernels_options[], ekka_show_options[], ekka_replay_options_table[],
 	ekka_export_options[], ekka_fsck_options_table[], ekka_doctor_options[], ekka_help_options[];
 
 #endif

@@ -6,6 +6,7 @@ const struct ekka_command ekka_commands[] = {
 	{ "record", ekka_cmd_record, EKKA_CMD_SPAWNS, "[--] PROGRAM [ARG...]",
 	  "run a program and record its calls", ekka_record_options },
 	{ "log", ekka_cmd_log, EKKA_CMD_TRACE, "[TRACE]", "list recorded calls", ekka_log_options },
+	{ "kernels", ekka_cmd_kernels, EKKA_CMD_TRACE, "[TRACE]", "list GPU kernels and how often they were launched", ekka_kernels_options },
 	{ "show", ekka_cmd_show, EKKA_CMD_TRACE, "EVENT [TRACE]", "show one call: arguments, tensors, stack", ekka_show_options },
 	{ "replay", ekka_cmd_replay, EKKA_CMD_TRACE, "[TRACE]", "recompute every call and name the wrong ones",
 	  ekka_replay_options_table },

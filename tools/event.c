@@ -3,6 +3,7 @@
 
 #include "tools/json.h"
 #include "spec/spec.h"
+#include "tools/kernel_name.h"
 #include "tools/options.h"
 
 #include <inttypes.h>
@@ -54,6 +55,8 @@ const char *ekka_event_shapes(const struct ekka_event *e, char *buf, size_t len)
 	bool factors = false, first = true;
 	char dims[128];
 
+	if (ekka_event_is_launch(e))
+		return ekka_launch_shape(e, buf, len);
 	for (unsigned i = 0; i < e->call.n_tensors; i++)
 		factors = factors || is_factor(&e->call.tensors[i]);
 	buf[0] = '\0';

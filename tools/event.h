@@ -10,7 +10,7 @@
 /* "complete", "returned" or "begun". */
 const char *ekka_event_state_name(enum ekka_event_state);
 
-/* "64x32 * 32x16": dims of the tensors that are read only, or of all when there are none. Returns buf. */
+/* "64x32 * 32x16": dims of the tensors that are read only, or of all when there are none; of a launch "<<<64, 32x4>>>". Returns buf. */
 const char *ekka_event_shapes(const struct ekka_event *, char *buf, size_t len);
 
 /* "f32", or "bf16>f32" when inputs and outputs differ. Returns buf. */

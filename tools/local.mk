@@ -12,14 +12,14 @@ libtools_la_SOURCES = tools/command.h tools/options.h tools/options.c tools/mess
 	tools/term.h tools/term.c tools/text.h tools/text.c tools/json.h tools/json.c \
 	tools/shim.h tools/shim.c tools/program.h tools/program.c tools/spawn.h tools/spawn.c \
 	tools/trace_dir.h tools/trace_dir.c tools/probe.h tools/probe.c tools/event.h tools/event.c \
-	tools/caller.h tools/caller.c tools/slice.h tools/slice.c tools/tensor_view.h tools/tensor_view.c
+	tools/caller.h tools/caller.c tools/kernel_name.h tools/kernel_name.c tools/slice.h tools/slice.c tools/tensor_view.h tools/tensor_view.c
 libtools_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS) $(DW_CFLAGS) \
 	-DEKKA_LIBDIR='"$(libdir)"' -DEKKA_PKGLIBDIR='"$(pkglibdir)"'
 libtools_la_LIBADD = libcupti_load.la $(JSON_LIBS) $(DW_LIBS)
 
 bin_PROGRAMS += tools/ekka
 tools_ekka_SOURCES = tools/ekka.c tools/command.c tools/commands.c tools/dump_table.c \
-	tools/cmd_record.c tools/cmd_log.c tools/cmd_show.c tools/cmd_replay.c tools/cmd_export.c tools/cmd_fsck.c tools/cmd_doctor.c tools/cmd_help.c \
+	tools/cmd_record.c tools/cmd_log.c tools/cmd_kernels.c tools/cmd_show.c tools/cmd_replay.c tools/cmd_export.c tools/cmd_fsck.c tools/cmd_doctor.c tools/cmd_help.c \
 	tools/open.h tools/open.c tools/show.h tools/show_event.c tools/show_json.c tools/show_values.c \
 	tools/report.h tools/report_text.c tools/report_json.c \
 	tools/export.h tools/export_tensors.c tools/export_program.c tools/export_call.h tools/export_call.c \
@@ -37,9 +37,9 @@ EXTRA_DIST += tools/export/runtime.c
 
 # One man page per command: head, synopsis and options from the command table, the prose from tools/man/.
 # They are made by running the new ekka, so a cross build needs a way to run it.
-man_prose = tools/man/ekka.roff tools/man/record.roff tools/man/log.roff tools/man/show.roff tools/man/replay.roff tools/man/export.roff tools/man/fsck.roff \
+man_prose = tools/man/ekka.roff tools/man/record.roff tools/man/log.roff tools/man/kernels.roff tools/man/show.roff tools/man/replay.roff tools/man/export.roff tools/man/fsck.roff \
 	tools/man/doctor.roff tools/man/help.roff
-man_pages = tools/ekka.1 tools/ekka-record.1 tools/ekka-log.1 tools/ekka-show.1 tools/ekka-replay.1 tools/ekka-export.1 tools/ekka-fsck.1 tools/ekka-doctor.1 tools/ekka-help.1
+man_pages = tools/ekka.1 tools/ekka-record.1 tools/ekka-log.1 tools/ekka-kernels.1 tools/ekka-show.1 tools/ekka-replay.1 tools/ekka-export.1 tools/ekka-fsck.1 tools/ekka-doctor.1 tools/ekka-help.1
 EXTRA_DIST += $(man_prose) tools/completion.bash
 man_MANS = $(man_pages)
 completiondir = $(datadir)/bash-completion/completions

@@ -3,6 +3,7 @@
 #include "tools/caller.h"
 #include "tools/command.h"
 #include "tools/event.h"
+#include "tools/kernel_name.h"
 #include "tools/message.h"
 #include "tools/show.h"
 #include "tools/tensor_view.h"
@@ -10,6 +11,7 @@
 #include "tools/text.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void heading(const char *text)
@@ -30,18 +32,23 @@ static void field(const char *label, const char *text)
 static void print_head(const struct ekka_event *e)
 {
 	const struct ekka_segment *s = e->segment;
-	char text[512];
+	char text[512], shape[160], *kernel;
 
 	printf("%sevent %" PRIu64 "%s  ", ekka_colour(EKKA_BOLD), e->number, ekka_colour(EKKA_PLAIN));
 	ekka_text_print(stdout, e->fn->name);
 	printf(", %s\n", ekka_event_state_name(e->state));
 	snprintf(text, sizeof(text), "%d %s, thread %d", s->open.pid, s->open.exe ? s->open.exe : "", e->call.tid);
+	if (ekka_event_is_launch(e) && (kernel = ekka_kernel_demangle(e->fn->name))) {
+		field("kernel", kernel);
+		free(kernel);
+		field("launch", ekka_launch_shape(e, shape, sizeof(shape)));
+	}
 	field("process", text);
 	if (e->call.parent) {
 		snprintf(text, sizeof(text), "event %" PRIu64 " (depth %u)", e->call.parent, e->call.depth);
 		field("inside", text);
 	}
-	if (e->fn->object)
+	if (e->fn->object && e->fn->object[0])
 		field("library", e->fn->object);
 	if (e->call.device >= 0) {
 		snprintf(text, sizeof(text), "%d, stream 0x%" PRIx64, e->call.device, e->call.stream);

@@ -36,6 +36,21 @@ for mode in cupti driver; do
 		launches "$mode $way" $mode $way "" "all_there(e, '$way') and text == ''"
 	done
 done
+# What the tools say of the last one: launches by kernel, most frequent first; the program's own are what replay cannot judge.
+"$ekka" kernels --json "$work/t.ekka" >"$work/out" || fail "kernels: status $?"
+"$PYTHON3" -c "
+import json
+k = [json.loads(line) for line in open('$work/out')]
+assert [(x['kernel'], x['launches'], x['shapes']) for x in k][:2] == [('scale(float*, float, int)', 5, 3), ('odd(odd, long, unsigned char)', 2, 2)], k
+assert [(p['name'], p['launches']) for p in k[0]['parents']] == [(None, 4), ('cblas_sdot', 1)], k
+assert len(k) == 5 and abs(sum(x['share'] for x in k) - 1) < 1e-9, k" || fail "kernels"
+"$ekka" log "$work/t.ekka" | grep -qE '1  scale +<<<2x3, 64>>> ' || fail "log: $("$ekka" log "$work/t.ekka" | head -3)"
+"$ekka" show 1 "$work/t.ekka" | grep -q 'kernel  *scale(float\*, float, int)' || fail "show"
+"$ekka" replay --json "$work/t.ekka" >"$work/out" || fail "replay: status $?"
+"$PYTHON3" -c "
+import json
+s = json.load(open('$work/out'))['summary']
+assert s['fail'] == 0 and s['unsupported'] >= 9, s" || fail "replay"
 # Off: not one; and nobody is told that there would be.
 launches off off proc "" "[x['name'] for x in e] == ['cblas_sdot'] and text == ''"
 # Another subscriber is there already: said once, and nothing is lost.

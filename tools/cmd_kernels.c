@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every kernel of a trace: how often it was launched, in how many shapes, by which library call. */
+#include "tools/command.h"
+#include "tools/event.h"
+#include "tools/json.h"
+#include "tools/kernel_name.h"
+#include "tools/message.h"
+#include "tools/open.h"
+#include "tools/term.h"
+#include "tools/text.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+	bool json;
+	const char *only;
+} opt;
+
+const struct ekka_option ekka_kernels_options[] = {
+	{ .kind = EKKA_OPT_FLAG, .name = "json", .value = &opt.json, .help = "print one JSON object a line" },
+	{ .kind = EKKA_OPT_TEXT, .name = "only", .metavar = "GLOB", .value = &opt.only,
+	  .help = "only kernels whose mangled or demangled names match" },
+	EKKA_OPTIONS_END
+};
+
+struct parent { const char *name; uint64_t launches; };		/* name "": the program itself */
+
+struct kernel {
+	const char *name;		/* mangled; the trace's */
+	char *text;			/* demangled */
+	uint64_t launches;
+	uint64_t *shapes;		/* hashes of distinct grids and blocks */
+	size_t n_shapes;
+	struct parent *parents;
+	size_t n_parents;
+};
+
+static struct {
+	struct kernel *k;
+	size_t n;
+	uint64_t launches;
+} all;
+
+/* A larger array of n + 1 items; ends the command when there is no memory. */
+static void *one_more(void *array, size_t n, size_t item_bytes)
+{
+	/* Grows in powers of two. */
+	if (n & (n - 1))
+		return array;
+	array = reallocarray(array, n ? 2 * n : 1, item_bytes);
+	if (!array)
+		exit(ekka_fatal("out of memory"));
+	return array;
+}
+
+static struct kernel *kernel_of(const char *name)
+{
+	struct kernel *k;
+
+	for (size_t i = 0; i < all.n; i++)
+		if (all.k[i].name == name || strcmp(all.k[i].name, name) == 0)
+			return &all.k[i];
+	all.k = one_more(all.k, all.n, sizeof(*all.k));
+	k = &all.k[all.n++];
+	*k = (struct kernel){ .name = name, .text = ekka_kernel_demangle(name) };
+	if (!k->text)
+		exit(ekka_fatal("out of memory"));
+	return k;
+}
+
+static void add_shape(struct kernel *k, const struct ekka_event *e)
+{
+	static const char *const names[] = { "grid_x", "grid_y", "grid_z", "block_x", "block_y", "block_z" };
+	uint64_t h = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const struct ekka_value *v = ekka_event_attr(e, names[i]);
+
+		h = (h ^ (v ? v->u : 0)) * 0x9e3779b97f4a7c15u;
+		h ^= h >> 29;
+	}
+	for (size_t i = 0; i < k->n_shapes; i++)
+		if (k->shapes[i] == h)
+			return;
+	k->shapes = one_more(k->shapes, k->n_shapes, sizeof(*k->shapes));
+	k->shapes[k->n_shapes++] = h;
+}
+
+static void add_parent(struct kernel *k, const char *name)
+{
+	for (size_t i = 0; i < k->n_parents; i++) {
+		if (strcmp(k->parents[i].name, name) == 0) {
+			k->parents[i].launches++;
+			return;
+		}
+	}
+	k->parents = one_more(k->parents, k->n_parents, sizeof(*k->parents));
+	k->parents[k->n_parents++] = (struct parent){ name, 1 };
+}
+
+/* Launches of one call follow each other: `parent` keeps what was read last. */
+static const char *parent_name(struct ekka_trace *trace, uint64_t number, struct ekka_event *parent)
+{
+	struct ekka_error err = { 0 };
+
+	if (number == 0)
+		return "";
+	if (parent->number != number && ekka_trace_event_read(trace, number, parent, &err) < 0)
+		return "?";
+	return parent->fn->name;
+}
+
+static int collect(struct ekka_trace *trace)
+{
+	struct ekka_event e = { 0 }, parent = { 0 };
+	struct ekka_error err = { 0 };
+	int status = EKKA_EXIT_CLEAN;
+
+	for (uint64_t i = 1; i <= ekka_trace_n_events(trace); i++) {
+		if (ekka_trace_event_read(trace, i, &e, &err) < 0) {
+			ekka_message("event %" PRIu64 ": %s", i, err.message);
+			status = EKKA_EXIT_FATAL;
+			continue;
+		}
+		if (!ekka_event_is_launch(&e))
+			continue;
+		struct kernel *k = kernel_of(e.fn->name);
+		k->launches++;
+		all.launches++;
+		add_shape(k, &e);
+		add_parent(k, parent_name(trace, e.call.parent, &parent));
+	}
+	ekka_event_release(&e);
+	ekka_event_release(&parent);
+	return status;
+}
+
+static int by_launches(const void *a, const void *b)
+{
+	const struct kernel *x = a, *y = b;
+
+	if (x->launches != y->launches)
+		return x->launches < y->launches ? 1 : -1;
+	return strcmp(x->name, y->name);
+}
+
+static int by_share(const void *a, const void *b)
+{
+	const struct parent *x = a, *y = b;
+
+	if (x->launches != y->launches)
+		return x->launches < y->launches ? 1 : -1;
+	return strcmp(x->name, y->name);
+}
+
+static double share(const struct kernel *k)
+{
+	return (double)k->launches / (double)all.launches;
+}
+
+static void print_json(const struct kernel *k)
+{
+	struct json_object *o = ekka_json_object(), *parents = ekka_json_array();
+
+	ekka_json_add_text(o, "kernel", k->text);
+	ekka_json_add_text(o, "name", k->name);
+	ekka_json_add_uint(o, "launches", k->launches);
+	ekka_json_add_real(o, "share", share(k));
+	ekka_json_add_uint(o, "shapes", k->n_shapes);
+	for (size_t i = 0; i < k->n_parents; i++) {
+		struct json_object *p = ekka_json_object();
+
+		ekka_json_add_text(p, "name", k->parents[i].name[0] ? k->parents[i].name : NULL);
+		ekka_json_add_uint(p, "launches", k->parents[i].launches);
+		ekka_json_append(parents, p);
+	}
+	ekka_json_add(o, "parents", parents);
+	ekka_json_print(o, false);
+}
+
+enum { PARENT_COLUMNS = 24, COLUMNS_BEFORE_NAME = 9 + 2 + 6 + 2 + 6 + 2 + PARENT_COLUMNS + 2 };
+
+static void print_head(void)
+{
+	printf("%s%9s  %6s  %6s  %-*s  %s%s\n", ekka_colour(EKKA_BOLD), "LAUNCHES", "SHARE", "SHAPES", PARENT_COLUMNS, "INSIDE", "KERNEL",
+	       ekka_colour(EKKA_PLAIN));
+}
+
+static void print_row(const struct kernel *k)
+{
+	size_t width = ekka_term_width();
+	char parent[256], text[256], name[4096];
+
+	snprintf(text, sizeof(text), "%s%s", k->parents[0].name[0] ? k->parents[0].name : "-", k->n_parents > 1 ? ", ..." : "");
+	ekka_text_fit(text, PARENT_COLUMNS, parent, sizeof(parent));
+	if (width)
+		width = width > COLUMNS_BEFORE_NAME + 16 ? width - COLUMNS_BEFORE_NAME : 16;
+	printf("%9" PRIu64 "  %5.1f%%  %6zu  %-*s  %s\n", k->launches, 100 * share(k), k->n_shapes, PARENT_COLUMNS, parent,
+	       ekka_text_fit(k->text, width, name, sizeof(name)));
+}
+
+static bool wanted(const struct kernel *k)
+{
+	return !opt.only || fnmatch(opt.only, k->name, 0) == 0 || fnmatch(opt.only, k->text, 0) == 0;
+}
+
+static void list(void)
+{
+	qsort(all.k, all.n, sizeof(*all.k), by_launches);
+	if (!opt.json)
+		print_head();
+	for (size_t i = 0; i < all.n; i++) {
+		struct kernel *k = &all.k[i];
+
+		qsort(k->parents, k->n_parents, sizeof(*k->parents), by_share);
+		if (!wanted(k))
+			continue;
+		if (opt.json)
+			print_json(k);
+		else
+			print_row(k);
+	}
+}
+
+static void release(void)
+{
+	for (size_t i = 0; i < all.n; i++) {
+		free(all.k[i].text);
+		free(all.k[i].shapes);
+		free(all.k[i].parents);
+	}
+	free(all.k);
+}
+
+int ekka_cmd_kernels(const struct ekka_command *self, int argc, char **argv)
+{
+	struct ekka_trace *trace;
+	const char *path;
+	int status, i;
+
+	i = ekka_command_parse(self, argc, argv, &status);
+	if (i < 0 || (status = ekka_operand_trace(self, argc, argv, i, &path)) || (status = ekka_open_trace(path, &trace, &path)))
+		return status;
+	status = collect(trace);
+	if (all.launches == 0) {
+		ekka_message("no kernel launches in '%s'; 'ekka record --launches cupti' records them", path);
+	} else {
+		if (!opt.json)
+			ekka_pager_start();
+		list();
+		ekka_pager_finish();
+	}
+	release();
+	ekka_trace_close(trace);
+	return status;
+}
