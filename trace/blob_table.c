@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trace/blob_table.h"
+#include "trace/reader_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,24 +57,6 @@ static int grow_slots(struct blob_table *t)
 	return 0;
 }
 
-/* Doubles an array when it is full; indices stay below 2^32. */
-static int make_room(void **p, size_t n, size_t *cap, size_t item_bytes)
-{
-	size_t want = *cap ? *cap * 2 : 64;
-	void *grown;
-
-	if (n < *cap)
-		return 0;
-	if (n >= UINT32_MAX - 1)
-		return EKKA_ERR_NOMEM;
-	grown = realloc(*p, want * item_bytes);
-	if (!grown)
-		return EKKA_ERR_NOMEM;
-	*p = grown;
-	*cap = want;
-	return 0;
-}
-
 static int find_or_add_blob(struct blob_table *t, const struct ekka_rec_ix_chunk *r, uint32_t *ret)
 {
 	void *p = t->blobs;
@@ -83,7 +66,7 @@ static int find_or_add_blob(struct blob_table *t, const struct ekka_rec_ix_chunk
 		return EKKA_ERR_NOMEM;
 	slot = find_slot(t, &r->id);
 	if (*slot == 0) {
-		int rc = make_room(&p, t->n_blobs, &t->cap_blobs, sizeof *t->blobs);
+		int rc = ekka_grow(&p, t->n_blobs, &t->cap_blobs, sizeof *t->blobs);
 
 		if (rc < 0)
 			return rc;
@@ -105,7 +88,7 @@ int ekka_blob_table_add(struct blob_table *t, const struct ekka_rec_ix_chunk *r,
 		*ret_why = "a chunk that does not lie within its blob";
 		return EKKA_ERR_FORMAT;
 	}
-	rc = make_room(&p, t->n_chunks, &t->cap_chunks, sizeof *t->chunks);
+	rc = ekka_grow(&p, t->n_chunks, &t->cap_chunks, sizeof *t->chunks);
 	if (rc == 0) {
 		t->chunks = p;
 		rc = find_or_add_blob(t, r, &blob);
