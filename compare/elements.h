@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Judges the elements of an op's outputs one by one, each against its reference and bound. For ops that are no matrix
+ * product (those have compare/tally.h). One comparison covers all outputs of an event; not shared between threads, but
+ * parts may be merged.
+ *
+ * An element passes when |out - ref| <= bound; or when both are NaN, or the same infinity. It is loose (the event becomes UNDECIDED, never
+ * PASS) where the bound is infinite or NaN, and where a finite reference lies so close to the type's overflow that out may be infinite.
+ */
+#ifndef EKKA_COMPARE_ELEMENTS_H
+#define EKKA_COMPARE_ELEMENTS_H
+
+#include "compare/verdict.h"
+#include "trace/model.h"
+
+struct ekka_elements;
+
+struct ekka_elements *ekka_elements_new(void);		/* NULL: no memory */
+void ekka_elements_free(struct ekka_elements *);
+
+/* What follows belongs to this output: its name, dims and dtype (for the rounding to it). The tensor is borrowed until the verdict. */
+void ekka_elements_output(struct ekka_elements *, const struct ekka_tensor *);
+
+/*
+ * n consecutive elements in row-major order from `first`. out: as stored; ref: reference in double; bound: of the value *before* it is rounded to the
+ * output's dtype, which this adds: half an ulp of |ref| + bound in that type, subnormals included (0 for an exact cast of integers); bound NULL: all 0.
+ * saturates: the store clamps to the largest finite number instead of giving an infinity.
+ */
+void ekka_elements_add(struct ekka_elements *, int64_t first, size_t n, const double *out, const double *ref, const double *bound,
+		       bool saturates);
+
+/* The same for results that must be equal to the bit: indices, masks, copies of 64-bit integers. */
+void ekka_elements_add_int(struct ekka_elements *, int64_t first, size_t n, const int64_t *out, const int64_t *ref);
+
+/*
+ * Status, margin, worst element, counts, `output`, `where` (which rows, columns, every how many: by dims), looks_like where a simple
+ * one fits (a constant factor, all zero, stale: equal to the bytes before). `bound_text` says what the bound is made of.
+ */
+void ekka_elements_verdict(struct ekka_elements *, const char *bound_text, struct ekka_verdict *ret);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One tensor of an event, of any rank, for the ops that go element by element. Its bytes are whole in memory.
+ */
+#ifndef EKKA_REPLAY_ARRAY_H
+#define EKKA_REPLAY_ARRAY_H
+
+#include "replay/op.h"
+
+struct ekka_array {
+	enum ekka_dtype dtype;
+	unsigned n_dims;
+	int64_t dim[EKKA_MAX_DIMS];
+	int64_t stride[EKKA_MAX_DIMS];	/* elements */
+	int64_t offset;			/* elements, of element (0, 0, ...) in bytes */
+	int64_t n;			/* elements in all */
+	unsigned char *bytes;		/* owned */
+	uint64_t n_bytes;
+	const struct ekka_tensor *tensor;	/* borrowed from the event */
+};
+
+/*
+ * Loads tensor `index` as it was in `phase`. 1: loaded; 0: its bytes are not to be had, the verdict is settled (INCOMPLETE, with the
+ * reason); negative: damage or no memory, err filled. The caller vouches for nothing: every element lies within the bytes.
+ */
+int ekka_array_load(const struct ekka_op_context *, const struct ekka_event *, int index, enum ekka_phase phase, struct ekka_array *ret,
+		    struct ekka_verdict *, struct ekka_error *err);
+void ekka_array_release(struct ekka_array *);	/* zeroed or loaded */
+
+/*
+ * Elements first..first+n-1 in row-major order of the dims, as doubles (re) or as 64-bit integers. The first takes every real
+ * dtype, the second integer ones. Thread-safe.
+ */
+void ekka_array_get(const struct ekka_array *, int64_t first, size_t n, double *re);
+void ekka_array_get_int(const struct ekka_array *, int64_t first, size_t n, int64_t *ret);
+
+/* One element, in elements from the beginning of `bytes`; false when it lies outside: indexing by captured indices. */
+bool ekka_array_at(const struct ekka_array *, const int64_t *index, double *ret);
+
+#endif
