@@ -37,7 +37,7 @@ struct ekka_meaning {
 	unsigned n_attrs;
 	struct ekka_tensor tensors[EKKA_MAX_TENSORS];	/* pre is set for what is read, and for outputs with gaps; post for outputs */
 	unsigned n_tensors;
-	char refused[EKKA_ERROR_BYTES];		/* why not, one line; empty when op or nothing is set */
+	char refused[512];		/* why not, one line; empty when op or nothing is set */
 	char text[EKKA_DESCRIPTION_TEXT];
 	size_t text_len;
 };
