@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Judges the elements of an op's outputs one by one, each against its reference and bound. For ops that are no matrix
- * product (those have compare/tally.h). One comparison covers all outputs of an event; not shared between threads, but
- * parts may be merged.
+ * product (those have compare/tally.h). One comparison covers all outputs of an event; not shared between threads.
  *
- * An element passes when |out - ref| <= bound; or when both are NaN, or the same infinity. It is loose (the event becomes UNDECIDED, never
- * PASS) where the bound is infinite or NaN, and where a finite reference lies so close to the type's overflow that out may be infinite.
+ * With B = bound + half the spacing of the output's dtype at |ref| + bound (at least half its smallest subnormal; 0 for integers) an
+ * element passes when |out - ref| <= B, or when both are NaN, or the same infinity. Anything passes where the bound is infinite or NaN, or
+ * where |ref| + bound reaches the dtype's overflow while |ref| - bound does not and out is what overflow gives (infinity; NaN in e4m3): such
+ * an element is loose, and an event that has loose elements and no bad ones is UNDECIDED, never PASS. It is UNDECIDED too when more than half
+ * of the elements are visibly off (by 2^-7 of the reference) under a bound that exceeds half of the reference.
  */
 #ifndef EKKA_COMPARE_ELEMENTS_H
 #define EKKA_COMPARE_ELEMENTS_H
@@ -18,7 +20,10 @@ struct ekka_elements;
 struct ekka_elements *ekka_elements_new(void);		/* NULL: no memory */
 void ekka_elements_free(struct ekka_elements *);
 
-/* What follows belongs to this output: its name, dims and dtype (for the rounding to it). The tensor is borrowed until the verdict. */
+/*
+ * What follows belongs to this output: its name, dims and dtype (for the rounding to it). The tensor is borrowed until the verdict. May
+ * be called again for an output that was begun before.
+ */
 void ekka_elements_output(struct ekka_elements *, const struct ekka_tensor *);
 
 /*
@@ -31,6 +36,22 @@ void ekka_elements_add(struct ekka_elements *, int64_t first, size_t n, const do
 
 /* The same for results that must be equal to the bit: indices, masks, copies of 64-bit integers. */
 void ekka_elements_add_int(struct ekka_elements *, int64_t first, size_t n, const int64_t *out, const int64_t *ref);
+
+/*
+ * What the current output held before the call, to recognise stale results: value() gives element `index` (row-major) or false.
+ * `arg` is borrowed until the verdict. Without it that hypothesis is not tried.
+ */
+void ekka_elements_before(struct ekka_elements *, bool (*value)(void *arg, int64_t index, double *ret), void *arg);
+
+/*
+ * True once, when elements are bad and a second look would tell more about them (whether they are their neighbours' results): the op
+ * may then add all elements of all outputs again, in whatever order; they are not counted twice.
+ *
+ *	do {
+ *		... ekka_elements_output, ekka_elements_add ...
+ *	} while (ekka_elements_again(e));
+ */
+bool ekka_elements_again(struct ekka_elements *);
 
 /*
  * Status, margin, worst element, counts, `output`, `where` (which rows, columns, every how many: by dims), looks_like where a simple

@@ -34,7 +34,9 @@ CONTIGUOUS(line_f32, float, (double)v)
 CONTIGUOUS(line_f16, uint16_t, ekka_f16_value(v))
 CONTIGUOUS(line_bf16, uint16_t, ekka_bf16_value(v))
 CONTIGUOUS(line_i8, int8_t, (double)v)
+CONTIGUOUS(line_u8, uint8_t, (double)v)
 CONTIGUOUS(line_i32, int32_t, (double)v)
+CONTIGUOUS(line_i64, int64_t, (double)v)
 
 static double real_at(enum ekka_dtype dtype, const unsigned char *p)
 {
@@ -53,6 +55,8 @@ static double real_at(enum ekka_dtype dtype, const unsigned char *p)
 	case EKKA_E5M2: return e5m2_value(*p);
 	case EKKA_I8: return AS(int8_t);
 	case EKKA_U8: return *p;
+	case EKKA_I16: return AS(int16_t);
+	case EKKA_U16: return AS(uint16_t);
 	case EKKA_I32: return AS(int32_t);
 	case EKKA_U32: return AS(uint32_t);
 	case EKKA_I64: return (double)AS(int64_t);
@@ -90,7 +94,9 @@ void ekka_convert(enum ekka_dtype dtype, const void *src, int64_t stride, size_t
 		case EKKA_F16: line_f16(p, n, re); return;
 		case EKKA_BF16: line_bf16(p, n, re); return;
 		case EKKA_I8: line_i8(p, n, re); return;
+		case EKKA_U8: line_u8(p, n, re); return;
 		case EKKA_I32: line_i32(p, n, re); return;
+		case EKKA_I64: line_i64(p, n, re); return;
 		default: break;
 		}
 	}

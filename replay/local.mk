@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libreplay.la
 libreplay_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libreplay_la_SOURCES = \
+	replay/array.h replay/array.c \
 	replay/clones.h \
 	replay/convert.h replay/convert.c \
 	replay/gaps.h replay/gaps.c \

@@ -51,10 +51,15 @@ static void set_reason(struct ekka_verdict *v, enum ekka_status status, const ch
 	(void)snprintf(v->reason, sizeof v->reason, "%s", reason);
 }
 
-/* A kernel that the program launched itself; those inside a library call are part of what that call is judged by. */
-static bool is_launch(const struct ekka_event *e)
+/* Why a launch without an op cannot be judged. */
+static void say_undescribed(const struct ekka_event *e, char reason[EKKA_TEXT])
 {
-	return e->fn && e->fn->library && strcmp(e->fn->library, "kernel") == 0;
+	const struct ekka_value *refused = ekka_event_attr(e, "refused");
+
+	if (refused && refused->kind == EKKA_V_STR)
+		(void)snprintf(reason, EKKA_TEXT, "the description does not fit: %s", refused->s);
+	else
+		(void)snprintf(reason, EKKA_TEXT, "no description of kernel %s", e->fn->name);
 }
 
 /* True when the event cannot be judged for reasons that no op needs to know. */
@@ -72,10 +77,11 @@ static bool settle_without_op(const struct ekka_event *e, const struct ekka_op *
 	} else if (ekka_audit_call_failed(e)) {
 		(void)snprintf(reason, sizeof reason, "the library returned status %lld: nothing is promised", (long long)e->ret.i);
 		set_reason(v, EKKA_UNSUPPORTED, reason);
-	} else if (is_launch(e)) {
-		set_reason(v, EKKA_UNSUPPORTED, "a kernel launch: what it computes is not known");
+	} else if (!ekka_event_op(e)[0]) {
+		say_undescribed(e, reason);
+		set_reason(v, EKKA_UNSUPPORTED, reason);
 	} else if (!op) {
-		(void)snprintf(reason, sizeof reason, "no reference for op '%s'", e->fn->op);
+		(void)snprintf(reason, sizeof reason, "no reference for op '%s'", ekka_event_op(e));
 		set_reason(v, EKKA_UNSUPPORTED, reason);
 	} else if (e->segment && e->segment->open.level && strcmp(e->segment->open.level, "full")) {
 		(void)snprintf(reason, sizeof reason, "recorded at level '%s': no tensor bytes", e->segment->open.level);
@@ -99,9 +105,20 @@ static uint64_t wanted_memory(const struct ekka_event *e)
 	return __builtin_add_overflow(sum, sum / 3 + BLOCKS_MEMORY, &sum) ? UINT64_MAX : sum;
 }
 
+/* Did the call change tensor i, as far as the trace tells: what was not recorded on both sides counts as changed. */
+static bool changed(const struct ekka_event *e, unsigned i)
+{
+	const struct ekka_event_data *pre = &e->data[i][EKKA_PRE], *post = &e->data[i][EKKA_POST];
+
+	return !pre->present || !post->present || pre->rec.missing || post->rec.missing ||
+	       memcmp(&pre->rec.id, &post->rec.id, sizeof pre->rec.id) != 0;
+}
+
+/* What the event wrote: its outputs; of a launch that is not described those buffers that are not what they were. */
 static uint64_t output_bytes(const struct ekka_event *e)
 {
 	uint64_t sum = 0;
+	bool described = ekka_event_op(e)[0];
 
 	for (unsigned i = 0; i < e->call.n_tensors; i++) {
 		const struct ekka_tensor *t = &e->call.tensors[i];
@@ -110,7 +127,7 @@ static uint64_t output_bytes(const struct ekka_event *e)
 		for (unsigned d = 0; d < t->n_dims; d++)
 			if (t->dim[d] < 0 || __builtin_mul_overflow(n, (uint64_t)t->dim[d], &n))
 				n = 0;
-		if (t->dir & EKKA_OUT)
+		if ((t->dir & EKKA_OUT) && (described || changed(e, i)))
 			sum += n;
 	}
 	return sum;
@@ -140,7 +157,7 @@ static void give_memory(struct run *run, uint64_t share)
 static void judge(struct run *run, struct slot *slot)
 {
 	const struct ekka_event *e = &slot->event;
-	const struct ekka_op *op = ekka_op_find(e->fn->op);
+	const struct ekka_op *op = ekka_op_find(ekka_event_op(e));
 	struct ekka_op_context ctx = { .trace = run->trace, .options = &run->o };
 	struct ekka_verdict *v = &slot->verdict;
 	uint64_t share;
@@ -179,8 +196,7 @@ static void process(struct run *run, uint64_t number, struct slot *slot)
 		slot->error = slot->err.code == EKKA_ERR_NOMEM ? EKKA_ERR_NOMEM : 0;
 		return;		/* opening the trace reported the damage already */
 	}
-	if (e->call.depth > 0 || !e->fn || !(is_launch(e) || (e->fn->op && e->fn->op[0])) ||
-	    (run->o.only && fnmatch(run->o.only, e->fn->name, 0)))
+	if (!ekka_event_computes(e) || (run->o.only && fnmatch(run->o.only, e->fn->name, 0)))
 		return;
 	judge(run, slot);
 }

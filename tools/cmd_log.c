@@ -106,7 +106,7 @@ static void print_json(struct ekka_callers *callers, const struct ekka_event *e,
 	ekka_json_add_text(o, "status", ekka_event_state_name(e->state));
 	ekka_json_add(o, "missing", missing_json(e, missing, n_missing));
 	ekka_json_add_text(o, "library", e->fn->library);
-	ekka_json_add_text(o, "op", e->fn->op);
+	ekka_json_add_text(o, "op", ekka_event_op(e));
 	ekka_json_add_text(o, "shapes", ekka_event_shapes(e, text, sizeof(text)));
 	ekka_json_add_text(o, "dtype", ekka_event_dtypes(e, text, sizeof(text)));
 	ekka_json_add_uint(o, "parent", e->call.parent);

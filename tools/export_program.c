@@ -42,8 +42,8 @@ static int check(const struct ekka_export *x, struct ekka_error *err)
 	int output = ekka_export_output(e);
 	unsigned n_factors = 0;
 
-	if (strcmp(e->fn->op, "gemm") != 0 || !is_identifier(e->fn->name))
-		return ekka_error_set(err, EKKA_ERR_UNSUPPORTED, "no program is known for op '%s' of '%s'", e->fn->op, e->fn->name);
+	if (strcmp(ekka_event_op(e), "gemm") != 0 || !is_identifier(e->fn->name))
+		return ekka_error_set(err, EKKA_ERR_UNSUPPORTED, "no program is known for op '%s' of '%s'", ekka_event_op(e), e->fn->name);
 	for (unsigned i = 0; i < e->fn->n_args; i++)
 		if (!is_identifier(e->fn->args[i].name))
 			return ekka_error_set(err, EKKA_ERR_UNSUPPORTED, "parameter %u has no name that C knows", i);

@@ -8,11 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool ekka_event_is_launch(const struct ekka_event *e)
-{
-	return e->fn->library && strcmp(e->fn->library, "kernel") == 0;
-}
-
 /* The C++ ABI's own demangler, looked for at run time: nothing else here is C++. */
 static char *(*demangler)(const char *name, char *buf, size_t *len, int *status);
 

@@ -5,9 +5,6 @@
 
 #include "trace/reader.h"
 
-/* Is the event a kernel launch rather than a library call. */
-bool ekka_event_is_launch(const struct ekka_event *);
-
 /*
  * The demangled name, or a copy of `mangled` when it is none or this machine's C++ library is missing. NULL: out of memory. The caller
  * frees it.

@@ -9,6 +9,7 @@
 static const char *const names[EKKA_DTYPE_COUNT] = {
 	[EKKA_F64] = "F64", [EKKA_F32] = "F32",	    [EKKA_F16] = "F16",	    [EKKA_BF16] = "BF16", [EKKA_E4M3] = "F8_E4M3",
 	[EKKA_E5M2] = "F8_E5M2", [EKKA_C64] = "F32", [EKKA_C128] = "F64", [EKKA_I8] = "I8",	  [EKKA_U8] = "U8",
+	[EKKA_I16] = "I16", [EKKA_U16] = "U16",
 	[EKKA_I32] = "I32", [EKKA_U32] = "U32",	    [EKKA_I64] = "I64",	    [EKKA_U64] = "U64",	  [EKKA_CI8] = "I8",
 };
 

@@ -160,7 +160,7 @@ int ekka_show_json(struct ekka_trace *trace, const struct ekka_event *e)
 	ekka_json_add_uint(o, "event", e->number);
 	ekka_json_add_text(o, "name", e->fn->name);
 	ekka_json_add_text(o, "status", ekka_event_state_name(e->state));
-	ekka_json_add_text(o, "op", e->fn->op);
+	ekka_json_add_text(o, "op", ekka_event_op(e));
 	ekka_json_add_text(o, "library", e->fn->library);
 	ekka_json_add_text(o, "object", e->fn->object);
 	ekka_json_add_uint(o, "depth", e->call.depth);

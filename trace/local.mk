@@ -6,6 +6,6 @@ libtrace_la_SOURCES = trace/reader.h trace/fsck.h trace/reader_internal.h trace/
 	trace/tensor.h trace/blob_table.h trace/event_map.h \
 	trace/mp.c trace/frame.c trace/file.c trace/decode.c trace/decode_call.c trace/unpack.c trace/tensor.c \
 	trace/blob_table.c trace/event_map.c trace/segment.c trace/blobs_scan.c \
-	trace/reader.c trace/reader_event.c trace/reader_blob.c trace/fsck.c
+	trace/reader.c trace/event_op.c trace/reader_event.c trace/reader_blob.c trace/fsck.c
 libtrace_la_LIBADD = libtrace_encode.la -lmsgpackc -lzstd
 EXTRA_DIST += trace/FORMAT.md

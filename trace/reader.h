@@ -84,6 +84,18 @@ const struct ekka_value *ekka_event_arg(const struct ekka_event *, const char *n
 const struct ekka_value *ekka_event_attr(const struct ekka_event *, const char *name);	/* NULL when there is none */
 int ekka_event_tensor_index(const struct ekka_event *, const char *name);		/* -1 when there is none */
 
+/* A kernel launch: the function's library is "kernel". */
+bool ekka_event_is_launch(const struct ekka_event *);
+
+/* The op whose reference judges the event: a launch carries it in attribute "op", other calls in their function. "" when there is none. */
+const char *ekka_event_op(const struct ekka_event *);
+
+/*
+ * Is this one of the events that coverage is of: an outermost one that has an op, or a launch of which nothing is known. Memory operations
+ * (library "driver"), launches described as computing nothing, and what a library call does inside itself are not.
+ */
+bool ekka_event_computes(const struct ekka_event *);
+
 /* Is the blob whole in this trace, as far as heads of chunks tell; its size in bytes through ret_bytes (may be NULL). */
 bool ekka_trace_blob_present(const struct ekka_trace *, const struct ekka_blob_id *, uint64_t *ret_bytes);
 

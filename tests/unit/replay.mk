@@ -1,6 +1,6 @@
 if HAVE_CRITERION
 replay_tests = tests/unit/replay/test_convert tests/unit/replay/test_gemm tests/unit/replay/test_gemm_explain tests/unit/replay/test_gemm_screen tests/unit/replay/test_gemm_thin tests/unit/replay/test_panel tests/unit/replay/test_run \
-	tests/unit/replay/test_epilogue
+	tests/unit/replay/test_epilogue tests/unit/replay/test_array
 check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
 replay_test_libs = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) $(CRITERION_LIBS) -lm -lpthread
@@ -30,4 +30,8 @@ tests_unit_replay_test_run_LDADD = $(replay_test_libs)
 tests_unit_replay_test_panel_SOURCES = tests/unit/replay/test_panel.c
 tests_unit_replay_test_panel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_panel_LDADD = $(replay_test_libs)
+tests_unit_replay_test_array_SOURCES = tests/unit/replay/test_array.c tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c \
+	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
+tests_unit_replay_test_array_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_array_LDADD = $(replay_test_libs)
 endif

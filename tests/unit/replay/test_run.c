@@ -425,3 +425,39 @@ Test(run, a_precision_policy_is_a_note_and_no_suspect)
 	ekka_report_release(&r);
 	problem_release(&p);
 }
+
+/* An undescribed launch with two raw buffers, of which one changed; then one that is described, but by an op that does not exist. */
+Test(run, a_launch_is_judged_by_the_op_it_carries)
+{
+	static struct ekka_trace t;
+	struct problem p = small(1);
+	struct ekka_event *e[5];
+	struct ekka_report r;
+	struct seen seen;
+
+	fake_trace_init(&t);
+	for (unsigned i = 0; i < 5; i++) {
+		e[i] = fake_trace_add(&t, &p);
+		t.fn[i + 1].library = i == 4 ? "driver" : "kernel";
+		t.fn[i + 1].name = "_Z4kernPf";
+		t.fn[i + 1].op = "";
+	}
+	e[0]->call.tensors = t.tensor[1];
+	t.tensor[1][0].dir = EKKA_INOUT;
+	e[0]->data[0][EKKA_POST] = e[0]->data[0][EKKA_PRE];	/* the same bytes: not written */
+	t.attr[2][2] = (struct ekka_attr){ "op", { .kind = EKKA_V_STR, .s = "gemm" } };
+	t.attr[3][2] = (struct ekka_attr){ "refused", { .kind = EKKA_V_STR, .s = "the grid is odd" } };
+	t.attr[4][2] = (struct ekka_attr){ "description", { .kind = EKKA_V_STR, .s = "x.kd:4" } };
+	e[1]->call.n_attrs = e[2]->call.n_attrs = e[3]->call.n_attrs = 3;
+	r = replay(&t, (struct ekka_replay_options){ .threads = 1 }, &seen);
+	cr_assert_eq(seen.n, 3u, "neither what computes nothing nor the driver's copies count");
+	cr_expect_eq(r.ops, 3u);
+	cr_expect_eq(seen.verdict[0].status, EKKA_UNSUPPORTED);
+	cr_expect_str_eq(seen.verdict[0].reason, "no description of kernel _Z4kernPf");
+	cr_expect_eq(seen.verdict[1].status, EKKA_PASS, "%s", seen.verdict[1].reason);
+	cr_expect(strstr(seen.verdict[2].reason, "the grid is odd"));
+	cr_expect_eq(r.bytes_total, 3u * 8 * 9 * 4);
+	cr_expect_eq(r.bytes_judged, 8u * 9 * 4);
+	ekka_report_release(&r);
+	problem_release(&p);
+}

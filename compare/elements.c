@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Elements go through a loop without branches first; only where one of a block is out of the ordinary is that block looked at again,
+ * element by element.
+ */
+#include "compare/elements.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compare/elements_bad.h"
+#include "replay/clones.h"
+
+enum { BLOCK = 1024 };
+
+/* An error that a bound as large as the result itself leaves open; smaller ones are no matter for doubt, whatever the bound. */
+static const double VISIBLE = 0x1p-7;
+
+/* What rounding to the output's dtype means. */
+struct format {
+	double unit;			/* unit roundoff; 0: integer, no rounding */
+	double tiny;			/* half the smallest subnormal */
+	double normal;			/* smallest normal number */
+	double largest, overflow;	/* largest finite number; values from `overflow` on are rounded to infinity */
+	bool nan_on_overflow;
+};
+
+struct ekka_elements {
+	struct format format;
+	struct ekka_bad *bad;		/* the current output's */
+	struct ekka_bad output[EKKA_MAX_TENSORS];
+	unsigned n_outputs;
+	bool again;			/* second look: nothing is counted */
+	bool asked;
+	uint64_t n, n_loose, n_wide;	/* wide: visibly off under a bound that says little */
+	bool has_worst;
+	double margin, max_error;
+	struct { unsigned output; int64_t index; double out, ref, bound; } worst;
+};
+
+static struct format format_of(enum ekka_dtype t)
+{
+	switch (t) {
+	case EKKA_F64: return (struct format){ 0x1p-53, 0, 0x1p-1022, 0x1.fffffffffffffp1023, INFINITY, false };
+	case EKKA_C128: return (struct format){ 0x1p-53, 0, 0x1p-1022, 0x1.fffffffffffffp1023, INFINITY, false };
+	case EKKA_F32:
+	case EKKA_C64: return (struct format){ 0x1p-24, 0x1p-150, 0x1p-126, 0x1.fffffep127, 0x1.ffffffp127, false };
+	case EKKA_F16: return (struct format){ 0x1p-11, 0x1p-25, 0x1p-14, 65504, 65520, false };
+	case EKKA_BF16: return (struct format){ 0x1p-8, 0x1p-134, 0x1p-126, 0x1.fep127, 0x1.ffp127, false };
+	case EKKA_E4M3: return (struct format){ 0x1p-4, 0x1p-10, 0x1p-6, 448, 464, true };
+	case EKKA_E5M2: return (struct format){ 0x1p-3, 0x1p-17, 0x1p-14, 57344, 61440, false };
+	default: return (struct format){ 0, 0, 0, INFINITY, INFINITY, false };
+	}
+}
+
+struct ekka_elements *ekka_elements_new(void)
+{
+	return calloc(1, sizeof(struct ekka_elements));
+}
+
+void ekka_elements_free(struct ekka_elements *e)
+{
+	if (!e)
+		return;
+	for (unsigned i = 0; i < e->n_outputs; i++)
+		ekka_bad_release(&e->output[i]);
+	free(e);
+}
+
+void ekka_elements_output(struct ekka_elements *e, const struct ekka_tensor *t)
+{
+	unsigned i = 0;
+
+	while (i < e->n_outputs && e->output[i].tensor != t)
+		i++;
+	if (i == EKKA_MAX_TENSORS)
+		i--;		/* an event has no more */
+	if (i == e->n_outputs) {
+		e->n_outputs++;
+		ekka_bad_init(&e->output[i], t);
+	}
+	e->bad = &e->output[i];
+	e->format = format_of(t->dtype);
+}
+
+void ekka_elements_before(struct ekka_elements *e, bool (*value)(void *arg, int64_t index, double *ret), void *arg)
+{
+	e->bad->before = value;
+	e->bad->before_arg = arg;
+}
+
+/* 2^floor(log2 x) by the exponent's bits; 0 for subnormal x. */
+static inline double power_below(double x)
+{
+	uint64_t u;
+
+	memcpy(&u, &x, sizeof u);
+	u &= 0x7ff0000000000000u;
+	memcpy(&x, &u, sizeof x);
+	return x;
+}
+
+/* What a block of ordinary elements comes to. */
+struct sums { double margin, max_error; double n_wide; bool odd; };
+
+/* `odd`: some element is beyond its bound, not finite, or near overflow. */
+EKKA_CLONES static void sum_block(const struct format *f, size_t n, const double *restrict out, const double *restrict ref,
+				  const double *restrict bound, struct sums *ret)
+{
+	double margin = 0, max_error = 0, odd = 0, wide = 0, unit = f->unit, tiny = f->tiny, overflow = f->overflow, normal = f->normal;
+
+	for (size_t i = 0; i < n; i++) {
+		double size = fabs(ref[i]), top = size + bound[i], half = power_below(top) * unit, error = fabs(out[i] - ref[i]), b, m;
+
+		half = half > tiny ? half : tiny;
+		b = bound[i] + half;
+		m = error > 0 ? error / b : 0;
+		odd += error <= b && top < overflow ? 0 : 1;
+		margin = m > margin ? m : margin;
+		max_error = error > max_error ? error : max_error;
+		wide += bound[i] > 0.5 * size && error > VISIBLE * size && error > normal ? 1 : 0;
+	}
+	*ret = (struct sums){ margin, max_error, wide, odd != 0 };
+}
+
+static void remember_worst(struct ekka_elements *e, int64_t index, double out, double ref, double bound, double margin, double error)
+{
+	if (!e->has_worst || margin > e->margin || (isinf(margin) && isinf(e->margin) && error > e->max_error)) {
+		e->has_worst = true;
+		e->margin = margin;
+		e->worst.output = (unsigned)(e->bad - e->output);
+		e->worst.index = index;
+		e->worst.out = out;
+		e->worst.ref = ref;
+		e->worst.bound = bound;
+	}
+	if (error > e->max_error)
+		e->max_error = error;
+}
+
+/* Does `out` look like a result that was too large for its dtype. */
+static bool overflowed(const struct format *f, double out, double ref)
+{
+	return f->nan_on_overflow ? isnan(out) : isinf(out) && signbit(out) == signbit(ref);
+}
+
+/* One element that may be anything. */
+static void judge_one(struct ekka_elements *e, int64_t index, double out, double ref, double bound, bool saturates)
+{
+	const struct format *f = &e->format;
+	double top = fabs(ref) + bound, half, error, b, margin;
+
+	if (!(bound < INFINITY)) {	/* NaN too */
+		e->n_loose++;
+		return;
+	}
+	if (saturates && fabs(ref) > f->largest)
+		ref = copysign(f->largest, ref);
+	if (isnan(ref) || isnan(out) || isinf(ref) || isinf(out)) {
+		bool agrees = isnan(ref) ? isnan(out) : out == ref;
+
+		if (!agrees && !saturates && top >= f->overflow && overflowed(f, out, ref)) {
+			agrees = true;
+			e->n_loose += fabs(ref) - bound < f->overflow;
+		}
+		if (!agrees) {
+			remember_worst(e, index, out, ref, bound, INFINITY, INFINITY);
+			ekka_bad_add(e->bad, index, out, ref, bound);
+		} else {
+			remember_worst(e, index, out, ref, bound, 0, 0);
+		}
+		return;
+	}
+	half = fmax(power_below(fabs(ref) + bound) * f->unit, f->tiny);
+	b = bound + half;
+	error = fabs(out - ref);
+	margin = error > 0 ? error / b : 0;
+	remember_worst(e, index, out, ref, b, margin, error);
+	if (margin > 1)
+		ekka_bad_add(e->bad, index, out, ref, b);
+	else if (bound > 0.5 * fabs(ref) && error > VISIBLE * fabs(ref) && error > f->normal)
+		e->n_wide++;
+}
+
+/* The worst of an ordinary block, whose margin is known to exceed the worst so far. */
+static void find_worst(struct ekka_elements *e, int64_t first, size_t n, const double *out, const double *ref, const double *bound,
+		       double margin)
+{
+	for (size_t i = 0; i < n; i++) {
+		double half = fmax(power_below(fabs(ref[i]) + bound[i]) * e->format.unit, e->format.tiny), error = fabs(out[i] - ref[i]);
+
+		if (error > 0 ? error / (bound[i] + half) == margin : margin == 0) {
+			remember_worst(e, first + (int64_t)i, out[i], ref[i], bound[i] + half, margin, error);
+			return;
+		}
+	}
+}
+
+static void add_block(struct ekka_elements *e, int64_t first, size_t n, const double *out, const double *ref, const double *bound,
+		      bool saturates)
+{
+	struct sums s;
+
+	sum_block(&e->format, n, out, ref, bound, &s);
+	e->n += n;
+	if (s.odd) {
+		for (size_t i = 0; i < n; i++)
+			judge_one(e, first + (int64_t)i, out[i], ref[i], bound[i], saturates);
+		return;
+	}
+	if (!e->has_worst || s.margin > e->margin)
+		find_worst(e, first, n, out, ref, bound, s.margin);
+	e->n_wide += (uint64_t)s.n_wide;
+	e->max_error = fmax(e->max_error, s.max_error);
+}
+
+void ekka_elements_add(struct ekka_elements *e, int64_t first, size_t n, const double *out, const double *ref, const double *bound,
+		       bool saturates)
+{
+	static const double exact[BLOCK];
+
+	if (e->again) {
+		ekka_bad_look(e->bad, first, n, ref);
+		return;
+	}
+	for (size_t i = 0; i < n; i += BLOCK)
+		add_block(e, first + (int64_t)i, n - i < BLOCK ? n - i : BLOCK, out + i, ref + i, bound ? bound + i : exact, saturates);
+}
+
+void ekka_elements_add_int(struct ekka_elements *e, int64_t first, size_t n, const int64_t *out, const int64_t *ref)
+{
+	if (e->again) {
+		ekka_bad_look_int(e->bad, first, n, ref);
+		return;
+	}
+	e->n += n;
+	if (!memcmp(out, ref, n * sizeof *out)) {
+		if (n)
+			remember_worst(e, first, (double)out[0], (double)ref[0], 0, 0, 0);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (out[i] == ref[i])
+			continue;
+		remember_worst(e, first + (int64_t)i, (double)out[i], (double)ref[i], 0, INFINITY, fabs((double)out[i] - (double)ref[i]));
+		ekka_bad_add(e->bad, first + (int64_t)i, (double)out[i], (double)ref[i], 0);
+	}
+}
+
+bool ekka_elements_again(struct ekka_elements *e)
+{
+	bool wanted = false;
+
+	if (e->asked)
+		return false;
+	e->asked = true;
+	for (unsigned i = 0; i < e->n_outputs; i++)
+		wanted |= ekka_bad_prepare(&e->output[i]);
+	e->again = wanted;
+	return wanted;
+}
+
+static void put_worst(const struct ekka_elements *e, struct ekka_verdict *v)
+{
+	const struct ekka_tensor *t = e->output[e->worst.output].tensor;
+	int64_t rest = e->worst.index;
+
+	for (unsigned d = t->n_dims; d-- > 0; rest /= t->dim[d])
+		v->worst[d] = rest % t->dim[d];
+	v->n_worst = t->n_dims;
+	v->worst_out[0] = e->worst.out;
+	v->worst_ref[0] = e->worst.ref;
+	v->margin = e->margin;
+	v->max_abs_error = e->max_error;
+	v->max_bound = e->worst.bound;
+	(void)snprintf(v->output, sizeof v->output, "%s", t->name);
+}
+
+static void undecided(const struct ekka_elements *e, struct ekka_verdict *v)
+{
+	if (e->n_loose) {
+		v->status = EKKA_UNDECIDED;
+		(void)snprintf(v->reason, sizeof v->reason, "the bound tells nothing for %llu of %llu elements",
+			       (unsigned long long)e->n_loose, (unsigned long long)e->n);
+	} else if (e->n_wide > e->n / 2) {
+		v->status = EKKA_UNDECIDED;
+		(void)snprintf(v->reason, sizeof v->reason,
+			       "%llu of %llu elements are visibly off, but the bound exceeds half of the result there",
+			       (unsigned long long)e->n_wide, (unsigned long long)e->n);
+	}
+}
+
+void ekka_elements_verdict(struct ekka_elements *e, const char *bound_text, struct ekka_verdict *v)
+{
+	const struct ekka_bad *bad = NULL;
+
+	v->n_elements = e->n;
+	v->n_bad = 0;
+	for (unsigned i = 0; i < e->n_outputs; i++)
+		v->n_bad += e->output[i].n;
+	v->status = v->n_bad ? EKKA_FAIL : EKKA_PASS;
+	(void)snprintf(v->bound, sizeof v->bound, "%s", bound_text);
+	if (e->has_worst) {
+		put_worst(e, v);
+		bad = &e->output[e->worst.output];
+	}
+	if (!v->n_bad)
+		undecided(e, v);
+	else if (bad && bad->n)
+		ekka_bad_describe(bad, v->where, v->looks_like);
+}

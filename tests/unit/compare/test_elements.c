@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What passes element by element, what does not, and what is said about it. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "compare/elements.h"
+
+static struct ekka_tensor tensor(enum ekka_dtype dtype, unsigned n_dims, int64_t a, int64_t b)
+{
+	return (struct ekka_tensor){ .name = "y", .dir = EKKA_OUT, .dtype = dtype, .n_dims = n_dims, .dim = { a, b }, .alias_of = -1 };
+}
+
+static struct ekka_verdict judge(enum ekka_dtype dtype, size_t n, const double *out, const double *ref, const double *bound, bool saturates)
+{
+	struct ekka_tensor t = tensor(dtype, 1, (int64_t)n, 0);
+	struct ekka_elements *e = ekka_elements_new();
+	struct ekka_verdict v = { .margin = NAN };
+
+	ekka_elements_output(e, &t);
+	ekka_elements_add(e, 0, n, out, ref, bound, saturates);
+	ekka_elements_verdict(e, "test", &v);
+	ekka_elements_free(e);
+	return v;
+}
+
+static enum ekka_status one(enum ekka_dtype dtype, double out, double ref, double bound)
+{
+	return judge(dtype, 1, &out, &ref, &bound, false).status;
+}
+
+Test(elements, half_an_ulp_is_allowed_and_no_more)
+{
+	static const struct { enum ekka_dtype t; double ulp, tiny; } formats[] = {
+		{ EKKA_F64, 0x1p-52, 0x1p-1074 }, { EKKA_F32, 0x1p-23, 0x1p-149 }, { EKKA_F16, 0x1p-10, 0x1p-24 },
+		{ EKKA_BF16, 0x1p-7, 0x1p-133 }, { EKKA_E4M3, 0x1p-3, 0x1p-9 }, { EKKA_E5M2, 0x1p-2, 0x1p-16 },
+	};
+
+	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+		double u = formats[i].ulp, tiny = formats[i].tiny;
+
+		cr_expect_eq(one(formats[i].t, 1 + u, 1, 0), EKKA_FAIL, "%zu", i);
+		cr_expect_eq(one(formats[i].t, 1, 1, 0), EKKA_PASS);
+		cr_expect_eq(one(formats[i].t, 1 + u, 1, u), EKKA_PASS);
+		cr_expect_eq(one(formats[i].t, 1 + 3 * u, 1, u), EKKA_FAIL);
+		cr_expect_eq(one(formats[i].t, 3 * tiny, tiny, 0), EKKA_FAIL);
+		if (formats[i].t == EKKA_F64)
+			continue;
+		cr_expect_eq(one(formats[i].t, 1 + u, 1 + u / 2, 0), EKKA_PASS, "a tie may go either way");
+		cr_expect_eq(one(formats[i].t, 1 + u, 1 + 0.49 * u, 0), EKKA_FAIL);
+		cr_expect_eq(one(formats[i].t, tiny, tiny / 2, 0), EKKA_PASS);
+		cr_expect_eq(one(formats[i].t, 0, tiny * 0.51, 0), EKKA_FAIL);
+	}
+	cr_expect_eq(one(EKKA_I32, 4, 3, 0), EKKA_FAIL);
+	cr_expect_eq(one(EKKA_I32, 4, 3, 1), EKKA_PASS);
+}
+
+Test(elements, nan_and_infinity_must_agree)
+{
+	cr_expect_eq(one(EKKA_F32, NAN, NAN, 0), EKKA_PASS);
+	cr_expect_eq(one(EKKA_F32, NAN, 1, 0), EKKA_FAIL);
+	cr_expect_eq(one(EKKA_F32, 1, NAN, 0), EKKA_FAIL);
+	cr_expect_eq(one(EKKA_F32, INFINITY, INFINITY, 0), EKKA_PASS);
+	cr_expect_eq(one(EKKA_F32, -INFINITY, INFINITY, 0), EKKA_FAIL);
+	cr_expect_eq(one(EKKA_F32, 1e38, INFINITY, 0), EKKA_FAIL);
+	cr_expect_eq(one(EKKA_F32, INFINITY, 1e38, 0), EKKA_FAIL);
+	cr_expect_eq(one(EKKA_F32, 1, 2, INFINITY), EKKA_UNDECIDED);
+	cr_expect_eq(one(EKKA_F32, 1, 2, NAN), EKKA_UNDECIDED);
+}
+
+Test(elements, overflow_is_infinity_saturation_is_the_largest_number)
+{
+	double big = 70000, max = 65504, inf = INFINITY, near = 65519;
+
+	cr_expect_eq(one(EKKA_F16, inf, big, 0), EKKA_PASS);
+	cr_expect_eq(one(EKKA_F16, max, big, 0), EKKA_FAIL);
+	cr_expect_eq(one(EKKA_F16, -inf, big, 0), EKKA_FAIL);
+	cr_expect_eq(one(EKKA_F16, inf, near, 0), EKKA_FAIL);
+	cr_expect_eq(one(EKKA_F16, inf, near, 2), EKKA_UNDECIDED);
+	cr_expect_eq(one(EKKA_F16, max, near, 2), EKKA_PASS);
+	cr_expect_eq(one(EKKA_E4M3, NAN, 465, 0), EKKA_PASS);
+	cr_expect_eq(one(EKKA_E4M3, NAN, 447, 0), EKKA_FAIL);
+	cr_expect_eq(judge(EKKA_E4M3, 1, (double[]){ 448 }, (double[]){ 1e9 }, NULL, true).status, EKKA_PASS);
+	cr_expect_eq(judge(EKKA_E4M3, 1, (double[]){ -448 }, (double[]){ -INFINITY }, NULL, true).status, EKKA_PASS);
+	cr_expect_eq(judge(EKKA_E4M3, 1, (double[]){ 416 }, (double[]){ 1e9 }, NULL, true).status, EKKA_FAIL);
+	cr_expect_eq(judge(EKKA_F16, 1, &inf, &big, NULL, true).status, EKKA_FAIL);
+}
+
+Test(elements, the_worst_element_is_named)
+{
+	struct ekka_tensor t = tensor(EKKA_F32, 2, 50, 60);
+	struct ekka_elements *e = ekka_elements_new();
+	static double out[3000], ref[3000], bound[3000];
+	struct ekka_verdict v = { .margin = NAN };
+
+	for (int i = 0; i < 3000; i++) {
+		ref[i] = 1 + i;
+		out[i] = ref[i] + 0.25;
+		bound[i] = 1;
+	}
+	out[1234] = ref[1234] + 0.75;
+	ekka_elements_output(e, &t);
+	ekka_elements_add(e, 0, 1000, out, ref, bound, false);
+	ekka_elements_add(e, 1000, 2000, out + 1000, ref + 1000, bound + 1000, false);
+	ekka_elements_verdict(e, "test", &v);
+	cr_expect(v.status == EKKA_PASS && v.n_elements == 3000 && v.n_bad == 0);
+	cr_expect_float_eq(v.margin, 0.75, 0.001);
+	cr_expect_eq(v.max_abs_error, 0.75);
+	cr_expect(v.n_worst == 2 && v.worst[0] == 20 && v.worst[1] == 34);
+	cr_expect_str_eq(v.output, "y");
+	ekka_elements_free(e);
+}
+
+Test(elements, a_bound_as_large_as_the_result_leaves_doubt)
+{
+	double out[4] = { 1, 1, 1, 1 }, ref[4] = { 1.5, 1.5, 1.5, 1 }, bound[4] = { 1, 1, 1, 1 };
+
+	cr_expect_eq(judge(EKKA_F32, 4, out, ref, bound, false).status, EKKA_UNDECIDED);
+	ref[2] = 1;
+	cr_expect_eq(judge(EKKA_F32, 4, out, ref, bound, false).status, EKKA_PASS);
+}
+
+Test(elements, integers_are_compared_to_the_bit)
+{
+	struct ekka_tensor t = tensor(EKKA_I64, 1, 4, 0);
+	const int64_t big = ((int64_t)1 << 60) + 1, ref[4] = { 1, 2, big, 4 };
+	int64_t out[4] = { 1, 2, big, 4 };
+
+	for (int bad = 0; bad < 2; bad++) {
+		struct ekka_elements *e = ekka_elements_new();
+		struct ekka_verdict v = { .margin = NAN };
+
+		out[2] = big - bad;
+		ekka_elements_output(e, &t);
+		ekka_elements_add_int(e, 0, 4, out, ref);
+		ekka_elements_verdict(e, "exact", &v);
+		cr_expect_eq(v.status, bad ? EKKA_FAIL : EKKA_PASS);
+		cr_expect(v.n_bad == (uint64_t)bad && v.n_elements == 4);
+		cr_expect(!bad || v.worst[0] == 2);
+		ekka_elements_free(e);
+	}
+}
