@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libreplay.la
 libreplay_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libreplay_la_SOURCES = \
 	replay/array.h replay/array.c \
+	replay/blame.h replay/blame.c \
 	replay/clones.h \
 	replay/convert.h replay/convert.c \
 	replay/gaps.h replay/gaps.c \
@@ -13,6 +14,8 @@ libreplay_la_SOURCES = \
 	replay/half.h \
 	replay/half_product.h replay/half_product.c \
 	replay/gemm_thin.h replay/gemm_thin.c \
+	replay/interval.h replay/interval.c \
+	replay/lineage.h replay/lineage.c \
 	replay/matrix.h replay/matrix.c \
 	replay/op.h replay/op.c \
 	replay/op_job.h replay/op_job.c \

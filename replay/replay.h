@@ -25,6 +25,8 @@ struct ekka_replay_options {
 struct ekka_suspect {
 	unsigned rank;			/* from 1 */
 	struct ekka_verdict verdict;
+	char inputs[EKKA_TEXT];		/* who wrote what it read: "A by event 12 cublasSgemm_v2 (PASS)"; empty when nobody known did */
+	uint64_t infected;		/* later events that computed with what it wrote, directly or through others */
 };
 
 /* Coverage counts outermost events only: what a call does inside the library is its own detail. */
@@ -36,6 +38,7 @@ struct ekka_report {
 	uint64_t bytes_judged, bytes_total;	/* output bytes */
 	uint64_t dropped;		/* events or tensors that capture dropped, all segments */
 	uint64_t left_out;		/* calls that the recording's settings did not want, all segments; not among ops */
+	uint64_t infected;		/* passed, but were fed by an event that failed */
 	bool unclosed;			/* a segment has no trailer: the drop count is a lower limit */
 	struct ekka_suspect *suspects;	/* FAIL first in dependency order, then audit findings; owned */
 	size_t n_suspects;

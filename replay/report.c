@@ -72,7 +72,7 @@ int ekka_report_take(struct ekka_report_builder *b, struct ekka_report *ret, str
 		qsort(b->entry, b->n, sizeof *b->entry, by_guilt);
 	}
 	for (size_t i = 0; i < b->n; i++)
-		r->suspects[i] = (struct ekka_suspect){ (unsigned)i + 1, b->entry[i].verdict };
+		r->suspects[i] = (struct ekka_suspect){ .rank = (unsigned)i + 1, .verdict = b->entry[i].verdict };
 	r->n_suspects = b->n;
 	r->coverage = r->ops ? (double)r->judged / (double)r->ops : 0;
 	*ret = *r;

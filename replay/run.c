@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "compare/audit.h"
+#include "replay/blame.h"
 #include "replay/op.h"
 #include "replay/report.h"
 
@@ -41,6 +42,7 @@ struct run {
 	struct slot *slots;
 	size_t n_slots;
 	struct ekka_report_builder report;
+	struct ekka_blame blame;	/* statuses of what was judged */
 	int error;
 	struct ekka_error err;
 };
@@ -219,6 +221,7 @@ static void emit(struct run *run)
 			int r = ekka_report_add(&run->report, &slot->verdict, slot->event.call.t_ns, slot->output_bytes, &run->err);
 
 			run->error = r < 0 ? r : run->error;
+			run->blame.status[slot->verdict.event] = (uint8_t)slot->verdict.status;
 			if (run->o.verdict)
 				run->o.verdict(run->o.arg, &slot->event, &slot->verdict);
 		}
@@ -283,6 +286,19 @@ static void defaults(struct run *run)
 	run->n_slots = (size_t)run->o.threads * WINDOW;
 }
 
+/* What the verdicts mean for each other. Of one event alone nothing can be said. */
+static int spread_blame(struct run *run, struct ekka_report *report, struct ekka_error *err)
+{
+	struct ekka_lineage *lineage;
+	int r = run->o.event ? 0 : ekka_lineage_build(run->trace, &lineage, err);
+
+	if (r < 0 || run->o.event)
+		return r;
+	r = ekka_blame_report(run->trace, lineage, &run->blame, report, err);
+	ekka_lineage_free(lineage);
+	return r;
+}
+
 int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *options, struct ekka_report *ret,
 		    struct ekka_error *err)
 {
@@ -294,8 +310,15 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 				      (unsigned long long)options->event, (unsigned long long)ekka_trace_n_events(trace));
 	defaults(&run);
 	run.slots = calloc(run.n_slots, sizeof *run.slots);
-	if (!run.slots)
-		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %zu events", run.n_slots);
+	run.blame.n_events = ekka_trace_n_events(trace);
+	run.blame.status = malloc(run.blame.n_events + 1);
+	if (!run.slots || !run.blame.status) {
+		free(run.slots);
+		free(run.blame.status);
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %llu events",
+				      (unsigned long long)run.blame.n_events);
+	}
+	memset(run.blame.status, EKKA_STATUS_COUNT, run.blame.n_events + 1);
 	openblas_set_num_threads(1);	/* our threads are over events */
 	run_threads(&run);
 	for (size_t i = 0; i < ekka_trace_n_segments(trace); i++)
@@ -305,10 +328,13 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 		*err = run.err;
 	if (r == 0)
 		r = ekka_report_take(&run.report, ret, err);
+	if (r == 0)
+		r = spread_blame(&run, ret, err);
 	ekka_report_builder_release(&run.report);
 	for (size_t i = 0; i < run.n_slots; i++)
 		ekka_event_release(&run.slots[i].event);
 	free(run.slots);
+	free(run.blame.status);
 	pthread_mutex_destroy(&run.lock);
 	pthread_cond_destroy(&run.changed);
 	return r;

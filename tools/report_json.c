@@ -104,6 +104,7 @@ static struct json_object *summary(const struct ekka_report *r)
 	ekka_json_add_real(o, "coverage", r->coverage);
 	ekka_json_add_uint(o, "dropped", r->dropped);
 	ekka_json_add_uint(o, "left_out", r->left_out);
+	ekka_json_add_uint(o, "infected", r->infected);
 	ekka_json_add_bool(o, "unclosed", r->unclosed);
 	ekka_json_add_uint(o, "bytes_judged", r->bytes_judged);
 	ekka_json_add_uint(o, "bytes_total", r->bytes_total);
@@ -119,6 +120,8 @@ static struct json_object *suspect(struct ekka_callers *callers, const struct ek
 	ekka_json_add_uint(o, "rank", s->rank);
 	add_verdict(o, e, &s->verdict);
 	add_worst(o, e, &s->verdict);
+	ekka_json_add_text(o, "inputs", s->inputs);
+	ekka_json_add_uint(o, "infected", s->infected);
 	ekka_json_add(o, "stack", stack(callers, e));
 	ekka_json_add_text(o, "reproduce", ekka_report_reproduce(s->verdict.event, path, text, sizeof(text)));
 	return o;

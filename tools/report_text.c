@@ -140,6 +140,11 @@ static void print_first(struct ekka_callers *callers, const struct ekka_event *e
 		field("where", text);
 	print_size(e, v);
 	field("looks", v->looks_like);
+	field("inputs", s->inputs);
+	if (s->infected) {
+		snprintf(text, sizeof(text), "%" PRIu64 " later calls computed with what it wrote", s->infected);
+		field("after it", text);
+	}
 	field("reason", v->reason);
 	field("arguments", v->audit);
 	print_callers(callers, e);
@@ -199,6 +204,8 @@ static void print_summary(const struct ekka_report *r)
 	printf("pass %" PRIu64 ", fail %" PRIu64 ", undecided %" PRIu64 ", unsupported %" PRIu64 ", incomplete %" PRIu64
 	       "; dropped by the recording: %s%" PRIu64 "\n", r->count[EKKA_PASS], r->count[EKKA_FAIL], r->count[EKKA_UNDECIDED],
 	       r->count[EKKA_UNSUPPORTED], r->count[EKKA_INCOMPLETE], r->unclosed ? "at least " : "", r->dropped);
+	if (r->infected)
+		printf("passed, but fed by a call that failed: %" PRIu64 "\n", r->infected);
 	if (r->left_out)
 		printf("left out by the recording's settings, hence not among these calls: %" PRIu64 "\n", r->left_out);
 	if (r->unclosed)

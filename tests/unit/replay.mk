@@ -1,6 +1,16 @@
 if HAVE_CRITERION
-replay_tests = tests/unit/replay/test_convert tests/unit/replay/test_gemm tests/unit/replay/test_gemm_explain tests/unit/replay/test_gemm_screen tests/unit/replay/test_gemm_thin tests/unit/replay/test_panel tests/unit/replay/test_run \
-	tests/unit/replay/test_epilogue tests/unit/replay/test_array
+replay_tests = \
+	tests/unit/replay/test_array \
+	tests/unit/replay/test_convert \
+	tests/unit/replay/test_epilogue \
+	tests/unit/replay/test_gemm \
+	tests/unit/replay/test_gemm_explain \
+	tests/unit/replay/test_gemm_screen \
+	tests/unit/replay/test_gemm_thin \
+	tests/unit/replay/test_interval \
+	tests/unit/replay/test_lineage \
+	tests/unit/replay/test_panel \
+	tests/unit/replay/test_run
 check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
 replay_test_libs = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) $(CRITERION_LIBS) -lm -lpthread
@@ -27,6 +37,12 @@ tests_unit_replay_test_run_SOURCES = tests/unit/replay/test_run.c $(replay_test_
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c
 tests_unit_replay_test_run_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_run_LDADD = $(replay_test_libs)
+tests_unit_replay_test_interval_SOURCES = tests/unit/replay/test_interval.c
+tests_unit_replay_test_interval_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_interval_LDADD = $(replay_test_libs)
+tests_unit_replay_test_lineage_SOURCES = tests/unit/replay/test_lineage.c
+tests_unit_replay_test_lineage_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_lineage_LDADD = $(replay_test_libs)
 tests_unit_replay_test_panel_SOURCES = tests/unit/replay/test_panel.c
 tests_unit_replay_test_panel_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_panel_LDADD = $(replay_test_libs)

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replay/blame.h"
+
+#include "compare/audit.h"
+#include "replay/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DETAILED = 32 /* suspects whose consequences are counted */, INPUTS_NAMED = 6, NAME_BYTES = 60 };
+
+static enum ekka_status status_of(const struct ekka_blame *b, uint64_t event)
+{
+	return event <= b->n_events ? (enum ekka_status)b->status[event] : EKKA_STATUS_COUNT;
+}
+
+/* Marks what was fed by events that `is_source` names. Returns how many judged events are marked that are no sources themselves. */
+static uint64_t spread(const struct ekka_lineage *l, const struct ekka_blame *b, bool *marked, uint64_t only)
+{
+	uint64_t n = 0;
+
+	memset(marked, 0, b->n_events + 1);
+	for (uint64_t e = only ? only + 1 : 1; e <= b->n_events; e++) {
+		size_t n_edges;
+		const struct ekka_edge *edge = ekka_lineage_edges(l, e, &n_edges);
+
+		for (size_t i = 0; i < n_edges && !marked[e]; i++) {
+			uint64_t w = edge[i].writer;
+
+			marked[e] = marked[w] || (only ? w == only : status_of(b, w) == EKKA_FAIL);
+		}
+		n += marked[e] && status_of(b, e) < EKKA_STATUS_COUNT && (only || status_of(b, e) != EKKA_FAIL);
+	}
+	return n;
+}
+
+static const char *tensor_name(const struct ekka_event *e, unsigned i)
+{
+	return i < e->call.n_tensors ? e->call.tensors[i].name : "?";
+}
+
+/* Which function an event called, and what became of it. */
+static void describe_writer(struct ekka_trace *trace, const struct ekka_blame *b, const struct ekka_edge *edge, struct ekka_event *e,
+			    char *buf, size_t len)
+{
+	struct ekka_error ignored = { 0 };
+	enum ekka_status status = status_of(b, edge->writer);
+
+	if (ekka_trace_event_read(trace, edge->writer, e, &ignored) < 0) {
+		(void)snprintf(buf, len, "event %" PRIu64, edge->writer);
+		return;
+	}
+	(void)snprintf(buf, len, "event %" PRIu64 " %.*s%s%s%s", edge->writer, NAME_BYTES, e->fn->name, status < EKKA_STATUS_COUNT ? " (" : "",
+		       status < EKKA_STATUS_COUNT ? ekka_status_name(status) : "", status < EKKA_STATUS_COUNT ? ")" : "");
+}
+
+static void describe_inputs(struct ekka_trace *trace, const struct ekka_lineage *l, const struct ekka_blame *b, struct ekka_suspect *s)
+{
+	struct ekka_event reader = { 0 }, writer = { 0 };
+	struct ekka_error ignored = { 0 };
+	size_t n, at = 0;
+	const struct ekka_edge *edge = ekka_lineage_edges(l, s->verdict.event, &n);
+
+	if (n && ekka_trace_event_read(trace, s->verdict.event, &reader, &ignored) == 0) {
+		for (size_t i = 0; i < n && i < INPUTS_NAMED && at < sizeof(s->inputs); i++) {
+			char who[160];
+
+			describe_writer(trace, b, &edge[i], &writer, who, sizeof(who));
+			at += (size_t)snprintf(s->inputs + at, sizeof(s->inputs) - at, "%s%s by %s", i ? "; " : "",
+					       tensor_name(&reader, edge[i].reader_tensor), who);
+		}
+		if (n > INPUTS_NAMED && at < sizeof(s->inputs))
+			(void)snprintf(s->inputs + at, sizeof(s->inputs) - at, "; and %zu more", n - INPUTS_NAMED);
+	}
+	ekka_event_release(&reader);
+	ekka_event_release(&writer);
+}
+
+/* ---- findings --------------------------------------------------------- */
+
+static int add_finding(struct ekka_report *r, const struct ekka_blame *b, uint64_t event, const char *text, struct ekka_error *err)
+{
+	struct ekka_suspect *s;
+	void *grown;
+
+	for (size_t i = 0; i < r->n_suspects; i++)
+		if (r->suspects[i].verdict.event == event) {
+			ekka_audit_append(&r->suspects[i].verdict, text);
+			return 0;
+		}
+	if (r->n_suspects >= 2 * EKKA_REPORT_SUSPECTS)
+		return 0;
+	grown = realloc(r->suspects, (r->n_suspects + 1) * sizeof(*r->suspects));
+	if (!grown)
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for a suspect");
+	r->suspects = grown;
+	s = &r->suspects[r->n_suspects];
+	*s = (struct ekka_suspect){ .rank = (unsigned)++r->n_suspects };
+	s->verdict.event = event;
+	s->verdict.status = status_of(b, event);
+	s->verdict.margin = __builtin_nan("");
+	ekka_audit_append(&s->verdict, text);
+	return 0;
+}
+
+static int find_in_event(struct ekka_trace *trace, const struct ekka_lineage *l, const struct ekka_blame *b, uint64_t number,
+			 struct ekka_event *e, struct ekka_report *r, struct ekka_error *err)
+{
+	struct ekka_error ignored = { 0 };
+	size_t n;
+	const struct ekka_edge *edge = ekka_lineage_edges(l, number, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		char text[256];
+		int res;
+
+		if (!edge[i].changed && !edge[i].allocation)
+			continue;
+		if (ekka_trace_event_read(trace, number, e, &ignored) < 0)
+			return 0;
+		if (edge[i].changed)
+			(void)snprintf(text, sizeof(text), "%s is not what event %" PRIu64 " left there, and nothing recorded wrote it since",
+				       tensor_name(e, edge[i].reader_tensor), edge[i].writer);
+		else
+			(void)snprintf(text, sizeof(text), "%" PRIu64 " bytes of %s were never written since event %" PRIu64 " allocated them",
+				       edge[i].bytes, tensor_name(e, edge[i].reader_tensor), edge[i].writer);
+		res = add_finding(r, b, number, text, err);
+		if (res < 0)
+			return res;
+	}
+	return 0;
+}
+
+int ekka_blame_report(struct ekka_trace *trace, const struct ekka_lineage *l, const struct ekka_blame *b, struct ekka_report *r,
+		      struct ekka_error *err)
+{
+	struct ekka_event e = { 0 };
+	bool *marked = calloc(b->n_events + 1, sizeof(*marked));
+	int res = 0;
+
+	if (!marked)
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %" PRIu64 " events", b->n_events);
+	for (uint64_t number = 1; number <= b->n_events && res == 0; number++)
+		if (status_of(b, number) < EKKA_STATUS_COUNT)
+			res = find_in_event(trace, l, b, number, &e, r, err);
+	if (r->count[EKKA_FAIL])
+		r->infected = spread(l, b, marked, 0);
+	for (size_t i = 0; i < r->n_suspects && i < DETAILED; i++) {
+		describe_inputs(trace, l, b, &r->suspects[i]);
+		if (r->suspects[i].verdict.status == EKKA_FAIL)
+			r->suspects[i].infected = spread(l, b, marked, r->suspects[i].verdict.event);
+	}
+	ekka_event_release(&e);
+	free(marked);
+	return res;
+}
