@@ -9,8 +9,11 @@
 #include "config.h"
 
 #define CUDA_ENABLE_DEPRECATED
+#include "cupti/alloc.h"
+#include "cupti/hooks.h"
 #include "cupti/kernel.h"
 #include "cupti/launch.h"
+#include "cupti/memory.h"
 
 #include "preload/conf.h"
 #include "preload/guard.h"
@@ -28,24 +31,21 @@
 #undef cuGetProcAddress
 CUresult CUDAAPI cuGetProcAddress(const char *symbol, void **pfn, int version, cuuint64_t flags);
 
-#define HOOK(symbol) HOOK_##symbol,
-enum hook {
-#include "cupti/hooks.def"
-	N_HOOKS
-};
-#undef HOOK
-
 CUresult cuGetProcAddress_v2(const char *, void **, int, cuuint64_t, CUdriverProcAddressQueryResult *);
 CUresult cuLaunchKernel_ptsz(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void **, void **);
 CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig *, CUfunction, void **, void **);
 CUresult cuLaunchCooperativeKernel_ptsz(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void **);
 
-static const struct { const char *symbol; void *ours; } hooks[N_HOOKS] = {
-#define HOOK(symbol) { #symbol, (void *)symbol },
+/* Those of other files; cuda.h has no prototype for some, and no pointer of ours is ever called as anything but what it is. */
+#define HOOK(symbol, asked, since, per_thread) extern const char ekka_hook_##symbol[] __asm__(#symbol);
+#include "cupti/hooks.def"
+#undef HOOK
+static const struct { const char *symbol, *asked; int since; bool per_thread; const void *ours; } hooks[EKKA_HOOKS] = {
+#define HOOK(symbol, asked, since, per_thread) { #symbol, asked, since, per_thread, ekka_hook_##symbol },
 #include "cupti/hooks.def"
 #undef HOOK
 };
-static _Atomic(void *) real[N_HOOKS];
+static _Atomic(void *) real[EKKA_HOOKS];
 static _Atomic int source = EKKA_SOURCE_NONE;
 
 enum ekka_launch_source ekka_launch_source(void)
@@ -53,9 +53,7 @@ enum ekka_launch_source ekka_launch_source(void)
 	return (enum ekka_launch_source)atomic_load_explicit(&source, memory_order_relaxed);
 }
 
-/* The real function behind one of ours, for whoever was linked with it; NULL when there is none. */
-#define REAL(symbol) ((__typeof__(&symbol))real_of(HOOK_##symbol, __builtin_return_address(0)))
-static void *real_of(enum hook h, const void *caller)
+void *ekka_hook_real(enum ekka_hook h, const void *caller)
 {
 	void *p = atomic_load_explicit(&real[h], memory_order_acquire);
 	int saved = errno;
@@ -74,7 +72,7 @@ static void *real_of(enum hook h, const void *caller)
 
 static int find_hook(const char *name)
 {
-	for (int h = 0; h < N_HOOKS; h++)
+	for (int h = 0; h < EKKA_HOOKS; h++)
 		if (strcmp(hooks[h].symbol, name) == 0)
 			return h;
 	return -1;
@@ -86,7 +84,7 @@ static void *ours_for(int h, void *found)
 	void *known = NULL;
 
 	if (atomic_compare_exchange_strong(&real[h], &known, found) || ekka_same_object(known, found))
-		return hooks[h].ours;
+		return (void *)(uintptr_t)hooks[h].ours;
 	return NULL;
 }
 
@@ -118,39 +116,47 @@ void *ekka_launches_answer(const char *name, void *found)
 	return ours_for(h, found);
 }
 
-/* Asked for "cuGetProcAddress" the driver gives new runtimes the second version: the address tells. */
-static int version_of(const void *found)
+/*
+ * Which of our entry points stands for what cuGetProcAddress found: several symbols go by one name there, and the version that was asked for and
+ * the kind of default stream choose. The address tells; a driver that gives out addresses which are no symbol's leaves the table to
+ * tell. A version of a function that we do not know, of other parameters, is none of ours.
+ */
+static int hook_for(const char *asked, const void *found, int version, bool per_thread)
 {
-	static const enum hook versions[] = { HOOK_cuGetProcAddress, HOOK_cuGetProcAddress_v2 };
 	void *lib = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
-	int h = -1;
+	int by_address = -1, by_version = -1;
+	Dl_info info;
 
-	for (unsigned i = 0; lib && i < 2; i++)
-		if (ekka_libc.dlsym(lib, hooks[versions[i]].symbol) == found)
-			h = versions[i];
+	for (int h = 0; lib && h < EKKA_HOOKS; h++) {
+		if (strcmp(hooks[h].asked, asked) != 0)
+			continue;
+		bool fits = hooks[h].since <= version && (per_thread || !hooks[h].per_thread);
+		if (ekka_libc.dlsym(lib, hooks[h].symbol) == found && (by_address < 0 || fits))
+			by_address = h;
+		if (fits && (by_version < 0 || (hooks[h].per_thread && !hooks[by_version].per_thread) ||
+			     (hooks[h].per_thread == hooks[by_version].per_thread && hooks[h].since > hooks[by_version].since)))
+			by_version = h;
+	}
 	if (lib)
 		ekka_libc.dlclose(lib);
-	return h;
+	if (by_address >= 0 || (dladdr(found, &info) && info.dli_saddr == found && info.dli_sname))
+		return by_address;
+	return by_version;
 }
 
 /* What cuGetProcAddress found for `symbol` becomes ours where we have one. */
-static void swap(const char *symbol, void **pfn, cuuint64_t flags)
+static void swap(const char *symbol, void **pfn, int version, cuuint64_t flags)
 {
-	char name[64];
-	size_t n;
-	int h;
+	int saved = errno, h;
+	void *ours;
 
-	if (!symbol || !pfn || !*pfn || ekka_conf.launches == EKKA_LAUNCHES_OFF || (n = strlen(symbol)) + sizeof("_ptsz") > sizeof(name))
+	if (!symbol || !pfn || !*pfn || ekka_conf.launches == EKKA_LAUNCHES_OFF || symbol[0] != 'c' || symbol[1] != 'u')
 		return;
-	memcpy(name, symbol, n + 1);
-	if (flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM && strncmp(name, "cuLaunch", 8) == 0)
-		memcpy(name + n, "_ptsz", sizeof("_ptsz"));
-	h = find_hook(name);
-	if (h == HOOK_cuGetProcAddress)
-		h = version_of(*pfn);
-	void *ours = h >= 0 ? ours_for(h, *pfn) : NULL;
+	h = hook_for(symbol, *pfn, version, flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM);
+	ours = h >= 0 ? ours_for(h, *pfn) : NULL;
 	if (ours)
 		*pfn = ours;
+	errno = saved;
 }
 
 EKKA_PUBLIC CUresult cuGetProcAddress(const char *symbol, void **pfn, int version, cuuint64_t flags)
@@ -160,7 +166,7 @@ EKKA_PUBLIC CUresult cuGetProcAddress(const char *symbol, void **pfn, int versio
 
 	ekka_launches_start();
 	if (res == CUDA_SUCCESS && !is_tool(__builtin_return_address(0)))
-		swap(symbol, pfn, flags);
+		swap(symbol, pfn, version, flags);
 	return res;
 }
 
@@ -171,7 +177,7 @@ EKKA_PUBLIC CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int ver
 
 	ekka_launches_start();
 	if (res == CUDA_SUCCESS && !is_tool(__builtin_return_address(0)))
-		swap(symbol, pfn, flags);
+		swap(symbol, pfn, version, flags);
 	return res;
 }
 
@@ -196,6 +202,11 @@ void ekka_launches_start(void)
 			ekka_say("%s: kernel launches are recorded at the driver's entry points instead", why);
 	}
 	errno = saved;
+}
+
+void ekka_launches_fork_child(void)
+{
+	ekka_alloc_fork_child();
 }
 
 EKKA_PUBLIC CUresult cuInit(unsigned flags)
@@ -242,11 +253,6 @@ static struct ekka_launch_mark before(const struct ekka_launch *launch)
 	return ekka_launch_source() == EKKA_SOURCE_DRIVER ? ekka_launch_record(launch) : (struct ekka_launch_mark){ 0 };
 }
 
-static CUstream own_stream(CUstream s)
-{
-	return s ? s : CU_STREAM_PER_THREAD;
-}
-
 #define GRID unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz
 #define GRID_ARGS gx, gy, gz, bx, by, bz
 #define GRID_INIT .grid = { gx, gy, gz }, .block = { bx, by, bz }
@@ -263,7 +269,7 @@ static CUstream own_stream(CUstream s)
 		return res;                                                                                                      \
 	}
 LAUNCH(cuLaunchKernel, s)
-LAUNCH(cuLaunchKernel_ptsz, own_stream(s))
+LAUNCH(cuLaunchKernel_ptsz, ekka_own_stream(s))
 
 #define LAUNCH_COOPERATIVE(name, handle)                                                                                         \
 	EKKA_PUBLIC CUresult name(CUfunction f, GRID, unsigned shared, CUstream s, void **params)                                \
@@ -277,7 +283,7 @@ LAUNCH(cuLaunchKernel_ptsz, own_stream(s))
 		return res;                                                                                                      \
 	}
 LAUNCH_COOPERATIVE(cuLaunchCooperativeKernel, s)
-LAUNCH_COOPERATIVE(cuLaunchCooperativeKernel_ptsz, own_stream(s))
+LAUNCH_COOPERATIVE(cuLaunchCooperativeKernel_ptsz, ekka_own_stream(s))
 
 #define LAUNCH_EX(name, per_thread)                                                                                              \
 	EKKA_PUBLIC CUresult name(const CUlaunchConfig *config, CUfunction f, void **params, void **extra)                       \
@@ -298,6 +304,8 @@ EKKA_PUBLIC CUresult cuModuleUnload(CUmodule module)
 	__typeof__(&cuModuleUnload) call = REAL(cuModuleUnload);
 
 	ekka_kernels_expire();
+	if (ekka_memory_on())
+		ekka_alloc_forget_learned();	/* its variables */
 	return call ? call(module) : CUDA_ERROR_NOT_INITIALIZED;
 }
 
@@ -306,5 +314,7 @@ EKKA_PUBLIC CUresult cuLibraryUnload(CUlibrary library)
 	__typeof__(&cuLibraryUnload) call = REAL(cuLibraryUnload);
 
 	ekka_kernels_expire();
+	if (ekka_memory_on())
+		ekka_alloc_forget_learned();	/* its variables */
 	return call ? call(library) : CUDA_ERROR_NOT_INITIALIZED;
 }

@@ -97,6 +97,7 @@ void ekka_child_start(void)
 	ekka_count_reset();
 	atomic_store(&ekka_totals.left_out, 0);
 	ekka_cuda_fork_child();
+	ekka_launches_fork_child();
 	ekka_self.tid = 0;
 	ekka_self.depth = 0;
 }

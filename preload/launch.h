@@ -44,6 +44,9 @@ bool ekka_launches_concern(const char *name, const void *caller);
 
 /* What to give out instead of `found`, the real function of that name: an entry point of ours, or NULL. */
 void *ekka_launches_answer(const char *name, void *found);
+
+/* In a forked child: forgets what is known of the parent's device memory. */
+void ekka_launches_fork_child(void);
 #else
 static inline void ekka_launches_start(void)
 {
@@ -57,6 +60,9 @@ static inline void *ekka_launches_answer(const char *name, void *found)
 {
 	(void)name, (void)found;
 	return NULL;
+}
+static inline void ekka_launches_fork_child(void)
+{
 }
 #endif
 

@@ -41,13 +41,18 @@ tests_fake_launches_linked_LDADD = tests/fake/libcuda.la -ldl
 TESTS += tests/fake/test-launches.sh
 
 if HAVE_CRITERION
-cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/cupti/test_params
+cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/cupti/test_params \
+	tests/unit/cupti/test_alloc
 check_PROGRAMS += $(cuda_tests)
 TESTS += $(cuda_tests)
 tests_unit_cupti_test_params_SOURCES = tests/unit/cupti/test_params.c cupti/params.c
 tests_unit_cupti_test_params_CPPFLAGS = $(fake_cppflags)
 tests_unit_cupti_test_params_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_cupti_test_params_LDADD = $(CRITERION_LIBS)
+tests_unit_cupti_test_alloc_SOURCES = tests/unit/cupti/test_alloc.c cupti/alloc.c cupti/ranges.c preload/lock.c
+tests_unit_cupti_test_alloc_CPPFLAGS = $(fake_cppflags)
+tests_unit_cupti_test_alloc_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_cupti_test_alloc_LDADD = $(CRITERION_LIBS)
 tests_unit_preload_test_cuda_ring_SOURCES = tests/unit/preload/test_cuda_ring.c
 tests_unit_preload_test_cuda_ring_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_cuda_ring_LDADD = libcudacapture.la $(CRITERION_LIBS)
