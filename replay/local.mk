@@ -4,8 +4,11 @@ libreplay_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libreplay_la_SOURCES = \
 	replay/array.h replay/array.c \
 	replay/blame.h replay/blame.c \
+	replay/array_gaps.h replay/array_gaps.c \
 	replay/clones.h \
 	replay/convert.h replay/convert.c \
+	replay/exp.h \
+	replay/fold.h replay/fold.c \
 	replay/gaps.h replay/gaps.c \
 	replay/gemm.h replay/gemm.c \
 	replay/gemm_exact.h replay/gemm_exact.c \
@@ -21,6 +24,9 @@ libreplay_la_SOURCES = \
 	replay/op_job.h replay/op_job.c \
 	replay/op_gemm.c replay/op_matmul.c \
 	replay/epilogue.h replay/epilogue.c \
+	replay/narrow.h replay/narrow.c \
+	replay/op_reduce.c replay/op_softmax.c \
+	replay/rows.h replay/rows.c \
 	replay/panel.h replay/panel.c \
 	replay/replay.h \
 	replay/report.h replay/report.c \

@@ -147,11 +147,7 @@ void ekka_job_device(const struct ekka_job *job, struct ekka_bound_facts *facts)
 		}
 }
 
-/*
- * Did another call run at the same time: then it may have written into gaps of this output. Looks at the events begun shortly before
- * and after; an engine that computes with several threads or streams shows there.
- */
-static bool alone(const struct ekka_op_context *ctx, const struct ekka_event *event)
+bool ekka_event_runs_alone(const struct ekka_op_context *ctx, const struct ekka_event *event)
 {
 	uint64_t last = event->segment ? event->segment->first_event + event->segment->n_events : event->number;
 	uint64_t first = event->segment ? event->segment->first_event : event->number;
@@ -173,7 +169,7 @@ void ekka_job_gaps(struct ekka_job *job, const unsigned char *before, uint64_t b
 	struct ekka_gaps gaps;
 
 	if (!before || !job->loaded[EKKA_SLOT_C] || before_bytes != job->gemm.c.n_bytes ||
-	    !ekka_gaps_compare(&job->gemm, before, &gaps) || !gaps.changed || !alone(job->ctx, job->event))
+	    !ekka_gaps_compare(&job->gemm, before, &gaps) || !gaps.changed || !ekka_event_runs_alone(job->ctx, job->event))
 		return;
 	ekka_gaps_describe(&gaps, &job->gemm, text);
 	if (v->status == EKKA_FAIL) {

@@ -10,6 +10,8 @@ replay_tests = \
 	tests/unit/replay/test_interval \
 	tests/unit/replay/test_lineage \
 	tests/unit/replay/test_panel \
+	tests/unit/replay/test_reduce \
+	tests/unit/replay/test_softmax \
 	tests/unit/replay/test_run
 check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
@@ -50,4 +52,12 @@ tests_unit_replay_test_array_SOURCES = tests/unit/replay/test_array.c tests/unit
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_array_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_array_LDADD = $(replay_test_libs)
+replay_test_rows = tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c tests/unit/replay/fake_trace.h \
+	tests/unit/replay/fake_trace.c tests/unit/replay/samples.h tests/unit/replay/samples.c $(replay_test_problem)
+tests_unit_replay_test_reduce_SOURCES = tests/unit/replay/test_reduce.c $(replay_test_rows)
+tests_unit_replay_test_reduce_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_reduce_LDADD = $(replay_test_libs)
+tests_unit_replay_test_softmax_SOURCES = tests/unit/replay/test_softmax.c $(replay_test_rows)
+tests_unit_replay_test_softmax_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_softmax_LDADD = $(replay_test_libs)
 endif

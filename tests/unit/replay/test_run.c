@@ -176,7 +176,7 @@ Test(run, what_cannot_be_judged_says_why)
 		{ EKKA_INCOMPLETE, "bytes of C after the call are missing: not recorded" },
 		{ EKKA_UNSUPPORTED, "invalid arguments (lda is too small): the library computes nothing" },
 		{ EKKA_UNSUPPORTED, "the library returned status 7: nothing is promised" },
-		{ EKKA_UNSUPPORTED, "no reference for op 'softmax'" },
+		{ EKKA_UNSUPPORTED, "no reference for op 'fft'" },
 		{ EKKA_UNSUPPORTED, "no bound for f16 times f32 into f32" },
 		{ EKKA_INCOMPLETE, "tensor A does not fit into its 640 recorded bytes" },
 		{ EKKA_INCOMPLETE, "alpha is not a number (null pointer)" },
@@ -193,7 +193,7 @@ Test(run, what_cannot_be_judged_says_why)
 	t.fn[6].library = "cublas";
 	e->ret = (struct ekka_value){ .kind = EKKA_V_INT, .i = 7 };
 	fake_trace_add(&t, &p);
-	t.fn[7].op = "softmax";
+	t.fn[7].op = "fft";
 	fake_trace_add(&t, &p);
 	t.tensor[8][0].dtype = EKKA_F16;
 	fake_trace_add(&t, &p);

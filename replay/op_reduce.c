@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Op "reduce": out0[k...] = kind over r... of in0[k..., r...], the reduced dims last (attribute `reduced`, their number), by replay/fold.h, where the bounds
+ * are derived. Integers are reduced exactly, modulo 2^64 and then the output's width, as two's complement engines do.
+ *
+ * Second output out1: the index with `index` (of max and min); the mean of var and std. An index counts in row-major order of the reduced dims; of
+ * equal values any is right, the lowest alone with `ties` = "first". NaN is the largest and the smallest, as in PyTorch: its index is given.
+ *
+ * Attributes `depth`, `compute`: see replay/rows.h; `one_pass` for variances from the mean of squares.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "replay/fold.h"
+#include "replay/rows.h"
+
+struct reduce {
+	struct ekka_rows rows;
+	struct ekka_fold_options o;
+	struct ekka_array *in, *out, *second;
+	int64_t n_rows, n;
+	bool first_tie, index, integers;
+	double *x, *ref, *bound, *mean, *mean_bound;
+};
+
+static bool is_arg(enum ekka_fold_kind k)
+{
+	return k == EKKA_FOLD_ARGMAX || k == EKKA_FOLD_ARGMIN;
+}
+
+/* Finds the tensors and what the attributes say; settles the verdict where that is not enough. */
+static int prepare(struct reduce *x, struct ekka_error *err)
+{
+	struct ekka_rows *r = &x->rows;
+	unsigned reduced = (unsigned)ekka_rows_number(r, "reduced", 0);
+	enum ekka_dtype t;
+	int n;
+
+	if (!ekka_fold_kind_from_name(ekka_rows_text(r, "kind", ""), &x->o.kind))
+		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for this kind of reduction");
+	else if (ekka_event_attr(r->event, "map") || ekka_event_attr(r->event, "finish"))
+		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for expressions in a reduction");
+	n = ekka_rows_take(r, "in0", EKKA_PRE, true, &x->in, err);
+	if (n == 0)
+		n = ekka_rows_output(r, "out0", &x->out, err);
+	if (n == 0)
+		n = ekka_rows_output(r, "out1", &x->second, err);
+	if (n < 0 || r->settled)
+		return n;
+	x->n = ekka_rows_length(x->in, reduced);
+	x->n_rows = ekka_rows_count(x->in, reduced);
+	if ((!x->out && !x->second) || (x->out && x->out->n != x->n_rows) || (x->second && x->second->n != x->n_rows)) {
+		ekka_rows_settle(r, EKKA_INCOMPLETE, "the outputs' dimensions are not those that the input keeps");
+		return 0;
+	}
+	t = ekka_rows_compute(r, x->in->dtype);
+	x->o.u = ekka_dtype_unit_roundoff(t);
+	x->o.largest = ekka_dtype_largest(t);
+	x->o.tiny = ekka_dtype_tiny(t);
+	x->o.additions = ekka_rows_additions(r, x->n, x->o.u);
+	x->o.correction = ekka_rows_number(r, "correction", 1);
+	x->o.one_pass = ekka_rows_number(r, "one_pass", 0) != 0;
+	x->first_tie = !strcmp(ekka_rows_text(r, "ties", "any"), "first");
+	x->index = ekka_rows_number(r, "index", 0) != 0;
+	x->integers = ekka_dtype_is_integer(x->in->dtype) && (!x->out || ekka_dtype_is_integer(x->out->dtype)) &&
+		      x->o.kind != EKKA_FOLD_MEAN && x->o.kind < EKKA_FOLD_NORM2;
+	for (double **p[] = { &x->x, &x->ref, &x->bound, &x->mean, &x->mean_bound }, ***q = p; q < p + 5; q++) {
+		**q = ekka_rows_buffer(r, EKKA_ROWS_CHUNK, err);
+		if (!**q)
+			return EKKA_ERR_NOMEM;
+	}
+	return 0;
+}
+
+/* ---- integers ---------------------------------------------------------- */
+
+struct ints { int64_t n; uint64_t sum, product; int64_t best, best_index; bool any, all; };
+
+static void fold_ints(struct ints *f, size_t n, const int64_t *x, enum ekka_fold_kind kind, bool is_unsigned)
+{
+	uint64_t flip = is_unsigned ? (uint64_t)1 << 63 : 0;
+	bool least = kind == EKKA_FOLD_MIN || kind == EKKA_FOLD_ARGMIN;
+
+	for (size_t i = 0; i < n; i++, f->n++) {
+		int64_t v = (int64_t)((uint64_t)x[i] ^ flip), best = (int64_t)((uint64_t)f->best ^ flip);
+
+		f->sum += (uint64_t)x[i];
+		f->product *= (uint64_t)x[i];
+		f->any |= x[i] != 0;
+		f->all &= x[i] != 0;
+		if (f->n == 0 || (least ? v < best : v > best)) {
+			f->best = x[i];
+			f->best_index = f->n;
+		}
+	}
+}
+
+static int64_t ints_result(const struct ints *f, enum ekka_fold_kind kind)
+{
+	switch (kind) {
+	case EKKA_FOLD_SUM: return (int64_t)f->sum;
+	case EKKA_FOLD_PROD: return (int64_t)f->product;
+	case EKKA_FOLD_ANY: return f->any;
+	case EKKA_FOLD_ALL: return f->all;
+	case EKKA_FOLD_ARGMAX:
+	case EKKA_FOLD_ARGMIN: return f->best_index;
+	default: return f->best;
+	}
+}
+
+static int64_t wrap_to(enum ekka_dtype t, int64_t v)
+{
+	switch (t) {
+	case EKKA_I8: return (int8_t)v;
+	case EKKA_U8: return (uint8_t)v;
+	case EKKA_I32: return (int32_t)v;
+	case EKKA_U32: return (uint32_t)v;
+	default: return ekka_dtype_bytes(t) == 2 ? (int16_t)v : v;
+	}
+}
+
+/* ---- indices ----------------------------------------------------------- */
+
+/* The index that is right for this row: the engine's own when its element is the best one too. */
+static int64_t right_index(const struct reduce *x, const struct ekka_array *out, int64_t row, int64_t index, double best)
+{
+	double value;
+	int64_t got;
+
+	ekka_array_get_int(out, row, 1, &got);
+	if (x->first_tie || got < 0 || got >= x->n)
+		return index;
+	ekka_array_get(x->in, row * x->n + got, 1, &value);
+	return value == best || (isnan(value) && isnan(best)) ? got : index;
+}
+
+static int64_t right_index_int(const struct reduce *x, const struct ekka_array *out, int64_t row, int64_t index, int64_t best)
+{
+	int64_t value, got;
+
+	ekka_array_get_int(out, row, 1, &got);
+	if (x->first_tie || got < 0 || got >= x->n)
+		return index;
+	ekka_array_get_int(x->in, row * x->n + got, 1, &value);
+	return value == best ? got : index;
+}
+
+/* ---- rows -------------------------------------------------------------- */
+
+/* One row's results at place i of the buffers. `piece`: its elements if they are there already. */
+static void one_row(struct reduce *x, int64_t row, int64_t i, const double *piece)
+{
+	struct ekka_fold f = { 0 };
+	struct ekka_near result, mean;
+
+	if (piece)
+		ekka_fold_add(&f, &x->o, (size_t)x->n, piece, NULL);
+	for (int64_t done = 0, m; !piece && done < x->n; done += m) {
+		m = x->n - done < EKKA_ROWS_CHUNK ? x->n - done : EKKA_ROWS_CHUNK;
+		ekka_array_get(x->in, row * x->n + done, (size_t)m, x->x);
+		ekka_fold_add(&f, &x->o, (size_t)m, x->x, NULL);
+	}
+	result = ekka_fold_result(&f, &x->o);
+	x->ref[i] = result.value;
+	x->bound[i] = result.error;
+	if (is_arg(x->o.kind))
+		x->ref[i] = (double)right_index(x, x->out, row, f.best_index, f.best);
+	if (x->second && x->index) {
+		x->mean[i] = (double)right_index(x, x->second, row, f.best_index, f.best);
+	} else if (x->second) {
+		mean = ekka_fold_mean(&f, &x->o);
+		x->mean[i] = mean.value;
+		x->mean_bound[i] = mean.error;
+	}
+}
+
+static void one_row_ints(struct reduce *x, int64_t row, int64_t i)
+{
+	int64_t *piece = (int64_t *)(void *)x->x, *ref = (int64_t *)(void *)x->ref, *index = (int64_t *)(void *)x->mean;
+	struct ints f = { .product = 1, .all = true };
+
+	for (int64_t done = 0, m; done < x->n; done += m) {
+		m = x->n - done < EKKA_ROWS_CHUNK ? x->n - done : EKKA_ROWS_CHUNK;
+		ekka_array_get_int(x->in, row * x->n + done, (size_t)m, piece);
+		fold_ints(&f, (size_t)m, piece, x->o.kind, x->in->dtype == EKKA_U64);
+	}
+	ref[i] = ints_result(&f, x->o.kind);
+	if (x->out)
+		ref[i] = is_arg(x->o.kind) ? right_index_int(x, x->out, row, f.best_index, f.best) : wrap_to(x->out->dtype, ref[i]);
+	index[i] = x->second ? right_index_int(x, x->second, row, f.best_index, f.best) : 0;
+}
+
+static void compare(struct reduce *x, int64_t first, int64_t rows)
+{
+	bool exact = x->o.kind >= EKKA_FOLD_MAX && x->o.kind <= EKKA_FOLD_ARGMIN;
+
+	if (x->out && x->integers)
+		ekka_rows_compare_int(&x->rows, x->out, first, rows, (int64_t *)(void *)x->ref);
+	else if (x->out)
+		ekka_rows_compare(&x->rows, x->out, first, rows, x->ref, exact ? NULL : x->bound);
+	if (x->second && x->integers)
+		ekka_rows_compare_int(&x->rows, x->second, first, rows, (int64_t *)(void *)x->mean);
+	else if (x->second)
+		ekka_rows_compare(&x->rows, x->second, first, rows, x->mean, x->index ? NULL : x->mean_bound);
+}
+
+/* All rows, as many at a time as fit into the buffers. */
+static void judge_rows(struct reduce *x)
+{
+	bool several = x->n <= EKKA_ROWS_CHUNK;
+	int64_t most = several ? EKKA_ROWS_CHUNK / x->n : EKKA_ROWS_CHUNK;
+
+	do {
+		for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
+			rows = x->n_rows - row < most ? x->n_rows - row : most;
+			if (several && !x->integers)
+				ekka_array_get(x->in, row * x->n, (size_t)(rows * x->n), x->x);
+			for (int64_t i = 0; i < rows; i++)
+				if (x->integers)
+					one_row_ints(x, row + i, i);
+				else
+					one_row(x, row + i, i, several ? x->x + i * x->n : NULL);
+			compare(x, row, rows);
+		}
+	} while (ekka_elements_again(x->rows.elements));
+}
+
+/* ---- what a wrong result looks like ------------------------------------ */
+
+/* The result over elements [from, to) of a row. */
+static struct ekka_near part(struct reduce *x, const struct ekka_fold_options *o, int64_t row, int64_t from, int64_t to)
+{
+	struct ekka_fold f = { 0 };
+
+	for (int64_t done = from, m; done < to; done += m) {
+		m = to - done < EKKA_ROWS_CHUNK ? to - done : EKKA_ROWS_CHUNK;
+		ekka_array_get(x->in, row * x->n + done, (size_t)m, x->x);
+		ekka_fold_add(&f, o, (size_t)m, x->x, NULL);
+	}
+	return ekka_fold_result(&f, o);
+}
+
+/* Does this explain every wrong row that is remembered. `factor`: of the result. */
+static bool explains(struct reduce *x, const struct ekka_fold_options *o, int64_t from, int64_t to, double factor)
+{
+	const struct ekka_rows *r = &x->rows;
+
+	for (unsigned i = 0; i < r->n_wrong; i++) {
+		struct ekka_near p;
+
+		if (r->wrong[i].output != x->out)
+			return false;
+		p = part(x, o, r->wrong[i].index, from, to);
+		p.value *= factor;
+		p.error *= fabs(factor);
+		if (!(p.error < INFINITY) || !ekka_near_holds(x->out->dtype, r->wrong[i].got, p))
+			return false;
+	}
+	return r->n_wrong > 0;
+}
+
+static void explain(struct reduce *x)
+{
+	struct ekka_fold_options o = x->o;
+	double n = (double)x->n;
+
+	if (x->rows.verdict->status != EKKA_FAIL || x->integers || is_arg(o.kind) || x->n < 2)
+		return;
+	if (explains(x, &o, 0, x->n - 1, 1) || explains(x, &o, 1, x->n, 1))
+		ekka_rows_looks_like(&x->rows, "as if the %s element of every row was left out", explains(x, &o, 1, x->n, 1) ? "first" : "last");
+	for (int64_t step = 4; step <= 65536 && step < x->n; step *= 2)
+		if (x->n % step && explains(x, &o, 0, x->n - x->n % step, o.kind == EKKA_FOLD_MEAN ? (n - (double)(x->n % step)) / n : 1))
+			ekka_rows_looks_like(&x->rows, "as if the reduction ended at element %lld of %lld: the tail behind the last %lld is missing",
+					     (long long)(x->n - x->n % step), (long long)x->n, (long long)step);
+	if (o.kind == EKKA_FOLD_MEAN && explains(x, &o, 0, x->n, n))
+		ekka_rows_looks_like(&x->rows, "as if the sum was not divided by %lld", (long long)x->n);
+	if (o.kind == EKKA_FOLD_SUM && explains(x, &o, 0, x->n, 1 / n))
+		ekka_rows_looks_like(&x->rows, "as if the sum was divided by %lld", (long long)x->n);
+	o.correction = x->o.correction > 0 ? 0 : 1;
+	if (explains(x, &o, 0, x->n, 1))
+		ekka_rows_looks_like(&x->rows, "as if the divisor was n - %g instead of n - %g", o.correction, x->o.correction);
+	o = x->o;
+	o.kind = o.kind == EKKA_FOLD_STD ? EKKA_FOLD_VAR : o.kind == EKKA_FOLD_VAR ? EKKA_FOLD_STD : o.kind;
+	if (o.kind != x->o.kind && explains(x, &o, 0, x->n, 1))
+		ekka_rows_looks_like(&x->rows, o.kind == EKKA_FOLD_VAR ? "as if the root was not taken" : "as if a root was taken");
+}
+
+static int judge_reduce(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
+{
+	struct reduce x;
+	char text[EKKA_TEXT];
+	int r;
+
+	memset(&x, 0, sizeof x);
+	r = ekka_rows_init(&x.rows, ctx, event, v, err);
+	if (r == 0)
+		r = prepare(&x, err);
+	if (r == 0 && !x.rows.settled) {
+		judge_rows(&x);
+		(void)snprintf(text, sizeof text, x.integers ? "exact" : "any-order sum in u=%g, %g additions, n=%lld", x.o.u, x.o.additions,
+			       (long long)x.n);
+		r = ekka_rows_verdict(&x.rows, text, err);
+		explain(&x);
+	}
+	ekka_rows_release(&x.rows);
+	return r;
+}
+
+const struct ekka_op ekka_op_reduce = { "reduce", judge_reduce };

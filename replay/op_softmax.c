@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Op "softmax": y = exp(s - max s) / sum exp(s - max s) over the last dim, s = x * scale + mask; with `log`, y = s - max s - log of that sum. The mask
+ * has x's dims or fewer (broadcast); with `mask_keep` it keeps where it is non-zero, with `mask_drop` where it is zero, and is not added.
+ * A row of which nothing is left is NaN, or 0 with `empty` = "zero".
+ *
+ * Bound. u is the unit roundoff computed in (replay/rows.h), d = s - max s. The exponent that reaches exp is wrong by at most
+ *
+ *	eta = u (k |s| + 4 |d|)		k = 1, and 1 more for each of scale and mask
+ *
+ * which covers exp2((x log2 e) - (max log2 e)) and its fused form, with the constant rounded (what is wrong with max alone cancels in the quotient); with
+ * `exp2` = 0, where the kernel is known to take exp of the difference, k is 1 less. Without scale x + mask is rounded as the engine does, and adds nothing.
+ * exp itself is taken to be as good as CUDA's __expf: 2 + 1.173 |d| ulps of 2 u each (CUDA C++ Programming Guide, intrinsic functions). With e the sum of
+ * both, and E the weighted mean of e plus h u for the sum (h = n - 1 or by `depth`; this covers online normalisation in blocks of 8 elements or more, too):
+ *
+ *	|y' - y| <= y (e + 4 u + E) / (1 - E) + 2 tiny		4 u: quotient, or product with a reciprocal, approximate
+ *	log: |y' - y| <= eta + E / (1 - E) + 4 u |L| + 2^-21.4 (u / 2^-24) + u (|max| + |L| + |d| + |y|)
+ *
+ * L the logarithm of the sum, 2^-21.4 the absolute error of CUDA's __logf between 0.5 and 2. tiny: results below are flushed.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "replay/clones.h"
+#include "replay/exp.h"
+#include "replay/rows.h"
+
+/* What is computed; hypotheses change it. */
+struct form {
+	double scale;
+	bool log;
+	bool masked;
+	int64_t mask_shift;		/* the mask's element for j is that of j + mask_shift */
+	int64_t summed;			/* elements that the sum is over */
+};
+
+enum mask_kind { MASK_ADDED, MASK_KEEPS, MASK_DROPS };
+
+struct softmax {
+	struct ekka_rows rows;
+	struct ekka_array *x, *y, *mask;
+	enum mask_kind mask_kind;
+	bool empty_is_zero;
+	bool rounds_sum;
+	enum ekka_dtype compute;
+	double u, tiny, k, additions;
+	int64_t n, n_rows;
+	struct form form;
+	double *s, *m, *ref, *bound;	/* a row of logits and of the mask, its results and bounds; or several rows */
+};
+
+static int prepare(struct softmax *x, struct ekka_error *err)
+{
+	struct ekka_rows *r = &x->rows;
+	double **const buffers[] = { &x->s, &x->m, &x->ref, &x->bound };
+	int n = ekka_rows_take(r, "x", EKKA_PRE, true, &x->x, err);
+
+	if (n == 0)
+		n = ekka_rows_output(r, "y", &x->y, err);
+	if (n == 0)
+		n = ekka_rows_take(r, "mask", EKKA_PRE, false, &x->mask, err);
+	if (n < 0 || r->settled)
+		return n;
+	x->n = ekka_rows_length(x->x, 1);
+	x->n_rows = ekka_rows_count(x->x, 1);
+	if (!x->y || x->y->n != x->x->n || (x->mask && !ekka_array_broadcast(x->mask, x->x->n_dims, x->x->dim))) {
+		ekka_rows_settle(r, EKKA_INCOMPLETE, "the dimensions of x, y and the mask do not fit together");
+		return 0;
+	}
+	r->row_length = x->n;
+	x->form = (struct form){ .scale = ekka_rows_number(r, "scale", 1), .log = ekka_rows_number(r, "log", 0) != 0,
+				 .masked = x->mask != NULL, .summed = x->n };
+	x->mask_kind = ekka_rows_number(r, "mask_keep", 0) != 0 ? MASK_KEEPS : ekka_rows_number(r, "mask_drop", 0) != 0 ? MASK_DROPS : MASK_ADDED;
+	x->empty_is_zero = !strcmp(ekka_rows_text(r, "empty", "nan"), "zero");
+	x->compute = ekka_rows_compute(r, x->x->dtype);
+	x->u = ekka_dtype_unit_roundoff(x->compute);
+	x->tiny = ekka_dtype_tiny(x->compute);
+	x->rounds_sum = x->mask && x->mask_kind == MASK_ADDED && x->form.scale == 1 && x->compute == EKKA_F32;
+	x->k = (ekka_rows_number(r, "exp2", 1) != 0) + (x->form.scale != 1) + (x->mask && !x->rounds_sum);
+	x->additions = ekka_rows_additions(r, x->n, x->u);
+	for (unsigned i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+		*buffers[i] = ekka_rows_buffer(r, x->n > EKKA_ROWS_CHUNK ? x->n : EKKA_ROWS_CHUNK, err);
+		if (!*buffers[i])
+			return EKKA_ERR_NOMEM;
+	}
+	return 0;
+}
+
+/* ---- a row ------------------------------------------------------------- */
+
+/* s = x * scale + mask in place. */
+static void mask_row(const struct softmax *x, int64_t row, const struct form *f, double *s)
+{
+	for (int64_t j = 0; f->scale != 1 && j < x->n; j++)
+		s[j] *= f->scale;
+	if (!f->masked)
+		return;
+	ekka_array_get(x->mask, row * x->n, (size_t)x->n, x->m);
+	for (int64_t j = 0; j < x->n; j++) {
+		int64_t at = j + f->mask_shift;
+		double m = x->m[at < 0 ? 0 : at < x->n ? at : x->n - 1];
+
+		if (x->mask_kind == MASK_ADDED)
+			s[j] = x->rounds_sum ? ekka_narrow(EKKA_F32, s[j] + m) : s[j] + m;
+		else if ((m != 0) != (x->mask_kind == MASK_KEEPS))
+			s[j] = -INFINITY;
+	}
+}
+
+EKKA_CLONES static double largest(size_t n, const double *s, bool *ret_nan)
+{
+	double max = -INFINITY, nan = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		max = s[i] > max ? s[i] : max;
+		nan += s[i] == s[i] ? 0 : 1;
+	}
+	*ret_nan = nan > 0;
+	return max;
+}
+
+struct sums { double sum, error; };
+
+/* Exponentials to p, their relative errors to e. `floor`: what is below is flushed, or too small to matter. */
+EKKA_CLONES static void exponentials(size_t n, const double *restrict s, double max, double u, double k, double floor, double *restrict p,
+				     double *restrict e)
+{
+	for (size_t i = 0; i < n; i++) {
+		double d = s[i] - max, size = fabs(d), eta = u * (k * fabs(s[i]) + 4 * size), rel = eta + u * (4 + 2.4 * size) + EKKA_EXP_ERROR;
+
+		p[i] = ekka_exp(d);
+		rel = rel < 0.5 ? rel / (1 - rel) : INFINITY;
+		e[i] = d + eta < floor || size == INFINITY ? 0 : rel;
+	}
+}
+
+static void exact_exponentials(int64_t n, const double *s, double max, double *p)
+{
+	for (int64_t i = 0; i < n; i++)
+		p[i] = exp(s[i] - max);
+}
+
+static struct sums add_up(int64_t n, const double *p, const double *e)
+{
+	struct sums t = { 0, 0 };
+
+	for (int64_t i = 0; i < n; i++) {
+		t.sum += p[i];
+		t.error += p[i] > 0 ? p[i] * e[i] : 0;
+	}
+	return t;
+}
+
+EKKA_CLONES static void quotients(size_t n, double sum, double total, double u, double tiny, double *restrict ref, double *restrict bound)
+{
+	for (size_t i = 0; i < n; i++) {
+		double y = ref[i] / sum, b = y * (bound[i] + 4 * u + total) / (1 - total);
+
+		ref[i] = y;
+		bound[i] = y > 0 ? b + 2 * tiny : 2 * tiny;
+	}
+}
+
+static void logarithms(const struct softmax *x, const double *s, double max, double sum, double total, double *ref, double *bound)
+{
+	double l = log(sum), u = x->u, fixed = total / (1 - total) + 4 * u * fabs(l) + exp2(-21.4) * (u / 0x1p-24) + u * (fabs(max) + fabs(l));
+
+	for (int64_t i = 0; i < x->n; i++) {
+		double d = s[i] - max, y = d - l;
+
+		ref[i] = y;
+		bound[i] = isfinite(y) ? fixed + u * (x->k * fabs(s[i]) + 5 * fabs(d) + fabs(y)) : 0;
+	}
+}
+
+static void fill(int64_t n, double *p, double value)
+{
+	for (int64_t i = 0; i < n; i++)
+		p[i] = value;
+}
+
+/* Results and bounds of one row; s holds x and is changed. */
+static void one_row(struct softmax *x, int64_t row, const struct form *f, double *s, double *ref, double *bound)
+{
+	double u = x->u + (x->u < 0x1p-40 ? x->u : 0), floor = log(x->tiny), max, total;	/* a reference in float64 errs as much as an engine in f64 */
+	struct sums t;
+	bool nan;
+
+	mask_row(x, row, f, s);
+	max = largest((size_t)x->n, s, &nan);
+	if (nan || isinf(max)) {
+		fill(x->n, ref, max == -INFINITY && !nan && x->empty_is_zero ? 0 : NAN);
+		fill(x->n, bound, 0);
+		return;
+	}
+	exponentials((size_t)x->n, s, max, u, x->k, floor, ref, bound);
+	if (x->compute == EKKA_F64)
+		exact_exponentials(x->n, s, max, ref);
+	t = add_up(f->summed, ref, bound);
+	total = t.sum > 0 ? t.error / t.sum + (x->additions + (double)x->n * 0x1p-53 / x->u) * x->u : INFINITY;
+	if (!(total < 0.5))
+		fill(x->n, bound, INFINITY);
+	if (f->log)
+		logarithms(x, s, max, t.sum, total < 0.5 ? total : INFINITY, ref, bound);
+	else
+		quotients((size_t)x->n, t.sum, total < 0.5 ? total : 0, u, x->tiny, ref, bound);
+}
+
+static void judge_rows(struct softmax *x)
+{
+	int64_t most = x->n < EKKA_ROWS_CHUNK ? EKKA_ROWS_CHUNK / x->n : 1;
+
+	do {
+		for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
+			rows = x->n_rows - row < most ? x->n_rows - row : most;
+			ekka_array_get(x->x, row * x->n, (size_t)(rows * x->n), x->s);
+			for (int64_t i = 0; i < rows; i++)
+				one_row(x, row + i, &x->form, x->s + i * x->n, x->ref + i * x->n, x->bound + i * x->n);
+			ekka_rows_compare(&x->rows, x->y, row * x->n, rows * x->n, x->ref, x->bound);
+		}
+	} while (ekka_elements_again(x->rows.elements));
+}
+
+/* ---- what a wrong result looks like ------------------------------------ */
+
+/* Does this form give every row that holds a remembered wrong element. */
+static bool explains(struct softmax *x, const struct form *f)
+{
+	const struct ekka_rows *r = &x->rows;
+
+	for (unsigned i = 0; i < r->n_wrong; i++) {
+		int64_t row = r->wrong[i].index / x->n;
+
+		ekka_array_get(x->x, row * x->n, (size_t)x->n, x->s);
+		one_row(x, row, f, x->s, x->ref, x->bound);
+		ekka_array_get(x->y, row * x->n, (size_t)x->n, x->s);
+		for (int64_t j = 0; j < x->n; j++)
+			if (!ekka_near_holds(x->y->dtype, x->s[j], (struct ekka_near){ x->ref[j], x->bound[j] }))
+				return false;
+	}
+	return r->n_wrong > 0;
+}
+
+/* The scale that the first wrong row's largest and another result speak of; NaN when none can be told. */
+static double fitted_scale(struct softmax *x)
+{
+	int64_t row = x->rows.wrong[0].index / x->n, top = 0, low = -1;
+
+	ekka_array_get(x->x, row * x->n, (size_t)x->n, x->s);
+	ekka_array_get(x->y, row * x->n, (size_t)x->n, x->ref);
+	for (int64_t j = 1; j < x->n; j++)
+		top = x->s[j] > x->s[top] ? j : top;
+	for (int64_t j = 0; j < x->n; j++)
+		if (x->ref[j] > x->ref[top] / 64 && (low < 0 || x->s[j] < x->s[low]))
+			low = j;
+	return low < 0 ? NAN : log(x->ref[top] / x->ref[low]) / (x->s[top] - x->s[low]);
+}
+
+static void explain_mask(struct softmax *x)
+{
+	struct form f = x->form;
+
+	f.masked = false;
+	if (explains(x, &f))
+		ekka_rows_looks_like(&x->rows, "as if there was no mask");
+	f.masked = true;
+	for (int shift = -1; shift <= 1; shift += 2) {
+		f.mask_shift = shift;
+		if (explains(x, &f))
+			ekka_rows_looks_like(&x->rows, "as if the mask was off by one, shifted to the %s", shift < 0 ? "right" : "left");
+	}
+}
+
+static void explain(struct softmax *x)
+{
+	struct form f = x->form;
+
+	if (x->rows.verdict->status != EKKA_FAIL || x->rows.n_wrong == 0)
+		return;
+	if (x->mask)
+		explain_mask(x);
+	f.log = !f.log;
+	if (explains(x, &f))
+		ekka_rows_looks_like(&x->rows, f.log ? "as if the logarithm was taken" : "as if no logarithm was taken");
+	f = x->form;
+	for (int64_t step = 1; step <= 65536 && step < x->n; step *= 2) {
+		f.summed = step == 1 ? x->n - 1 : x->n - x->n % step;
+		if (f.summed < x->n && explains(x, &f))
+			ekka_rows_looks_like(&x->rows, "as if the sum ended at element %lld of %lld", (long long)f.summed, (long long)x->n);
+	}
+	f = x->form;
+	f.scale = 1;
+	if (x->form.scale != 1 && explains(x, &f))
+		ekka_rows_looks_like(&x->rows, "as if there was no scale");
+	f.scale = f.log || x->mask ? NAN : fitted_scale(x);
+	if (isfinite(f.scale) && fabs(f.scale / x->form.scale - 1) > 0.001) {
+		double exact = f.scale;
+
+		for (int i = -2; i <= 2; i++) {		/* the fit is as coarse as y's type */
+			f.scale = exact * (1 + 0.5 * i * ekka_dtype_unit_roundoff(x->y->dtype));
+			if (explains(x, &f))
+				ekka_rows_looks_like(&x->rows, "as if the scale was %.4g instead of %.4g", f.scale, x->form.scale);
+		}
+	}
+}
+
+static int judge_softmax(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
+{
+	struct softmax x;
+	char text[EKKA_TEXT];
+	int r;
+
+	memset(&x, 0, sizeof x);
+	r = ekka_rows_init(&x.rows, ctx, event, v, err);
+	if (r == 0)
+		r = prepare(&x, err);
+	if (r == 0 && !x.rows.settled) {
+		judge_rows(&x);
+		(void)snprintf(text, sizeof text, "logits, exp and any-order sum in %s, %g additions, n=%lld", ekka_dtype_name(x.compute), x.additions,
+			       (long long)x.n);
+		r = ekka_rows_verdict(&x.rows, text, err);
+		explain(&x);
+	}
+	ekka_rows_release(&x.rows);
+	return r;
+}
+
+const struct ekka_op ekka_op_softmax = { "softmax", judge_softmax };

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replay/rows.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compare/audit.h"
+#include "replay/array_gaps.h"
+
+int ekka_rows_init(struct ekka_rows *r, const struct ekka_op_context *ctx, const struct ekka_event *e, struct ekka_verdict *v,
+		   struct ekka_error *err)
+{
+	memset(r, 0, sizeof *r);
+	r->ctx = ctx;
+	r->event = e;
+	r->verdict = v;
+	r->elements = ekka_elements_new();
+	return r->elements ? 0 : ekka_error_set(err, EKKA_ERR_NOMEM, "no memory to compare elements");
+}
+
+void ekka_rows_release(struct ekka_rows *r)
+{
+	ekka_elements_free(r->elements);
+	for (unsigned i = 0; i < EKKA_MAX_TENSORS; i++)
+		for (unsigned phase = 0; phase < 2; phase++)
+			ekka_array_release(&r->array[i][phase]);
+	for (unsigned i = 0; i < r->n_buffers; i++)
+		free(r->buffer[i]);
+}
+
+void ekka_rows_settle(struct ekka_rows *r, enum ekka_status status, const char *reason)
+{
+	r->settled = true;
+	r->verdict->status = status;
+	(void)snprintf(r->verdict->reason, sizeof r->verdict->reason, "%s", reason);
+}
+
+int ekka_rows_take(struct ekka_rows *r, const char *name, enum ekka_phase phase, bool needed, struct ekka_array **ret, struct ekka_error *err)
+{
+	int index = ekka_event_tensor_index(r->event, name), n;
+	char text[EKKA_TEXT];
+
+	*ret = NULL;
+	if (r->settled)
+		return 0;
+	if (index < 0) {
+		(void)snprintf(text, sizeof text, "the event has no tensor %.64s", name);
+		if (needed)
+			ekka_rows_settle(r, EKKA_INCOMPLETE, text);
+		return 0;
+	}
+	if (!r->array[index][phase].bytes) {
+		n = ekka_array_load(r->ctx, r->event, index, phase, &r->array[index][phase], r->verdict, err);
+		if (n < 0)
+			return n;
+		r->settled = n == 0;
+		if (n == 0)
+			return 0;
+	}
+	if (ekka_dtype_is_complex(r->array[index][phase].dtype)) {
+		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for complex numbers");
+		return 0;
+	}
+	*ret = &r->array[index][phase];
+	return 0;
+}
+
+int ekka_rows_output(struct ekka_rows *r, const char *name, struct ekka_array **ret, struct ekka_error *err)
+{
+	int index = ekka_event_tensor_index(r->event, name);
+
+	*ret = NULL;
+	if (index >= 0 && r->event->call.tensors[index].dir == EKKA_IN)
+		return 0;
+	return ekka_rows_take(r, name, EKKA_POST, false, ret, err);
+}
+
+double *ekka_rows_buffer(struct ekka_rows *r, int64_t n, struct ekka_error *err)
+{
+	double *p = NULL;
+
+	if (r->n_buffers < sizeof r->buffer / sizeof r->buffer[0] && n > 0 && (uint64_t)n <= SIZE_MAX / sizeof *p)
+		p = malloc((size_t)n * sizeof *p);
+	if (!p)
+		(void)ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %lld numbers", (long long)n);
+	else
+		r->buffer[r->n_buffers++] = p;
+	return p;
+}
+
+double ekka_rows_number(const struct ekka_rows *r, const char *name, double fallback)
+{
+	const struct ekka_value *v = ekka_event_attr(r->event, name);
+
+	if (!v)
+		return fallback;
+	switch (v->kind) {
+	case EKKA_V_INT: return (double)v->i;
+	case EKKA_V_UINT: return (double)v->u;
+	case EKKA_V_REAL: return v->r[0];
+	default: return fallback;
+	}
+}
+
+const char *ekka_rows_text(const struct ekka_rows *r, const char *name, const char *fallback)
+{
+	const struct ekka_value *v = ekka_event_attr(r->event, name);
+
+	return v && v->kind == EKKA_V_STR ? v->s : fallback;
+}
+
+enum ekka_dtype ekka_rows_dtype(const struct ekka_rows *r, const char *name, enum ekka_dtype fallback)
+{
+	enum ekka_dtype t;
+
+	return ekka_dtype_from_name(ekka_rows_text(r, name, ""), &t) == 0 ? t : fallback;
+}
+
+enum ekka_dtype ekka_rows_compute(const struct ekka_rows *r, enum ekka_dtype input)
+{
+	enum ekka_dtype t = ekka_rows_dtype(r, "compute", input == EKKA_F64 ? EKKA_F64 : EKKA_F32);
+
+	return ekka_dtype_unit_roundoff(t) > 0 && !ekka_dtype_is_complex(t) ? t : EKKA_F32;
+}
+
+double ekka_rows_additions(const struct ekka_rows *r, int64_t n, double u)
+{
+	double depth = ekka_rows_number(r, "depth", INFINITY), most = (double)(n > 1 ? n - 1 : 0);
+
+	return depth >= 0 && depth * u < 0.5 && depth / (1 - depth * u) < most ? depth / (1 - depth * u) : most;
+}
+
+int64_t ekka_rows_length(const struct ekka_array *a, unsigned trailing)
+{
+	int64_t n = 1;
+
+	for (unsigned d = a->n_dims > trailing ? a->n_dims - trailing : 0; d < a->n_dims; d++)
+		n *= a->dim[d];
+	return n;
+}
+
+int64_t ekka_rows_count(const struct ekka_array *a, unsigned trailing)
+{
+	return a->n / ekka_rows_length(a, trailing);
+}
+
+bool ekka_near_holds(enum ekka_dtype t, double got, struct ekka_near x)
+{
+	if (isnan(x.value) || isnan(got))
+		return isnan(x.value) && isnan(got);
+	return got >= ekka_narrow(t, x.value - x.error) && got <= ekka_narrow(t, x.value + x.error);
+}
+
+static void note_wrong(struct ekka_rows *r, const struct ekka_array *out, int64_t index, double got)
+{
+	const struct ekka_wrong *last = r->n_wrong ? &r->wrong[r->n_wrong - 1] : NULL;
+	int64_t length = r->row_length > 0 ? r->row_length : 1;
+
+	if (r->n_wrong == EKKA_ROWS_WRONG || (last && last->output == out && last->index / length == index / length))
+		return;
+	r->wrong[r->n_wrong++] = (struct ekka_wrong){ out, index, got };
+}
+
+/* Elements that stand out; a rough look first, since nearly all are right. */
+static void find_wrong(struct ekka_rows *r, const struct ekka_array *out, int64_t first, int64_t n, const double *got, const double *ref,
+		       const double *bound)
+{
+	double u = ekka_dtype_unit_roundoff(out->dtype), odd = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		odd += fabs(got[i] - ref[i]) <= bound[i] + u / 2 * fabs(ref[i]) ? 0 : 1;
+	for (int64_t i = 0; odd > 0 && i < n && r->n_wrong < EKKA_ROWS_WRONG; i++)
+		if (bound[i] < INFINITY && !ekka_near_holds(out->dtype, got[i], (struct ekka_near){ ref[i], fmax(bound[i], 0) }))
+			note_wrong(r, out, first + i, got[i]);
+}
+
+void ekka_rows_compare(struct ekka_rows *r, const struct ekka_array *out, int64_t first, int64_t n, const double *ref, const double *bound)
+{
+	double got[1024], exact[1024], u = ekka_dtype_unit_roundoff(out->dtype);
+
+	ekka_elements_output(r->elements, out->tensor);
+	for (int64_t done = 0, m; done < n; done += m) {
+		const double *want = ref + done, *b = bound ? bound + done : exact;
+
+		m = n - done < 1024 ? n - done : 1024;
+		ekka_array_get(out, first + done, (size_t)m, got);
+		/* Takes away half of what the comparison grants for rounding: the neighbours are then out. */
+		for (int64_t i = 0; !bound && i < m; i++)
+			exact[i] = isfinite(want[i]) && ekka_narrow(out->dtype, want[i]) == want[i] ? -fabs(want[i]) * u / 4 : 0;
+		ekka_elements_add(r->elements, first + done, (size_t)m, got, want, b, false);
+		find_wrong(r, out, first + done, m, got, want, b);
+	}
+}
+
+void ekka_rows_compare_int(struct ekka_rows *r, const struct ekka_array *out, int64_t first, int64_t n, const int64_t *ref)
+{
+	int64_t got[1024];
+
+	ekka_elements_output(r->elements, out->tensor);
+	for (int64_t done = 0, m; done < n; done += m) {
+		m = n - done < 1024 ? n - done : 1024;
+		ekka_array_get_int(out, first + done, (size_t)m, got);
+		ekka_elements_add_int(r->elements, first + done, (size_t)m, got, ref + done);
+		for (int64_t i = 0; i < m; i++)
+			if (got[i] != ref[done + i])
+				note_wrong(r, out, first + done + i, (double)got[i]);
+	}
+}
+
+void ekka_rows_looks_like(struct ekka_rows *r, const char *format, ...)
+{
+	va_list args;
+
+	if (r->verdict->looks_like[0])
+		return;
+	va_start(args, format);
+	(void)vsnprintf(r->verdict->looks_like, sizeof r->verdict->looks_like, format, args);
+	va_end(args);
+}
+
+/* Does another output have elements there: then what changed may be its. */
+static bool shared(const struct ekka_event *e, unsigned i)
+{
+	const struct ekka_tensor *t = e->call.tensors;
+
+	for (unsigned j = 0; j < e->call.n_tensors; j++)
+		if (j != i && t[j].dir != EKKA_IN && t[j].addr < t[i].addr + t[i].span_bytes && t[i].addr < t[j].addr + t[j].span_bytes)
+			return true;
+	return false;
+}
+
+/* Bytes in an output's range that are none of its elements and that the event changed. */
+static int judge_gaps(struct ekka_rows *r, struct ekka_error *err)
+{
+	for (unsigned i = 0; i < r->event->call.n_tensors; i++) {
+		const struct ekka_array *after = &r->array[i][EKKA_POST];
+		struct ekka_array *before;
+		char text[EKKA_TEXT];
+		int n;
+
+		if (!after->bytes || !ekka_array_has_gaps(after) || shared(r->event, i) ||
+		    !ekka_array_recorded(r->ctx, r->event, (int)i, EKKA_PRE))
+			continue;
+		n = ekka_rows_take(r, after->tensor->name, EKKA_PRE, false, &before, err);
+		if (n == 0 && before)
+			n = ekka_array_gaps(before, after, text, err);
+		if (n < 0)
+			return n;
+		if (n == 0 || !ekka_event_runs_alone(r->ctx, r->event))
+			continue;
+		if (r->verdict->status == EKKA_PASS) {
+			r->verdict->status = EKKA_UNDECIDED;
+			(void)snprintf(r->verdict->reason, sizeof r->verdict->reason, "%.440s: by this call, or by another thread meanwhile",
+				       text);
+		} else {
+			ekka_audit_append(r->verdict, text);
+		}
+	}
+	return 0;
+}
+
+int ekka_rows_verdict(struct ekka_rows *r, const char *bound, struct ekka_error *err)
+{
+	ekka_elements_verdict(r->elements, bound, r->verdict);
+	return judge_gaps(r, err);
+}
