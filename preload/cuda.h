@@ -19,16 +19,21 @@
 /* One device-to-host copy on its way. */
 struct ekka_cuda_copy;
 
+/* What became of one tensor's snapshot: all zero when it is not wanted or not on a device, else exactly one of the first three is set. */
+struct ekka_cuda_taken {
+	struct ekka_cuda_copy *copy;
+	uint64_t known;			/* an earlier snapshot has the same bytes: its serial number (preload/versions.h) */
+	const char *missing;		/* static text for the `data` record */
+	uint32_t clock;			/* of a copy: when it was enqueued */
+};
+
 #ifdef HAVE_CUDA
 
 /*
  * Enqueues copies of every device tensor of `call` that wants its bytes in `phase` (t.pre, t.post; not aliases): before the real call
- * for EKKA_PRE, after it for EKKA_POST, on the thread that makes the call. Per tensor exactly one of ret_copy[i]
- * and ret_missing[i] (static text for the `data` record) becomes non-NULL, both NULL for tensors that are not wanted or not
- * on a device. Waits, bounded, for room only when EKKA_WHEN_FULL is "block".
+ * for EKKA_PRE, after it for EKKA_POST, on the thread that makes the call. Waits, bounded, for room only when EKKA_WHEN_FULL is "block".
  */
-void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ekka_cuda_copy *ret_copy[EKKA_MAX_TENSORS],
-			const char *ret_missing[EKKA_MAX_TENSORS]);
+void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ekka_cuda_taken ret[EKKA_MAX_TENSORS]);
 
 /* Bytes that the copy holds. */
 uint64_t ekka_cuda_copy_bytes(const struct ekka_cuda_copy *);
@@ -56,14 +61,11 @@ void ekka_cuda_fork_child(void);
 
 #else /* no device tensor can exist */
 
-static inline void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ekka_cuda_copy **ret_copy,
-				      const char **ret_missing)
+static inline void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ekka_cuda_taken *ret)
 {
 	(void)phase;
-	for (unsigned i = 0; i < call->rec.n_tensors; i++) {
-		ret_copy[i] = NULL;
-		ret_missing[i] = NULL;
-	}
+	for (unsigned i = 0; i < call->rec.n_tensors; i++)
+		ret[i] = (struct ekka_cuda_taken){ 0 };
 }
 static inline uint64_t ekka_cuda_copy_bytes(const struct ekka_cuda_copy *copy)
 {

@@ -10,6 +10,7 @@
 #include "preload/conf.h"
 #include "preload/cuda_copy.h"
 #include "preload/cuda_gather.h"
+#include "preload/versions.h"
 
 #include <time.h>
 
@@ -129,8 +130,8 @@ static CUresult enqueue(struct scope *s, const struct ekka_tensor *t, const stru
 	return drv->p_cuMemcpyDtoDAsync(copy->staged, t->addr, copy->bytes, s->stream);
 }
 
-/* Copies one tensor. NULL and *ret_copy, or why not. */
-static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, struct ekka_cuda_copy **ret_copy)
+/* Copies one tensor, unless its bytes are known. NULL and *ret, or why not. */
+static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, struct ekka_cuda_taken *ret)
 {
 	struct ekka_cuda_copy *copy;
 	CUmemorytype type = 0;
@@ -145,14 +146,19 @@ static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, st
 	/* Memory the driver does not know (plain malloc) is nothing that a copy of ours could read in stream order. */
 	if (s->drv->p_cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, t->addr) != CUDA_SUCCESS)
 		return "not CUDA memory";
+	if (type == CU_MEMORYTYPE_DEVICE && t->n_ptrs == 0)
+		ret->known = ekka_versions_find(t->addr, bytes);
+	if (ret->known != 0)
+		return NULL;
 	copy = get_copy(s, bytes, &why);
 	if (copy == NULL)
 		return why;
+	ret->clock = ekka_versions_now();
 	res = enqueue(s, t, copy, type);
 	ekka_cuda_context_note(s->c, res);
 	if (res == CUDA_SUCCESS) {
 		s->n_enqueued++;
-		*ret_copy = copy;
+		ret->copy = copy;
 		return NULL;
 	}
 	give_up(s, copy);
@@ -160,8 +166,7 @@ static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, st
 }
 
 /* Everything between entering the context and leaving it. Returns a reason that holds for all tensors, or NULL. */
-static const char *snapshot_all(struct scope *s, struct ekka_call *call, enum ekka_phase phase,
-				struct ekka_cuda_copy **ret_copy, const char **ret_missing)
+static const char *snapshot_all(struct scope *s, struct ekka_call *call, enum ekka_phase phase, struct ekka_cuda_taken *ret)
 {
 	const char *why = capture_state(s->drv, s->stream);
 	CUevent event;
@@ -179,7 +184,7 @@ static const char *snapshot_all(struct scope *s, struct ekka_call *call, enum ek
 	}
 	for (unsigned i = 0; i < call->rec.n_tensors; i++)
 		if (wanted(&call->tensors[i], phase))
-			ret_missing[i] = snapshot_one(s, &call->tensors[i], &ret_copy[i]);
+			ret[i].missing = snapshot_one(s, &call->tensors[i], &ret[i]);
 	if (s->n_enqueued == 0) {
 		ekka_cuda_mark_drop(s->mark);
 		return NULL;
@@ -194,20 +199,18 @@ static const char *snapshot_all(struct scope *s, struct ekka_call *call, enum ek
 	 */
 	s->c->off = true;
 	for (unsigned i = 0; i < call->rec.n_tensors; i++)
-		ret_copy[i] = NULL;
+		ret[i].copy = NULL;
 	return "CUDA error";
 }
 
-void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ekka_cuda_copy *ret_copy[EKKA_MAX_TENSORS],
-			const char *ret_missing[EKKA_MAX_TENSORS])
+void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ekka_cuda_taken ret[EKKA_MAX_TENSORS])
 {
 	struct scope s = { .stream = (CUstream)call->rec.stream };
 	const char *why = "no driver";
 	bool any = false, pushed = false;
 
 	for (unsigned i = 0; i < call->rec.n_tensors; i++) {
-		ret_copy[i] = NULL;
-		ret_missing[i] = NULL;
+		ret[i] = (struct ekka_cuda_taken){ 0 };
 		any |= wanted(&call->tensors[i], phase);
 	}
 	if (!any)
@@ -219,12 +222,12 @@ void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ek
 			s.c = ekka_cuda_context_enter(s.drv, s.stream, &pushed, &why);
 	}
 	if (s.c != NULL) {
-		why = snapshot_all(&s, call, phase, ret_copy, ret_missing);
+		why = snapshot_all(&s, call, phase, ret);
 		ekka_cuda_context_leave(s.drv, pushed);
 	}
 	if (why == NULL)
 		return;
 	for (unsigned i = 0; i < call->rec.n_tensors; i++)
 		if (wanted(&call->tensors[i], phase))
-			ret_missing[i] = why;
+			ret[i] = (struct ekka_cuda_taken){ .missing = why };
 }

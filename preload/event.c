@@ -11,6 +11,7 @@
 #include "preload/queue.h"
 #include "preload/sink.h"
 #include "preload/snapshot.h"
+#include "preload/versions.h"
 #include "spec/gen/ids.h"
 
 #include <errno.h>
@@ -163,8 +164,11 @@ bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
 
 bool ekka_launch_enter(struct ekka_call *call, const struct ekka_kernel *kernel, const void *caller, bool (*above)(const void *pc))
 {
-	if (!enter(call, UINT_MAX, kernel, caller))
+	if (!enter(call, UINT_MAX, kernel, caller)) {
+		if (ekka_self.depth == 0 && !ekka_self.inside)
+			ekka_versions_wrote_anything();
 		return false;
+	}
 	ekka_private(call)->kernel = kernel;
 	ekka_private(call)->above = above;
 	call->full = false;
@@ -283,10 +287,14 @@ void ekka_call_begin(struct ekka_call *call)
 		ekka_snapshot_host(call, EKKA_PRE);
 		ekka_snapshot_device(call, EKKA_PRE);
 	}
+	if (call->outermost)
+		ekka_versions_wrote_by(call);	/* it is about to */
 	if (ekka_conf.sync && !ekka_queue_wait_written(ekka_queue_position()))
 		ekka_count_drop("sync", 1);
 	ekka_queue_kick();
 out:
+	if (p->muted && call->outermost)
+		ekka_versions_wrote_anything();
 	leave(call);
 }
 

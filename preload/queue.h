@@ -22,6 +22,7 @@ enum ekka_entry_kind {
 	EKKA_ENTRY_KNOWN,	/* a blob that went before */
 	EKKA_ENTRY_ABORT,	/* a blob in pieces whose bytes changed while they were read */
 	EKKA_ENTRY_COPY,	/* bytes on their way from a device */
+	EKKA_ENTRY_SAME,	/* the bytes of an earlier copy */
 };
 
 struct ekka_entry {
@@ -38,6 +39,7 @@ struct ekka_entry {
 		uint64_t offset;	/* PIECE */
 		struct ekka_blob_id id;
 		struct ekka_cuda_copy *copy;
+		uint64_t serial;	/* COPY, SAME: of the snapshot, preload/versions.h */
 	} data;
 	_Alignas(64) uint8_t payload[];
 };

@@ -16,6 +16,7 @@
 #include "preload/say.h"
 #include "preload/segment.h"
 #include "preload/snapshot.h"
+#include "preload/versions.h"
 #include "preload/writer.h"
 #include "trace/hash.h"
 
@@ -164,13 +165,28 @@ static void put_copy(const struct ekka_entry *e)
 
 	if (why) {
 		put_data(e, NULL, why);
+		ekka_versions_settle(e->data.serial, NULL, why);
 	} else {
 		id = ekka_blob_id_of(bytes, e->data.size);
 		if (ekka_blobset_add(&id, &full) || full)
 			store(&id, e->data.size, 0, bytes, e->data.size);
 		put_known(e, &id);
+		ekka_versions_settle(e->data.serial, &id, NULL);
 	}
 	ekka_cuda_copy_release(e->data.copy);
+}
+
+static void put_same(const struct ekka_entry *e)
+{
+	struct ekka_blob_id id;
+	const char *why = NULL;
+
+	if (!ekka_versions_content(e->data.serial, &id, &why))
+		why = "lineage";
+	if (why)
+		put_data(e, NULL, why);
+	else
+		put_known(e, &id);
 }
 
 static void process(const struct ekka_entry *e)
@@ -201,6 +217,9 @@ static void process(const struct ekka_entry *e)
 		break;
 	case EKKA_ENTRY_COPY:
 		put_copy(e);
+		break;
+	case EKKA_ENTRY_SAME:
+		put_same(e);
 		break;
 	case EKKA_ENTRY_VOID:
 		break;

@@ -56,7 +56,8 @@ tests_unit_cupti_test_alloc_LDADD = $(CRITERION_LIBS)
 tests_unit_preload_test_cuda_ring_SOURCES = tests/unit/preload/test_cuda_ring.c
 tests_unit_preload_test_cuda_ring_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_cuda_ring_LDADD = libcudacapture.la $(CRITERION_LIBS)
-tests_unit_preload_test_cuda_snapshot_SOURCES = tests/unit/preload/test_cuda_snapshot.c tests/unit/preload/cuda_stubs.c
+tests_unit_preload_test_cuda_snapshot_SOURCES = tests/unit/preload/test_cuda_snapshot.c tests/unit/preload/cuda_stubs.c \
+	preload/versions.c preload/lock.c
 tests_unit_preload_test_cuda_snapshot_CPPFLAGS = $(fake_cppflags)
 tests_unit_preload_test_cuda_snapshot_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_cuda_snapshot_LDADD = libcudacapture.la tests/fake/libcudart.la tests/fake/libcuda.la $(CRITERION_LIBS)

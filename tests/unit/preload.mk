@@ -3,7 +3,7 @@
 # Parts of the shim, linked one by one: libcapture.la as a whole would interpose dlsym and _exit in the test program.
 if HAVE_CRITERION
 shim_tests = tests/unit/preload/test_conf tests/unit/preload/test_queue tests/unit/preload/test_blobset \
-	tests/unit/preload/test_describe tests/unit/preload/test_probe
+	tests/unit/preload/test_describe tests/unit/preload/test_probe tests/unit/preload/test_versions
 check_PROGRAMS += $(shim_tests)
 TESTS += $(shim_tests)
 shim_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS)
@@ -19,6 +19,9 @@ tests_unit_preload_test_blobset_LDADD = $(CRITERION_LIBS)
 tests_unit_preload_test_describe_SOURCES = tests/unit/preload/test_describe.c preload/describe.c preload/probe.c preload/count.c
 tests_unit_preload_test_describe_CFLAGS = $(shim_test_cflags)
 tests_unit_preload_test_describe_LDADD = libtrace.la $(CRITERION_LIBS) -lm
+tests_unit_preload_test_versions_SOURCES = tests/unit/preload/test_versions.c preload/versions.c preload/lock.c
+tests_unit_preload_test_versions_CFLAGS = $(shim_test_cflags)
+tests_unit_preload_test_versions_LDADD = $(CRITERION_LIBS)
 tests_unit_preload_test_probe_SOURCES = tests/unit/preload/test_probe.c preload/probe.c
 tests_unit_preload_test_probe_CFLAGS = $(shim_test_cflags)
 tests_unit_preload_test_probe_LDADD = $(CRITERION_LIBS)

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "preload/cuda.h"
+#include "preload/versions.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -53,10 +54,21 @@ static void describe(unsigned n, char *const p[], size_t bytes, cudaStream_t str
 		};
 }
 
+static void snapshot(void)
+{
+	struct ekka_cuda_taken taken[EKKA_MAX_TENSORS];
+
+	ekka_cuda_snapshot(&call, EKKA_PRE, taken);
+	for (unsigned i = 0; i < call.rec.n_tensors; i++) {
+		copies[i] = taken[i].copy;
+		missing[i] = taken[i].missing;
+	}
+}
+
 static const char *take(char *p, size_t bytes, cudaStream_t stream)
 {
 	describe(1, &p, bytes, stream);
-	ekka_cuda_snapshot(&call, EKKA_PRE, copies, missing);
+	snapshot();
 	return missing[0];
 }
 
@@ -138,12 +150,12 @@ Test(snapshot, never_synchronises_and_calls_little)
 
 	cudaStreamCreate(&stream);
 	describe(3, p, N, stream);
-	ekka_cuda_snapshot(&call, EKKA_PRE, copies, missing);
+	snapshot();
 	for (int i = 0; i < 3; i++)
 		expect(copies[i], i + 1, N);
 	for (unsigned i = 0; i < sizeof(per_call) / sizeof(per_call[0]); i++)
 		before += fake_calls(per_call[i]);
-	ekka_cuda_snapshot(&call, EKKA_PRE, copies, missing);
+	snapshot();
 	for (unsigned i = 0; i < sizeof(per_call) / sizeof(per_call[0]); i++)
 		after += fake_calls(per_call[i]);
 	cr_assert_eq(after - before, 4 + 2 * 3); /* context, its id, capture state, event; two per tensor */
@@ -301,6 +313,29 @@ Test(snapshot, pinned_and_managed_memory)
 	expect(copies[0], 5, N);
 }
 
+Test(snapshot, bytes_that_nothing_wrote_are_not_copied_again)
+{
+	struct ekka_cuda_taken taken[EKKA_MAX_TENSORS];
+	char *p = device_buffer(N, 5);
+	uint64_t serial = ekka_versions_serial();
+
+	ekka_versions_enable();
+	describe(1, &p, N, NULL);
+	ekka_cuda_snapshot(&call, EKKA_PRE, taken);
+	cr_assert_not_null(taken[0].copy);
+	expect(taken[0].copy, 5, N);
+	ekka_versions_publish((uint64_t)p, N, taken[0].clock, serial);
+	ekka_cuda_snapshot(&call, EKKA_PRE, taken);
+	cr_assert_eq(taken[0].known, serial);
+	cr_assert_null(taken[0].copy);
+	cr_assert_null(taken[0].missing);
+	ekka_versions_wrote((uint64_t)p + N / 2, 1);
+	ekka_cuda_snapshot(&call, EKKA_PRE, taken);
+	cr_assert_eq(taken[0].known, 0);
+	cr_assert_not_null(taken[0].copy);
+	expect(taken[0].copy, 5, N);
+}
+
 Test(snapshot, gathers_a_batch_by_device_pointers)
 {
 	enum { ITEMS = 5, SPAN = 100 };
@@ -315,7 +350,7 @@ Test(snapshot, gathers_a_batch_by_device_pointers)
 	cudaMemcpy(array, items, sizeof(items), cudaMemcpyHostToDevice);
 	describe(1, &array, SPAN, stream);
 	call.tensors[0].n_ptrs = ITEMS;
-	ekka_cuda_snapshot(&call, EKKA_PRE, copies, missing);
+	snapshot();
 	cr_assert_null(missing[0]);
 	copy = copies[0];
 	cudaMemsetAsync(items[0], 77, SPAN, stream);
