@@ -170,9 +170,9 @@ static struct ekka_near settled(double value, double error)
 
 struct ekka_near ekka_fold_mean(const struct ekka_fold *f, const struct ekka_fold_options *o)
 {
-	double n = (double)f->n, mean = f->sum / n;
+	double n = (double)f->n, mean = f->sum / n, error = sum_error(f, o) / n + 3 * o->u * fabs(mean) + o->tiny;
 
-	return settled(mean, sum_error(f, o) / n + 3 * o->u * fabs(mean) + o->tiny);
+	return settled(mean, fmax(error, (o->additions / 2 + 3) * o->u * f->greatest));	/* the latter of moments alone */
 }
 
 static struct ekka_near product(const struct ekka_fold *f, const struct ekka_fold_options *o)

@@ -19,7 +19,7 @@
  *
  *	|dM| <= (h + 4) u M + 2 sqrt(M) E + E^2,  E = (h + 6) u A sqrt(n (log2(n) / 2 + 1))
  *
- * Two passes are better than that: their means are wrong by h u A once. With `one_pass`, mean of squares less square of the mean, add
+ * The mean beside it is wrong by the greater of (h/2 + 3) u A and what a sum gives. Two passes are better than that: their means are wrong by h u A once. With `one_pass`, mean of squares less square of the mean, add
  * (2 h + 6) u sum x^2. The quotient, and the root of std, add 2 u each.
  *
  * An engine may get infinities where S or q leaves the type's range: the bound is then infinite.

@@ -25,6 +25,7 @@ libreplay_la_SOURCES = \
 	replay/op_gemm.c replay/op_matmul.c \
 	replay/epilogue.h replay/epilogue.c \
 	replay/narrow.h replay/narrow.c \
+	replay/op_norm.h replay/op_norm.c replay/norm_explain.c \
 	replay/op_reduce.c replay/op_softmax.c \
 	replay/rows.h replay/rows.c \
 	replay/panel.h replay/panel.c \

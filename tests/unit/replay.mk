@@ -9,6 +9,7 @@ replay_tests = \
 	tests/unit/replay/test_gemm_thin \
 	tests/unit/replay/test_interval \
 	tests/unit/replay/test_lineage \
+	tests/unit/replay/test_norm \
 	tests/unit/replay/test_panel \
 	tests/unit/replay/test_reduce \
 	tests/unit/replay/test_softmax \
@@ -60,4 +61,7 @@ tests_unit_replay_test_reduce_LDADD = $(replay_test_libs)
 tests_unit_replay_test_softmax_SOURCES = tests/unit/replay/test_softmax.c $(replay_test_rows)
 tests_unit_replay_test_softmax_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_softmax_LDADD = $(replay_test_libs)
+tests_unit_replay_test_norm_SOURCES = tests/unit/replay/test_norm.c $(replay_test_rows)
+tests_unit_replay_test_norm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_norm_LDADD = $(replay_test_libs)
 endif

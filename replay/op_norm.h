@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What judging a norm and explaining a wrong one share; op_norm.c has the mathematics. One thread. */
+#ifndef EKKA_REPLAY_OP_NORM_H
+#define EKKA_REPLAY_OP_NORM_H
+
+#include "replay/rows.h"
+
+/* What is computed; hypotheses change it. */
+struct ekka_norm_form {
+	bool layer, weight, bias, residual;
+	double eps, weight_plus;
+	int64_t summed;			/* elements that enter the moments */
+	double divisor;			/* of the moments */
+};
+
+struct ekka_norm_stats { double mean, mean_error, rstd, rstd_error; };
+
+struct ekka_norm {
+	struct ekka_rows rows;
+	struct ekka_array *x, *residual, *y, *residual_out, *mean_out, *rstd_out;	/* NULL: none */
+	double *weight, *bias;		/* [n] or NULL */
+	int64_t n, n_rows;
+	enum ekka_dtype compute, round_residual, round_before_weight;	/* f64: no rounding */
+	bool use_stored;		/* the norm is taken of residual_out as stored */
+	bool one_pass;
+	double u, tiny, additions;
+	struct ekka_norm_form form;
+	double *h, *error, *stored, *ref, *bound;	/* some rows, or one */
+	double *mean, *mean_bound, *rstd, *rstd_bound;	/* of these rows */
+};
+
+/* What the norm is taken of, rows row..row+rows-1, to x->h and x->error. Returns rows. */
+int64_t ekka_norm_load(struct ekka_norm *x, int64_t row, int64_t rows, const struct ekka_norm_form *f);
+
+/* One row's statistics, y and its bound before it is rounded to y's type. */
+void ekka_norm_row(const struct ekka_norm *x, const struct ekka_norm_form *f, const double *h, const double *error,
+		   struct ekka_norm_stats *ret, double *ref, double *bound);
+
+/* Says what a failed norm looks like: another eps, no weight, the mean not subtracted, the tail missing... */
+void ekka_norm_explain(struct ekka_norm *x);
+
+#endif
