@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "compare/elements_bad.h"
+#include "compare/format.h"
 #include "replay/clones.h"
 
 enum { BLOCK = 1024 };
@@ -18,17 +19,8 @@ enum { BLOCK = 1024 };
 /* An error that a bound as large as the result itself leaves open; smaller ones are no matter for doubt, whatever the bound. */
 static const double VISIBLE = 0x1p-7;
 
-/* What rounding to the output's dtype means. */
-struct format {
-	double unit;			/* unit roundoff; 0: integer, no rounding */
-	double tiny;			/* half the smallest subnormal */
-	double normal;			/* smallest normal number */
-	double largest, overflow;	/* largest finite number; values from `overflow` on are rounded to infinity */
-	bool nan_on_overflow;
-};
-
 struct ekka_elements {
-	struct format format;
+	struct ekka_format format;
 	struct ekka_bad *bad;		/* the current output's */
 	struct ekka_bad output[EKKA_MAX_TENSORS];
 	unsigned n_outputs;
@@ -39,21 +31,6 @@ struct ekka_elements {
 	double margin, max_error;
 	struct { unsigned output; int64_t index; double out, ref, bound; } worst;
 };
-
-static struct format format_of(enum ekka_dtype t)
-{
-	switch (t) {
-	case EKKA_F64: return (struct format){ 0x1p-53, 0, 0x1p-1022, 0x1.fffffffffffffp1023, INFINITY, false };
-	case EKKA_C128: return (struct format){ 0x1p-53, 0, 0x1p-1022, 0x1.fffffffffffffp1023, INFINITY, false };
-	case EKKA_F32:
-	case EKKA_C64: return (struct format){ 0x1p-24, 0x1p-150, 0x1p-126, 0x1.fffffep127, 0x1.ffffffp127, false };
-	case EKKA_F16: return (struct format){ 0x1p-11, 0x1p-25, 0x1p-14, 65504, 65520, false };
-	case EKKA_BF16: return (struct format){ 0x1p-8, 0x1p-134, 0x1p-126, 0x1.fep127, 0x1.ffp127, false };
-	case EKKA_E4M3: return (struct format){ 0x1p-4, 0x1p-10, 0x1p-6, 448, 464, true };
-	case EKKA_E5M2: return (struct format){ 0x1p-3, 0x1p-17, 0x1p-14, 57344, 61440, false };
-	default: return (struct format){ 0, 0, 0, INFINITY, INFINITY, false };
-	}
-}
 
 struct ekka_elements *ekka_elements_new(void)
 {
@@ -82,7 +59,7 @@ void ekka_elements_output(struct ekka_elements *e, const struct ekka_tensor *t)
 		ekka_bad_init(&e->output[i], t);
 	}
 	e->bad = &e->output[i];
-	e->format = format_of(t->dtype);
+	e->format = ekka_format_of(t->dtype);
 }
 
 void ekka_elements_before(struct ekka_elements *e, bool (*value)(void *arg, int64_t index, double *ret), void *arg)
@@ -91,28 +68,17 @@ void ekka_elements_before(struct ekka_elements *e, bool (*value)(void *arg, int6
 	e->bad->before_arg = arg;
 }
 
-/* 2^floor(log2 x) by the exponent's bits; 0 for subnormal x. */
-static inline double power_below(double x)
-{
-	uint64_t u;
-
-	memcpy(&u, &x, sizeof u);
-	u &= 0x7ff0000000000000u;
-	memcpy(&x, &u, sizeof x);
-	return x;
-}
-
 /* What a block of ordinary elements comes to. */
 struct sums { double margin, max_error; double n_wide; bool odd; };
 
 /* `odd`: some element is beyond its bound, not finite, or near overflow. */
-EKKA_CLONES static void sum_block(const struct format *f, size_t n, const double *restrict out, const double *restrict ref,
+EKKA_CLONES static void sum_block(const struct ekka_format *f, size_t n, const double *restrict out, const double *restrict ref,
 				  const double *restrict bound, struct sums *ret)
 {
 	double margin = 0, max_error = 0, odd = 0, wide = 0, unit = f->unit, tiny = f->tiny, overflow = f->overflow, normal = f->normal;
 
 	for (size_t i = 0; i < n; i++) {
-		double size = fabs(ref[i]), top = size + bound[i], half = power_below(top) * unit, error = fabs(out[i] - ref[i]), b, m;
+		double size = fabs(ref[i]), top = size + bound[i], half = ekka_power_below(top) * unit, error = fabs(out[i] - ref[i]), b, m;
 
 		half = half > tiny ? half : tiny;
 		b = bound[i] + half;
@@ -141,7 +107,7 @@ static void remember_worst(struct ekka_elements *e, int64_t index, double out, d
 }
 
 /* Does `out` look like a result that was too large for its dtype. */
-static bool overflowed(const struct format *f, double out, double ref)
+static bool overflowed(const struct ekka_format *f, double out, double ref)
 {
 	return f->nan_on_overflow ? isnan(out) : isinf(out) && signbit(out) == signbit(ref);
 }
@@ -149,7 +115,7 @@ static bool overflowed(const struct format *f, double out, double ref)
 /* One element that may be anything. */
 static void judge_one(struct ekka_elements *e, int64_t index, double out, double ref, double bound, bool saturates)
 {
-	const struct format *f = &e->format;
+	const struct ekka_format *f = &e->format;
 	double top = fabs(ref) + bound, half, error, b, margin;
 
 	if (!(bound < INFINITY)) {	/* NaN too */
@@ -173,7 +139,7 @@ static void judge_one(struct ekka_elements *e, int64_t index, double out, double
 		}
 		return;
 	}
-	half = fmax(power_below(fabs(ref) + bound) * f->unit, f->tiny);
+	half = fmax(ekka_power_below(fabs(ref) + bound) * f->unit, f->tiny);
 	b = bound + half;
 	error = fabs(out - ref);
 	margin = error > 0 ? error / b : 0;
@@ -189,7 +155,7 @@ static void find_worst(struct ekka_elements *e, int64_t first, size_t n, const d
 		       double margin)
 {
 	for (size_t i = 0; i < n; i++) {
-		double half = fmax(power_below(fabs(ref[i]) + bound[i]) * e->format.unit, e->format.tiny), error = fabs(out[i] - ref[i]);
+		double half = fmax(ekka_power_below(fabs(ref[i]) + bound[i]) * e->format.unit, e->format.tiny), error = fabs(out[i] - ref[i]);
 
 		if (error > 0 ? error / (bound[i] + half) == margin : margin == 0) {
 			remember_worst(e, first + (int64_t)i, out[i], ref[i], bound[i] + half, margin, error);

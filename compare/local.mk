@@ -4,6 +4,7 @@ libcompare_la_SOURCES = \
 	compare/audit.h compare/audit.c \
 	compare/bound.h compare/bound.c \
 	compare/elements.h compare/elements.c compare/elements_bad.h compare/elements_bad.c \
+	compare/format.h compare/format.c \
 	compare/hypothesis.h compare/hypothesis.c \
 	compare/hypothesis_sums.h compare/hypothesis_sums.c \
 	compare/round.h compare/round.c \

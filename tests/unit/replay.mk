@@ -3,6 +3,7 @@ replay_tests = \
 	tests/unit/replay/test_array \
 	tests/unit/replay/test_convert \
 	tests/unit/replay/test_epilogue \
+	tests/unit/replay/test_expr \
 	tests/unit/replay/test_gemm \
 	tests/unit/replay/test_gemm_explain \
 	tests/unit/replay/test_gemm_screen \
@@ -64,4 +65,7 @@ tests_unit_replay_test_softmax_LDADD = $(replay_test_libs)
 tests_unit_replay_test_norm_SOURCES = tests/unit/replay/test_norm.c $(replay_test_rows)
 tests_unit_replay_test_norm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_norm_LDADD = $(replay_test_libs)
+tests_unit_replay_test_expr_SOURCES = tests/unit/replay/test_expr.c
+tests_unit_replay_test_expr_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_expr_LDADD = $(replay_test_libs)
 endif
