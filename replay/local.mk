@@ -5,6 +5,7 @@ libreplay_la_SOURCES = \
 	replay/array.h replay/array.c \
 	replay/blame.h replay/blame.c \
 	replay/array_gaps.h replay/array_gaps.c \
+	replay/attention.h replay/attention.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \
 	replay/clones.h \
 	replay/convert.h replay/convert.c \
 	replay/exp.h \
@@ -22,6 +23,7 @@ libreplay_la_SOURCES = \
 	replay/lineage.h replay/lineage.c \
 	replay/matrix.h replay/matrix.c \
 	replay/op.h replay/op.c \
+	replay/op_attention.c \
 	replay/op_job.h replay/op_job.c \
 	replay/op_gemm.c replay/op_matmul.c \
 	replay/epilogue.h replay/epilogue.c \

@@ -1,6 +1,7 @@
 if HAVE_CRITERION
 replay_tests = \
 	tests/unit/replay/test_array \
+	tests/unit/replay/test_attention \
 	tests/unit/replay/test_convert \
 	tests/unit/replay/test_epilogue \
 	tests/unit/replay/test_expr \
@@ -54,6 +55,11 @@ tests_unit_replay_test_array_SOURCES = tests/unit/replay/test_array.c tests/unit
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_array_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_array_LDADD = $(replay_test_libs)
+tests_unit_replay_test_attention_SOURCES = tests/unit/replay/test_attention.c $(replay_test_problem) \
+	tests/unit/replay/attention_sim.h tests/unit/replay/attention_sim.c \
+	tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c
+tests_unit_replay_test_attention_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_attention_LDADD = $(replay_test_libs)
 replay_test_rows = tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c tests/unit/replay/fake_trace.h \
 	tests/unit/replay/fake_trace.c tests/unit/replay/samples.h tests/unit/replay/samples.c $(replay_test_problem)
 tests_unit_replay_test_reduce_SOURCES = tests/unit/replay/test_reduce.c $(replay_test_rows)

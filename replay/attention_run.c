@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The reference, tile by tile: all rows of the heads that share a K head go through one tile of keys after another, so that K and V are
+ * converted once. Three products a tile: Q K and P V in float64, W |V| for the bound in float32.
+ */
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/attention.h"
+#include "replay/clones.h"
+
+enum { TILE = 256, BLOCK = 96 };	/* keys, rows: what lies in a core's second cache with D = 128 */
+
+static const double WIDEN = 1 + 0x1p-10;	/* rounding in float32 sums */
+static const double STEEP = 1.3;		/* expm1(x) <= 1.3 x up to x = 0.5 */
+static const double ABSORBED = -0x1p100;
+
+/* All rows of one batch item that share a K head. */
+struct work {
+	const struct ekka_attention *x;
+	int64_t rows, group, m;		/* rows = group * m */
+	int64_t b, hk;
+	double *q, *q_norm;		/* [rows, d], [rows] */
+	double *o;			/* [rows, dv] */
+	float *w;			/* [rows, dv]: sum W |v| */
+	double *max, *sum, *eta;	/* [rows]: running m, l and sum p expm1(eta) */
+	double *k, *k_norm, *v;		/* tile: [TILE, d], [TILE], [TILE, dv] */
+	float *v_abs;			/* tile: [TILE, dv] */
+	double *s, *magnitude, *scratch;/* [BLOCK, TILE], [TILE], [TILE] */
+	float *weight;			/* [BLOCK, TILE] */
+	bool *odd;			/* [TILE]: v is not finite there */
+	bool any_odd;
+	double *largest, *v_sum;	/* [dv]: of |v| */
+	double *bound;			/* [dv] */
+};
+
+static int64_t head(const struct work *w, int64_t r)
+{
+	return w->hk * w->group + r / w->m;
+}
+
+/* exp(x) for x <= 0, to 2^-50; NaN stays. Without a table, so that it vectorises: e^x = 2^k e^r, |r| <= log(2) / 2, Taylor to r^13. */
+static inline double exp_negative(double x)
+{
+	double t = x < -708 ? -708 : x, k, r, e;
+	int64_t bits;
+
+	k = (t * 0x1.71547652b82fep0 + 0x1.8p52) - 0x1.8p52;
+	r = (t - k * 0x1.62e42fefa3800p-1) - k * 0x1.ef35793c76730p-45;
+	e = 1.0 / 6227020800.0;
+	e = e * r + 1.0 / 479001600.0;
+	e = e * r + 1.0 / 39916800.0;
+	e = e * r + 1.0 / 3628800.0;
+	e = e * r + 1.0 / 362880.0;
+	e = e * r + 1.0 / 40320.0;
+	e = e * r + 1.0 / 5040.0;
+	e = e * r + 1.0 / 720.0;
+	e = e * r + 1.0 / 120.0;
+	e = e * r + 1.0 / 24.0;
+	e = e * r + 1.0 / 6.0;
+	e = e * r + 0.5;
+	e = e * r + 1.0;
+	e = e * r + 1.0;
+	/* 2^k through the exponent's bits: k + 1.5 * 2^52 has k in its low bits. */
+	r = k + 0x1.8p52;
+	memcpy(&bits, &r, sizeof bits);
+	bits = (int64_t)((uint64_t)bits << 52) + 0x3ff0000000000000;
+	memcpy(&r, &bits, sizeof r);
+	e *= r;
+	return x < -708 ? 0 : e;
+}
+
+struct factors { double max, logit, u, softcap, base; };
+
+/* A row's weights: s becomes p, magnitude p expm1(eta), w the float weights of the bound. */
+EKKA_CLONES static void weigh(const struct factors *f, int64_t n, double *restrict s, double *restrict magnitude,
+			      const double *restrict k_norm, float *restrict w)
+{
+	double max = f->max, logit = f->logit, u4 = 4 * f->u, cap = f->softcap, base = f->base;
+
+	for (int64_t j = 0; j < n; j++) {
+		double x = s[j], p = exp_negative(x - max), size = x < 0 ? -x : x, eta;
+
+		size = p > 0 ? size : 0;
+		eta = logit * k_norm[j] + u4 * (magnitude[j] + size) + cap * size;
+		eta = p > 0 ? p * STEEP * eta * (eta > 0.5 ? 1e30 : 1) : p;	/* beyond, nothing is promised; NaN stays */
+		s[j] = p;
+		magnitude[j] = eta;
+		w[j] = (float)(eta + base * p);
+	}
+}
+
+EKKA_CLONES static double total(const double *x, int64_t n)
+{
+	double part[8] = { 0 }, sum = 0;
+	int64_t j = 0;
+
+	for (; j + 8 <= n; j += 8)
+		for (int c = 0; c < 8; c++)
+			part[c] += x[j + c];
+	for (; j < n; j++)
+		sum += x[j];
+	for (int c = 0; c < 8; c++)
+		sum += part[c];
+	return sum;
+}
+
+static double dot(const double *a, const double *b, int64_t n)
+{
+	double sum = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+static void load_tile(struct work *w, int64_t j0, int64_t n)
+{
+	const struct ekka_attention *x = w->x;
+
+	ekka_attention_k_lines(x, w->b, w->hk, j0, n, w->k);
+	ekka_attention_v_lines(x, w->b, w->hk, j0, n, w->v);
+	w->any_odd = false;
+	for (int64_t j = 0; j < n; j++) {
+		double *v = w->v + j * x->dv;
+
+		w->k_norm[j] = sqrt(dot(w->k + j * x->d, w->k + j * x->d, x->d));
+		w->odd[j] = false;
+		for (int64_t c = 0; c < x->dv; c++) {
+			w->odd[j] |= !isfinite(v[c]);
+			w->v_abs[j * x->dv + c] = (float)fabs(v[c]);
+			w->v_sum[c] += fabs(v[c]);
+			if (w->largest[c] < fabs(v[c]))
+				w->largest[c] = fabs(v[c]);
+		}
+		w->any_odd |= w->odd[j];
+	}
+}
+
+/* What is not finite in V reaches only rows that see its key; what engines multiply it with elsewhere is their own matter: 0, or NaN. */
+static void spread_odd(struct work *w, int64_t r0, int64_t nr, int64_t n)
+{
+	int64_t dv = w->x->dv;
+
+	for (int64_t j = 0; j < n; j++) {
+		if (!w->odd[j])
+			continue;
+		for (int64_t c = 0; c < dv; c++) {
+			if (isfinite(w->v[j * dv + c]))
+				continue;
+			for (int64_t r = 0; r < nr; r++) {
+				w->w[(r0 + r) * dv + c] = INFINITY;
+				if (w->s[r * TILE + j] > 0)
+					w->o[(r0 + r) * dv + c] += w->v[j * dv + c] * w->s[r * TILE + j];
+			}
+			w->v[j * dv + c] = 0;
+			w->v_abs[j * dv + c] = 0;
+		}
+	}
+}
+
+/* One row of a block: weights from products, what was there before scaled down to the new maximum. */
+static void soften(struct work *w, int64_t r, int64_t j0, int64_t n, double *s, float *weight)
+{
+	const struct ekka_attention *x = w->x;
+	const struct ekka_attention_error *e = &x->error;
+	double max = w->max[r], alpha;
+	struct factors f = { .logit = e->product * fabs(x->scale) * w->q_norm[r], .u = e->u, .softcap = e->softcap,
+			     .base = e->p_round + e->rescale + e->exponential + e->sum };
+
+	memset(w->magnitude, 0, (size_t)n * sizeof *w->magnitude);
+	ekka_attention_logits(x, w->b, head(w, r), r % w->m, j0, n, s, w->magnitude, w->scratch);
+	for (int64_t j = 0; j < n; j++)
+		max = s[j] > max ? s[j] : max;
+	f.max = max == -INFINITY ? 0 : max;
+	weigh(&f, n, s, w->magnitude, w->k_norm, weight);
+	alpha = w->max[r] == max || max == -INFINITY ? 1 : exp(w->max[r] - max);
+	w->max[r] = max;
+	w->sum[r] = w->sum[r] * alpha + total(s, n);
+	w->eta[r] = w->eta[r] * alpha + total(w->magnitude, n);
+	if (alpha != 1) {
+		cblas_dscal((int)x->dv, alpha, w->o + r * x->dv, 1);
+		cblas_sscal((int)x->dv, (float)alpha, w->w + r * x->dv, 1);
+	}
+}
+
+/* Does any row of the block see a key of the tile. */
+static bool touches(const struct work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
+{
+	for (int64_t r = r0; r < r0 + nr; r++) {
+		int64_t lo, hi;
+
+		ekka_attention_range(w->x, w->b, r % w->m, &lo, &hi);
+		if (lo < j0 + n && hi > j0 && lo < hi)
+			return true;
+	}
+	return false;
+}
+
+static void block(struct work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
+{
+	const struct ekka_attention *x = w->x;
+	int d = (int)x->d, dv = (int)x->dv;
+
+	if (!touches(w, r0, nr, j0, n))
+		return;
+	cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)nr, (int)n, d, 1, w->q + r0 * x->d, d, w->k, d, 0, w->s, TILE);
+	for (int64_t r = 0; r < nr; r++)
+		soften(w, r0 + r, j0, n, w->s + r * TILE, w->weight + r * TILE);
+	if (w->any_odd)
+		spread_odd(w, r0, nr, n);
+	cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)nr, dv, (int)n, 1, w->s, TILE, w->v, dv, 1, w->o + r0 * x->dv, dv);
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)nr, dv, (int)n, 1, w->weight, TILE, w->v_abs, dv, 1,
+		    w->w + r0 * x->dv, dv);
+}
+
+/* Divides, and composes the bound. */
+static void finish(struct work *w, int64_t r, void (*row)(void *arg, const struct ekka_attention_result *), void *arg)
+{
+	const struct ekka_attention *x = w->x;
+	const struct ekka_attention_error *e = &x->error;
+	int64_t h = head(w, r), i = r % w->m;
+	struct ekka_attention_result result = { .row = { w->b, h, i }, .ref = w->o + r * x->dv, .bound = w->bound, .max = w->max[r],
+						.sum = w->sum[r] };
+	double l = w->sum[r], base = e->p_round + e->rescale + e->exponential + e->sum, common = STEEP * 4 * e->u * fabs(w->max[r]);
+	double lambda = w->eta[r] / l + common + e->order + e->exponential, *o = w->o + r * x->dv;
+
+	if (l == 0) {
+		result.kind = EKKA_ROW_EMPTY;
+		row(arg, &result);
+		return;
+	}
+	result.lse = (w->max[r] + log(l)) * x->lse_unit;
+	result.lse_bound = (lambda * (1 + lambda) + 4 * e->u * (fabs(w->max[r]) + fabs(log(l)) + 1)) * x->lse_unit;
+	result.lse_shift = x->alibi ? x->alibi[h] * (double)(i + x->k_len[w->b] - x->q_len[w->b]) * x->lse_unit : 0;
+	result.sum_bound = l * lambda;
+	lambda += e->p_round;
+	if (w->max[r] < ABSORBED) {
+		result.kind = EKKA_ROW_ABSORBED;
+		result.bound = w->largest;
+		row(arg, &result);
+		return;
+	}
+	for (int64_t c = 0; c < x->dv; c++) {
+		double error = ((double)w->w[r * x->dv + c] * WIDEN * (1 + common / base) + e->p_tiny * w->v_sum[c]) / l;
+
+		o[c] /= l;
+		w->bound[c] = lambda < 0.5 ? (error + lambda * fabs(o[c])) / (1 - lambda) + 4 * e->u * fabs(o[c]) + 0x1p-140 : INFINITY;
+		if (isnan(o[c]))
+			w->bound[c] = 0;
+	}
+	row(arg, &result);
+}
+
+static void group(struct work *w, void (*row)(void *arg, const struct ekka_attention_result *), void *arg)
+{
+	const struct ekka_attention *x = w->x;
+	int64_t n = x->k_len[w->b];
+
+	w->m = x->partition ? x->m : x->q_len[w->b];
+	w->rows = w->group * w->m;
+	memset(w->o, 0, (size_t)(w->rows * x->dv) * sizeof *w->o);
+	memset(w->w, 0, (size_t)(w->rows * x->dv) * sizeof *w->w);
+	memset(w->largest, 0, (size_t)x->dv * sizeof *w->largest);
+	memset(w->v_sum, 0, (size_t)x->dv * sizeof *w->v_sum);
+	for (int64_t r = 0; r < w->rows; r++) {
+		w->max[r] = -INFINITY;
+		w->sum[r] = w->eta[r] = 0;
+		ekka_attention_q_line(x, w->b, head(w, r), r % w->m, w->q + r * x->d);
+		w->q_norm[r] = sqrt(dot(w->q + r * x->d, w->q + r * x->d, x->d));
+	}
+	for (int64_t j0 = 0; j0 < n; j0 += TILE) {
+		int64_t nk = n - j0 < TILE ? n - j0 : TILE;
+
+		load_tile(w, j0, nk);
+		for (int64_t r0 = 0; r0 < w->rows; r0 += BLOCK)
+			block(w, r0, w->rows - r0 < BLOCK ? w->rows - r0 : BLOCK, j0, nk);
+	}
+	for (int64_t r = 0; r < w->rows; r++)
+		finish(w, r, row, arg);
+}
+
+/* One allocation for all. False: no memory. */
+static bool work_init(struct work *w, const struct ekka_attention *x, void **ret_memory)
+{
+	int64_t rows = x->heads / x->heads_k * x->m, d = x->d, dv = x->dv;
+	int64_t doubles = rows * (d + dv + 4) + TILE * (d + dv + 3) + BLOCK * TILE + 3 * dv, floats = rows * dv + TILE * dv + BLOCK * TILE;
+	double *p = calloc((size_t)doubles * sizeof(double) + (size_t)floats * sizeof(float) + TILE, 1);
+	float *f;
+
+	*ret_memory = p;
+	if (!p)
+		return false;
+	*w = (struct work){ .x = x, .group = x->heads / x->heads_k };
+#define PART(name, count) (w->name = p, p += (count))
+	PART(q, rows * d);
+	PART(q_norm, rows);
+	PART(o, rows * dv);
+	PART(max, rows);
+	PART(sum, rows);
+	PART(eta, rows);
+	PART(k, TILE * d);
+	PART(k_norm, TILE);
+	PART(v, TILE * dv);
+	PART(s, BLOCK * TILE);
+	PART(magnitude, TILE);
+	PART(scratch, TILE);
+	PART(largest, dv);
+	PART(v_sum, dv);
+	PART(bound, dv);
+#undef PART
+	f = (float *)p;
+	w->w = f;
+	w->v_abs = w->w + rows * dv;
+	w->weight = w->v_abs + TILE * dv;
+	w->odd = (bool *)(w->weight + BLOCK * TILE);
+	return true;
+}
+
+int ekka_attention_run(const struct ekka_attention *x, void (*row)(void *arg, const struct ekka_attention_result *), void *arg,
+		       struct ekka_error *err)
+{
+	struct work w;
+	void *memory;
+
+	if (!work_init(&w, x, &memory))
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for attention of %lld rows", (long long)x->m);
+	for (w.b = 0; w.b < x->batch; w.b++)
+		for (w.hk = 0; w.hk < x->heads_k; w.hk++)
+			group(&w, row, arg);
+	free(memory);
+	return 0;
+}
