@@ -27,6 +27,7 @@ $cc -DVIA_DLSYM -o "$out/cases-dlsym" $cases -L"$lib" -lcudart -ldl -lm -lpthrea
 $cc -DAS_PLUGIN -shared -fPIC -fvisibility=hidden -o "$out/cases-plugin.so" $cases $cublas
 $cc -o "$out/cases-local" "$gpu/cases_local.c" -ldl
 $cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-cublas.so" "$gpu/faulty_cublas.c" "$gpu/faulty_cublaslt.c" -ldl -lpthread
+$cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-launch.so" "$gpu/faulty_launch.c" -Wl,--version-script="$gpu/faulty_launch.map" -ldl
 $cc -o "$out/lt-cases" "$gpu/lt_cases.c" -L"$lib" -Wl,--allow-shlib-undefined -Wl,--no-as-needed -lcublasLt -lcudart -lm
 tinylm=$src/examples/tinylm
 $cc -DTINYLM_WEIGHTS='"tinylm.bin"' -o "$out/tinylm" "$tinylm/main.c" "$tinylm/model.c" "$tinylm/matmul_cublas.c" $cublas

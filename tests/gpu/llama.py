@@ -64,6 +64,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--attn", choices=["sdpa", "eager"], default="sdpa")
+    parser.add_argument("--backend", choices=["flash", "efficient", "cudnn", "math"], help="of SDPA (default: PyTorch's choice)")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--batch", type=int, default=2)
@@ -74,6 +75,10 @@ def main():
 
     import torch
 
+    for name, enable in (("flash", torch.backends.cuda.enable_flash_sdp), ("efficient", torch.backends.cuda.enable_mem_efficient_sdp),
+                         ("cudnn", torch.backends.cuda.enable_cudnn_sdp), ("math", torch.backends.cuda.enable_math_sdp)):
+        if args.backend:
+            enable(name == args.backend)
     sync = torch.cuda.synchronize if args.device == "cuda" else lambda: None
     model, vocabulary = build(torch, args)
     generator = torch.Generator().manual_seed(1)

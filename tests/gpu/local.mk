@@ -1,5 +1,5 @@
 # cuBLAS subjects: run on the fake machine by `make check`, on a real GPU by `make check-gpu`.
-EXTRA_DIST += tests/gpu/README.md tests/gpu/cases.h tests/gpu/half.h tests/gpu/number.h tests/gpu/build.sh tests/gpu/run.sh tests/gpu/suite.py tests/gpu/llama.py tests/gpu/lt.py
+EXTRA_DIST += tests/gpu/faulty_launch.map tests/gpu/README.md tests/gpu/cases.h tests/gpu/half.h tests/gpu/number.h tests/gpu/build.sh tests/gpu/run.sh tests/gpu/suite.py tests/gpu/llama.py tests/gpu/lt.py
 EXTRA_DIST += tests/fake/test-suite.sh tests/fake/test-hard.sh
 if HAVE_CUDA
 if BUILD_SHIM
@@ -30,6 +30,14 @@ tests_gpu_libfaulty_cublas_la_SOURCES = tests/gpu/faulty_cublas.c tests/gpu/faul
 tests_gpu_libfaulty_cublas_la_CPPFLAGS = $(fake_cppflags)
 tests_gpu_libfaulty_cublas_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/gpu
 tests_gpu_libfaulty_cublas_la_LIBADD = -ldl -lpthread
+
+# A driver that is wrong once.
+check_LTLIBRARIES += tests/gpu/libfaulty-launch.la
+tests_gpu_libfaulty_launch_la_SOURCES = tests/gpu/faulty_launch.c
+tests_gpu_libfaulty_launch_la_CPPFLAGS = $(fake_cppflags)
+tests_gpu_libfaulty_launch_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/gpu \
+	-Wl,--version-script=$(srcdir)/tests/gpu/faulty_launch.map
+tests_gpu_libfaulty_launch_la_LIBADD = -ldl
 
 check_PROGRAMS += tests/gpu/hard
 tests_gpu_hard_SOURCES = tests/gpu/cases.h tests/gpu/product.c tests/gpu/hard.c

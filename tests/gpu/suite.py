@@ -24,6 +24,28 @@ KINDS = ["k-tail", "half-k", "wrong-lda", "shifted", "swapped", "alpha", "transp
          "overrun", "nan-row"]
 LT_KINDS = ["lt-no-bias", "lt-no-relu", "lt-no-gelu", "lt-wrong-bias", "lt-rounded-bias", "lt-lost-split", "lt-wrong-scale",
             "lt-no-output-scale", "lt-stale-amax", "lt-stale-aux", "lt-alpha"]
+# Launches that are altered after they were recorded (faulty_launch.c): name, part of the kernel's mangled name, which, what is done.
+LAUNCH_FAULTS = [
+    ("eps", "CUDAFunctorOnSelf_addIf", 5, "mul 1 0 f32 1000"),
+    ("dropped-tail", "silu_kernel", 2, "mul 0 0 i32 0.875"),
+    ("stale-pointer", "vectorized_elementwise_kernelILi8ENS0_13BinaryFunctorIN3c108BFloat16ES4_S4_NS0_15binary_internal10MulFunctor", 1,
+     "add 2 16 i64 512"),
+    ("nan-row", "vectorized_elementwise_kernelILi8ENS0_15CUDAFunctor_addIN3c108BFloat16", 3, "fill 2 0 0 1024 255"),
+    ("mean-divisor", "MeanOps", 4, "mul 0 0 f32 1.03"),
+    ("shifted-input", "rsqrt_kernel", 2, "add 2 8 i64 4"),
+    ("not-run", "pow_tensor_scalar_kernel_impl", 3, "skip"),
+    ("half-cast", "bfloat16_copy_kernel", 3, "mul 0 0 i32 0.5"),
+    ("gather-stride", "vectorized_gather_kernel", 1, "add 6 0 i64 -16"),
+    ("cat-input", "CatArrayBatchedCopy", 2, "add 1 8 i64 -64"),
+    ("cos-tail", "cos_kernel_cuda", 1, "mul 0 0 i32 0.5"),
+    ("rope-not-run", "gpu_kernel_impl_nocastINS0_13BinaryFunctorIN3c108BFloat16", 5, "skip"),
+    ("attention-not-run", "sdpa", 3, "skip"),
+    ("attention-overwritten", "sdpa", 2, "skip"),
+]
+FLASH_FAULTS = [
+    ("flash-scale", "flash_fwd", 2, "mul 0 216 f32 1.1,mul 0 220 f32 1.1"),
+    ("flash-last-key", "flash_fwd", 3, "add 0 184 i32 -1"),
+]
 GONE = -9  # exit status of what ran past its limit
 
 
@@ -195,6 +217,47 @@ class Suite:
             guilty, function, "x".join(shape), first.get("event"), report["summary"]["fail"], first.get("margin"), first.get("where"))
         return good and report["summary"]["fail"] == 1, detail
 
+    def launch_fault(self, program, argv, fault, limit):
+        """One altered launch: (ranked first and alone, detail)."""
+        name, kernel, call, action = fault
+        step = "fault-%s-%s" % (program, name)
+        log = os.path.join(self.work, step + ".log")
+        if os.path.exists(log):
+            os.remove(log)
+        env = dict(os.environ, FAULTY_KERNEL=kernel, FAULTY_CALL=str(call), FAULTY_DO=action, FAULTY_LOG=log, EKKA_LAUNCHES="driver")
+        trace, _, _, _ = self.record(step, argv, env, limit, preload=os.path.join(self.suite, "libfaulty-launch.so"))
+        if not os.path.exists(log):
+            return False, "the fault did not strike"
+        status, out, _ = self.run(step + ".events", [self.ekka, "log", "--json", trace], dict(os.environ), 60)
+        events = {e["event"]: e for e in map(json.loads, out.splitlines())}
+        hit = [e for e in events.values() if kernel in e["name"] and e["library"] == "kernel"]
+        if status != 0 or len(hit) < call:
+            return False, "launch %d of %s is not in the log" % (call, kernel)
+        guilty = hit[call - 1]
+        while guilty["parent"]:
+            guilty = events[guilty["parent"]]
+        report, _ = self.replay(step, trace, limit)
+        shutil.rmtree(trace, ignore_errors=True)
+        if report is None:
+            return False, "no report"
+        first = report["suspects"][0] if report["suspects"] else {}
+        good = first.get("event") == guilty["event"] and first.get("verdict") == "FAIL"
+        return good and report["summary"]["fail"] == 1, "event %s: rank 1 is event %s, %d FAIL in all; %s; %s; %s; fed %s later calls" % (
+            guilty["event"], first.get("event"), report["summary"]["fail"], first.get("name", "")[:60], first.get("where"),
+            first.get("looks_like"), first.get("infected"))
+
+    def step_launchfaults(self):
+        argv = self.llama("--size", "small", "--batch", "2", "--prompt", "64", "--steps", "3")
+        plans = [("launch", argv, f) for f in LAUNCH_FAULTS] + [("launch", argv + ["--backend", "flash"], f) for f in FLASH_FAULTS]
+        with concurrent.futures.ThreadPoolExecutor(self.args.jobs) as pool:
+            jobs = [(fault[0], pool.submit(self.launch_fault, program, options, fault, 120)) for program, options, fault in plans]
+            caught = 0
+            for name, job in jobs:
+                good, detail = job.result()
+                caught += good
+                self.row("launch fault " + name, good, detail)
+        self.row("launch faults", caught == len(plans), "%d of %d ranked first, alone" % (caught, len(plans)))
+
     def faults(self, program, argv, env, calls, limit, kinds=KINDS):
         with concurrent.futures.ThreadPoolExecutor(self.args.jobs) as pool:
             jobs = [(kind, pool.submit(self.fault, program, argv, env, kind, call, limit)) for kind, call in zip(kinds, calls)]
@@ -256,6 +319,50 @@ class Suite:
             if a["tokens"] != b["tokens"] or status != 0:
                 self.row(step + ", tokens", False, "differ, or status %d" % status)
             shutil.rmtree(trace, ignore_errors=True)
+
+    def step_engine(self):
+        """One engine captured and judged whole: every launch and call with its bytes."""
+        runs = [("small", "2", "64", "3", "sdpa", dtype, backend) for dtype, backend in (
+            ("bfloat16", "cudnn"), ("bfloat16", "flash"), ("bfloat16", "efficient"), ("float16", "math"), ("float32", "efficient"))]
+        runs.append((self.args.large, "2", "512", "8", "sdpa", "bfloat16", "cudnn"))
+        for size, batch, prompt, steps, attn, dtype, backend in runs:
+            step = "engine %s %s %s" % (size, backend, dtype)
+            argv = self.llama("--size", size, "--batch", batch, "--prompt", prompt, "--steps", steps, "--attn", attn, "--dtype", dtype,
+                              "--backend", backend)
+            _, plain, _ = self.run(step + ".plain", argv, limit=120)
+            trace, status, out, seconds = self.record(step, argv, os.environ, 300)
+            try:
+                a, b = json.loads(plain), json.loads(out)
+            except ValueError:
+                self.row(step, False, "no result; record's status is %d" % status)
+                continue
+            same = a["tokens"] == b["tokens"] and status == 0
+            self.run(step + ".kernels", [self.ekka, "kernels", trace])
+            report, replay_s = self.replay(step, trace, 400, ["--verbose"])
+            if report is None:
+                self.row(step, False, "no report; record %.1f s" % seconds)
+                continue
+            s = report["summary"]
+            self.facts[step] = dict(s, record_s=seconds, replay_s=replay_s, trace_bytes=self.stored(trace), plain=a, recorded=b)
+            covered, of_bytes = s["judged"] / max(s["ops"], 1), s["bytes_judged"] / max(s["bytes_total"], 1)
+            self.row(step, same and s["fail"] == 0 and covered >= 0.95 and of_bytes >= 0.99,
+                     "%s tokens; %d ops, %.2f %% judged, %.2f %% of %.1f MB written; %d pass, %d FAIL, %d undecided, %d unsupported, "
+                     "%d incomplete; %d dropped; record %.1f s, replay %.1f s; %.1f MB" % (
+                         "same" if same else "OTHER", s["ops"], 100 * covered, 100 * of_bytes, s["bytes_total"] / 1e6, s["pass"], s["fail"],
+                         s["undecided"], s["unsupported"], s["incomplete"], s["dropped"], seconds, replay_s, self.stored(trace) / 1e6))
+            self.odd_verdicts(step, report)
+            shutil.rmtree(trace, ignore_errors=True)
+
+    def odd_verdicts(self, step, report):
+        """What was not judged, and why: one line a function and reason, into the logs."""
+        count = {}
+        for v in report.get("verdicts", []):
+            if v["verdict"] != "PASS":
+                key = (v["verdict"], v["name"][:160], (v["reason"] or v["where"] or "")[:160])
+                count[key] = count.get(key, 0) + 1
+        with open(os.path.join(self.logs, step.replace("/", "-") + ".odd"), "w") as f:
+            for key, n in sorted(count.items(), key=lambda x: -x[1]):
+                f.write("%6d %s\n" % (n, "  ".join(key)))
 
     def step_llamafaults(self):
         argv = self.llama("--size", "small", "--batch", "2", "--prompt", "64", "--attn", "eager", "--steps", "4")
