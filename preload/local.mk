@@ -16,10 +16,10 @@ if BUILD_SHIM
 lib_LTLIBRARIES += libekkatrace.la
 # nodelete: engines may dlclose us, but our thunks and threads stay. No DT_NEEDED but the C library.
 libekkatrace_la_SOURCES =
-libekkatrace_la_LIBADD = libcapture.la libstack.la libekkawrap.la $(CUDA_CAPTURE_LIBS) libtrace_encode.la $(SHIM_LIBS)
+libekkatrace_la_LIBADD = libcapture.la libstack.la libekkawrap.la $(CUDA_CAPTURE_LIBS) libdescribe.la libtrace_encode.la $(SHIM_LIBS)
 libekkatrace_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,--version-script=$(EKKA_SPEC_MAP) \
 	-Wl,-z,nodelete -Wl,--as-needed -Wl,-z,defs
-libekkatrace_la_DEPENDENCIES = libcapture.la libstack.la libekkawrap.la $(CUDA_CAPTURE_LIBS) libtrace_encode.la $(EKKA_SPEC_MAP)
+libekkatrace_la_DEPENDENCIES = libcapture.la libstack.la libekkawrap.la $(CUDA_CAPTURE_LIBS) libdescribe.la libtrace_encode.la $(EKKA_SPEC_MAP)
 endif
 
 # Call stacks, a library of its own so that its tests link it alone; goes into the shim.

@@ -62,3 +62,21 @@ noinst_LTLIBRARIES += libspec.la
 libspec_la_SOURCES = spec/spec.h spec/spec.c
 nodist_libspec_la_SOURCES = spec/gen/tables.c
 nodist_doc_DATA = spec/gen/functions.md
+
+# Descriptions of kernels, built in and installed: spec/kernels/local.mk lists them.
+include spec/kernels/local.mk
+EXTRA_DIST += spec/kernels/README.md spec/gen-kernels.awk
+dist_kernels_DATA = $(EKKA_KERNELS)
+kernelsdir = $(pkgdatadir)/kernels
+spec/gen/kernels.c: $(EKKA_KERNELS) spec/gen-kernels.awk
+	$(AM_V_GEN)$(MKDIR_P) spec/gen && LC_ALL=C $(AWK) -f $(srcdir)/spec/gen-kernels.awk \
+		`for f in $(EKKA_KERNELS); do echo $(srcdir)/$$f; done` </dev/null >$@.tmp && mv $@.tmp $@
+BUILT_SOURCES += spec/gen/kernels.c
+CLEANFILES += spec/gen/kernels.c
+
+# What describes launches, in the shim and in the tools. Users also link preload/lock.c and libiberty.
+noinst_LTLIBRARIES += libdescribe.la
+libdescribe_la_SOURCES = spec/describe.h spec/describe.c spec/demangle.c spec/arena.h spec/arena.c spec/kernels_builtin.h \
+	spec/kd.h spec/kd_lex.h spec/kd_lex.c spec/kd_expr.c spec/kd_parse.c spec/kd_pattern.c spec/kd_types.c \
+	spec/kd_eval.c spec/kd_run.c spec/kd_tensor.c spec/kd_bind.c spec/kd_load.c
+nodist_libdescribe_la_SOURCES = spec/gen/kernels.c

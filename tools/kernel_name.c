@@ -1,34 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/kernel_name.h"
 
-#include <dlfcn.h>
+#include "spec/describe.h"
+
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The C++ ABI's own demangler, looked for at run time: nothing else here is C++. */
-static char *(*demangler)(const char *name, char *buf, size_t *len, int *status);
-
-static void find_demangler(void)
-{
-	void *lib = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_LOCAL);
-
-	if (lib)
-		*(void **)&demangler = dlsym(lib, "__cxa_demangle");
-}
+enum { NAME_BYTES = 64 << 10 };		/* more than a compiler's own names have: ekka_demangle cuts what is longer */
 
 char *ekka_kernel_demangle(const char *mangled)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	char *text = NULL;
-	int status = 0;
+	char *text = malloc(NAME_BYTES), *fitted;
 
-	(void)pthread_once(&once, find_demangler);
-	if (demangler && strncmp(mangled, "_Z", 2) == 0)
-		text = demangler(mangled, NULL, NULL, &status);
-	return text ? text : strdup(mangled);
+	if (!text)
+		return NULL;
+	(void)ekka_demangle(mangled, text, NAME_BYTES);
+	fitted = realloc(text, strlen(text) + 1);
+	return fitted ? fitted : text;
 }
 
 /* Brackets of any kind around the character; those of operator< and the like are not met in a kernel's name. */

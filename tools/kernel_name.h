@@ -6,8 +6,7 @@
 #include "trace/reader.h"
 
 /*
- * The demangled name, or a copy of `mangled` when it is none or this machine's C++ library is missing. NULL: out of memory. The caller
- * frees it.
+ * The demangled name, or a copy of `mangled` when it is none; at most 64 KiB of it. NULL: out of memory. The caller frees it.
  */
 char *ekka_kernel_demangle(const char *mangled);
 

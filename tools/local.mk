@@ -24,9 +24,9 @@ tools_ekka_SOURCES = tools/ekka.c tools/command.c tools/commands.c tools/dump_ta
 	tools/report.h tools/report_text.c tools/report_json.c \
 	tools/export.h tools/export_tensors.c tools/export_program.c tools/export_call.h tools/export_call.c \
 	tools/safetensors.h tools/safetensors.c \
-	preload/conf.c
+	preload/conf.c preload/lock.c
 tools_ekka_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS)
-tools_ekka_LDADD = libtools.la libsymbolize.la libspec.la libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) -lm
+tools_ekka_LDADD = libtools.la libsymbolize.la libspec.la libdescribe.la libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) -liberty -lm
 
 # The fixed part of exported programs, as a C string.
 tools/export_runtime.inc: tools/export/runtime.c
