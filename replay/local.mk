@@ -32,6 +32,7 @@ libreplay_la_SOURCES = \
 	replay/op_reduce.c replay/op_softmax.c \
 	replay/rows.h replay/rows.c \
 	replay/panel.h replay/panel.c \
+	replay/redescribe.h replay/redescribe.c \
 	replay/replay.h \
 	replay/report.h replay/report.c \
 	replay/run.c \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every kernel of a trace: how often it was launched, in how many shapes, by which library call. */
+/* Every kernel of a trace: how often it was launched, in how many shapes, by which library call, and what descriptions say of it. */
+#include "replay/redescribe.h"
 #include "tools/command.h"
 #include "tools/event.h"
 #include "tools/json.h"
@@ -16,13 +17,15 @@
 
 static struct {
 	bool json;
-	const char *only;
+	const char *only, *kernels;
 } opt;
 
 const struct ekka_option ekka_kernels_options[] = {
 	{ .kind = EKKA_OPT_FLAG, .name = "json", .value = &opt.json, .help = "print one JSON object a line" },
 	{ .kind = EKKA_OPT_TEXT, .name = "only", .metavar = "GLOB", .value = &opt.only,
 	  .help = "only kernels whose mangled or demangled names match" },
+	{ .kind = EKKA_OPT_TEXT, .name = "kernels", .metavar = "PATHS", .value = &opt.kernels, .complete = "@file",
+	  .help = "descriptions to look into before those that are built in: files and folders, separated by colons" },
 	EKKA_OPTIONS_END
 };
 
@@ -36,12 +39,17 @@ struct kernel {
 	size_t n_shapes;
 	struct parent *parents;
 	size_t n_parents;
+	const struct ekka_binding *binding;	/* NULL: no description has its name */
+	uint64_t described, nothing, refused;	/* launches: with an op, with nothing to judge, refused */
+	char op[32];				/* of the first that has one */
+	char *reason;				/* of the first that was refused */
 };
 
 static struct {
 	struct kernel *k;
 	size_t n;
 	uint64_t launches;
+	struct ekka_descriptions *descriptions;
 } all;
 
 /* A larger array of n + 1 items; ends the command when there is no memory. */
@@ -68,7 +76,38 @@ static struct kernel *kernel_of(const char *name)
 	*k = (struct kernel){ .name = name, .text = ekka_kernel_demangle(name) };
 	if (!k->text)
 		exit(ekka_fatal("out of memory"));
+	k->binding = ekka_descriptions_bind(all.descriptions, name);
 	return k;
+}
+
+static void add_refusal(struct kernel *k, const char *reason)
+{
+	k->refused++;
+	if (!k->reason)
+		k->reason = strdup(reason);
+}
+
+static void add_meaning(struct kernel *k, const struct ekka_event *e)
+{
+	static struct ekka_meaning m;
+	static struct ekka_relaunch launch;
+
+	if (!k->binding)
+		return;
+	if (!ekka_relaunch_init(&launch, e)) {
+		add_refusal(k, "the trace does not have its parameters");
+		return;
+	}
+	ekka_describe(k->binding, &launch.facts, &m);
+	if (m.nothing) {
+		k->nothing++;
+	} else if (m.op) {
+		k->described++;
+		if (!k->op[0])
+			snprintf(k->op, sizeof(k->op), "%s", m.op);
+	} else {
+		add_refusal(k, m.refused);
+	}
 }
 
 static void add_shape(struct kernel *k, const struct ekka_event *e)
@@ -131,6 +170,7 @@ static int collect(struct ekka_trace *trace)
 		k->launches++;
 		all.launches++;
 		add_shape(k, &e);
+		add_meaning(k, &e);
 		add_parent(k, parent_name(trace, e.call.parent, &parent));
 	}
 	ekka_event_release(&e);
@@ -178,15 +218,25 @@ static void print_json(const struct kernel *k)
 		ekka_json_append(parents, p);
 	}
 	ekka_json_add(o, "parents", parents);
+	ekka_json_add_text(o, "op", k->op[0] ? k->op : NULL);
+	ekka_json_add_uint(o, "described", k->described);
+	ekka_json_add_uint(o, "nothing", k->nothing);
+	ekka_json_add_uint(o, "refused", k->refused);
+	ekka_json_add_text(o, "reason", k->reason);
 	ekka_json_print(o, false);
 }
 
-enum { PARENT_COLUMNS = 24, COLUMNS_BEFORE_NAME = 9 + 2 + 6 + 2 + 6 + 2 + PARENT_COLUMNS + 2 };
+enum { PARENT_COLUMNS = 24, MEANING_COLUMNS = 12, COLUMNS_BEFORE_NAME = 9 + 2 + 6 + 2 + 6 + 2 + MEANING_COLUMNS + 2 + PARENT_COLUMNS + 2 };
 
 static void print_head(void)
 {
-	printf("%s%9s  %6s  %6s  %-*s  %s%s\n", ekka_colour(EKKA_BOLD), "LAUNCHES", "SHARE", "SHAPES", PARENT_COLUMNS, "INSIDE", "KERNEL",
-	       ekka_colour(EKKA_PLAIN));
+	printf("%s%9s  %6s  %6s  %-*s  %-*s  %s%s\n", ekka_colour(EKKA_BOLD), "LAUNCHES", "SHARE", "SHAPES", MEANING_COLUMNS, "MEANING",
+	       PARENT_COLUMNS, "INSIDE", "KERNEL", ekka_colour(EKKA_PLAIN));
+}
+
+static const char *meaning(const struct kernel *k)
+{
+	return k->refused ? "refused" : k->op[0] ? k->op : k->nothing ? "nothing" : "-";
 }
 
 static void print_row(const struct kernel *k)
@@ -198,8 +248,10 @@ static void print_row(const struct kernel *k)
 	ekka_text_fit(text, PARENT_COLUMNS, parent, sizeof(parent));
 	if (width)
 		width = width > COLUMNS_BEFORE_NAME + 16 ? width - COLUMNS_BEFORE_NAME : 16;
-	printf("%9" PRIu64 "  %5.1f%%  %6zu  %-*s  %s\n", k->launches, 100 * share(k), k->n_shapes, PARENT_COLUMNS, parent,
-	       ekka_text_fit(k->text, width, name, sizeof(name)));
+	printf("%9" PRIu64 "  %5.1f%%  %6zu  %-*s  %-*s  %s\n", k->launches, 100 * share(k), k->n_shapes, MEANING_COLUMNS, meaning(k),
+	       PARENT_COLUMNS, parent, ekka_text_fit(k->text, width, name, sizeof(name)));
+	if (k->reason)
+		printf("%*s%s: %" PRIu64 " of %" PRIu64 " launches\n", 9 + 2 + 6 + 2 + 6 + 2, "", k->reason, k->refused, k->launches);
 }
 
 static bool wanted(const struct kernel *k)
@@ -231,19 +283,47 @@ static void release(void)
 		free(all.k[i].text);
 		free(all.k[i].shapes);
 		free(all.k[i].parents);
+		free(all.k[i].reason);
 	}
 	free(all.k);
 }
 
+static void print_problem(void *arg, const char *text)
+{
+	*(int *)arg = EKKA_EXIT_FATAL;
+	ekka_message("%s", text);
+}
+
+/* How much of the trace descriptions cover, for people. */
+static void sum_up(void)
+{
+	uint64_t described = 0, nothing = 0, refused = 0;
+	size_t kernels = 0;
+
+	for (size_t i = 0; i < all.n; i++) {
+		described += all.k[i].described;
+		nothing += all.k[i].nothing;
+		refused += all.k[i].refused;
+		kernels += all.k[i].binding && !all.k[i].refused;
+	}
+	ekka_message("%zu of %zu kernels are described, and %" PRIu64 " of %" PRIu64 " launches (%.1f%%): %" PRIu64
+		     " have an op, %" PRIu64 " compute nothing; %" PRIu64 " are refused",
+		     kernels, all.n, described + nothing, all.launches, 100 * (double)(described + nothing) / (double)all.launches, described, nothing,
+		     refused);
+}
+
 int ekka_cmd_kernels(const struct ekka_command *self, int argc, char **argv)
 {
+	struct ekka_error err = { 0 };
 	struct ekka_trace *trace;
 	const char *path;
-	int status, i;
+	int status, problem = EKKA_EXIT_CLEAN, i;
 
 	i = ekka_command_parse(self, argc, argv, &status);
 	if (i < 0 || (status = ekka_operand_trace(self, argc, argv, i, &path)) || (status = ekka_open_trace(path, &trace, &path)))
 		return status;
+	if (ekka_descriptions_load(opt.kernels, &all.descriptions, print_problem, &problem, &err) < 0)
+		return ekka_fatal("%s", err.message);
 	status = collect(trace);
 	if (all.launches == 0) {
 		ekka_message("no kernel launches in '%s'; 'ekka record --launches cupti' records them", path);
@@ -252,8 +332,10 @@ int ekka_cmd_kernels(const struct ekka_command *self, int argc, char **argv)
 			ekka_pager_start();
 		list();
 		ekka_pager_finish();
+		if (!opt.json)
+			sum_up();
 	}
 	release();
 	ekka_trace_close(trace);
-	return status;
+	return status ? status : problem;
 }
