@@ -22,6 +22,7 @@ static void add_verdict(struct json_object *o, const struct ekka_event *e, const
 
 	ekka_json_add_uint(o, "event", v->event);
 	ekka_json_add_text(o, "name", e->fn->name);
+	ekka_json_add_text(o, "op", ekka_event_op(e));
 	ekka_json_add_text(o, "verdict", ekka_status_name(v->status));
 	add_finite(o, "margin", v->margin);
 	ekka_json_add_bool(o, "margin_infinite", isinf(v->margin));

@@ -31,4 +31,4 @@ $cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-launch.so" "$gpu/faulty
 $cc -o "$out/lt-cases" "$gpu/lt_cases.c" -L"$lib" -Wl,--allow-shlib-undefined -Wl,--no-as-needed -lcublasLt -lcudart -lm
 tinylm=$src/examples/tinylm
 $cc -DTINYLM_WEIGHTS='"tinylm.bin"' -o "$out/tinylm" "$tinylm/main.c" "$tinylm/model.c" "$tinylm/matmul_cublas.c" $cublas
-cp "$tinylm/tinylm.bin" "$gpu/suite.py" "$gpu/llama.py" "$gpu/lt.py" "$gpu/run.sh" "$out"
+cp "$tinylm/tinylm.bin" "$gpu/suite.py" "$gpu/llama.py" "$gpu/lt.py" "$gpu/aten.py" "$gpu/other_engines.py" "$gpu/run.sh" "$out"

@@ -6,6 +6,7 @@ Prints one JSON line: tokens, seconds of every timed prefill and decode, peak de
 """
 import argparse
 import json
+import resource
 import time
 
 SIZES = {  # hidden, layers, heads, key-value heads, intermediate, vocabulary
@@ -44,6 +45,18 @@ def draw(torch, shape, dtype):
     return torch.cat(rows)[:n].reshape(shape).clone()
 
 
+def add_hooks(model):
+    """What people do without a tool: every leaf module's inputs and outputs go to the CPU. They are thrown away there."""
+    def hook(module, inputs, output):
+        for x in (*inputs, *(output if isinstance(output, tuple) else (output,))):
+            if hasattr(x, "cpu"):
+                x.cpu()
+
+    for module in model.modules():
+        if not list(module.children()):
+            module.register_forward_hook(hook)
+
+
 def run(torch, model, prompt, steps, sync):
     """One prefill and `steps` greedy steps; new tokens and both times."""
     start = time.perf_counter()
@@ -70,6 +83,7 @@ def main():
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--prompt", type=int, default=128)
     parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--hooks", action="store_true", help="forward hooks that copy what leaf modules read and wrote to the CPU")
     parser.add_argument("--repeat", type=int, default=1, help="timed repetitions; the first is a warm-up when there are more")
     args = parser.parse_args()
 
@@ -81,6 +95,8 @@ def main():
             enable(name == args.backend)
     sync = torch.cuda.synchronize if args.device == "cuda" else lambda: None
     model, vocabulary = build(torch, args)
+    if args.hooks:
+        add_hooks(model)
     generator = torch.Generator().manual_seed(1)
     prompt = torch.randint(0, vocabulary, (args.batch, args.prompt), generator=generator).to(args.device)
     prefill, decode = [], []
@@ -93,6 +109,8 @@ def main():
         "tokens": tokens, "prefill_s": prefill, "decode_s": decode,
         "parameters": sum(p.numel() for p in model.parameters()),
         "device_bytes": torch.cuda.max_memory_allocated() if args.device == "cuda" else 0,
+        "device_used_bytes": -int.__sub__(*torch.cuda.mem_get_info()) if args.device == "cuda" else 0,
+        "host_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }))
 
 

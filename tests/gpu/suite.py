@@ -217,6 +217,41 @@ class Suite:
             guilty, function, "x".join(shape), first.get("event"), report["summary"]["fail"], first.get("margin"), first.get("where"))
         return good and report["summary"]["fail"] == 1, detail
 
+    def step_aten(self):
+        """Some 250 operations of PyTorch, three types each."""
+        trace, status, out, seconds = self.record("aten", [self.args.python, os.path.join(self.here, "aten.py")], os.environ, 200)
+        self.run("aten.kernels", [self.ekka, "kernels", trace])
+        report, replay_s = self.replay("aten", trace, 300, ["--verbose"])
+        if report is None:
+            return self.row("aten", False, "no report; status %d" % status)
+        s = report["summary"]
+        self.odd_verdicts("aten", report)
+        self.row("aten", s["fail"] == 0 and status == 0, "%d ops, %d judged, %d pass, %d FAIL, %d undecided, %d unsupported, %d incomplete; "
+                 "record %.1f s, replay %.1f s" % (s["ops"], s["judged"], s["pass"], s["fail"], s["undecided"], s["unsupported"],
+                                                  s["incomplete"], seconds, replay_s))
+        shutil.rmtree(trace, ignore_errors=True)
+        return None
+
+    def step_others(self):
+        """JAX and CuPy: the same results, and their products judged."""
+        for name in ("jax", "cupy"):
+            argv = [self.args.python, os.path.join(self.here, "other_engines.py"), name]
+            status, plain, _ = self.run(name + ".plain", argv, limit=120)
+            if status != 0:
+                self.row(name, False, "does not run here")
+                continue
+            trace, status, out, seconds = self.record(name, argv, os.environ, 150)
+            report, _ = self.replay(name, trace, 120, ["--verbose"])
+            s = report["summary"] if report else {"fail": -1}
+            products = [v["verdict"] for v in (report or {}).get("verdicts", []) if v["op"] in ("gemm", "matmul")]
+            if report:
+                self.odd_verdicts(name, report)
+            self.row(name, plain == out and status == 0 and s["fail"] == 0 and products.count("PASS") > 0,
+                     "%s results; %s; %d of %d products pass; record %.1f s" % (
+                         "same" if plain == out else "OTHER", {k: s.get(k) for k in ("ops", "judged", "fail", "unsupported", "incomplete")},
+                         products.count("PASS"), len(products), seconds))
+            shutil.rmtree(trace, ignore_errors=True)
+
     def launch_fault(self, program, argv, fault, limit):
         """One altered launch: (ranked first and alone, detail)."""
         name, kernel, call, action = fault
@@ -360,9 +395,18 @@ class Suite:
             if v["verdict"] != "PASS":
                 key = (v["verdict"], v["name"][:160], (v["reason"] or v["where"] or "")[:160])
                 count[key] = count.get(key, 0) + 1
+        margins = {}
+        for v in report.get("verdicts", []):
+            if v["verdict"] == "PASS" and v["margin"] is not None:
+                margins.setdefault((v["op"], v["dtype"]), []).append(v["margin"])
         with open(os.path.join(self.logs, step.replace("/", "-") + ".odd"), "w") as f:
             for key, n in sorted(count.items(), key=lambda x: -x[1]):
                 f.write("%6d %s\n" % (n, "  ".join(key)))
+            f.write("\nop, types, events, median and largest margin\n")
+            for (op, dtype), m in sorted(margins.items()):
+                f.write("%-14s %-20s %6d  %.3g  %.3g\n" % (op, dtype, len(m), statistics.median(m), max(m)))
+        self.facts.setdefault("margins", {})[step] = {
+            "%s %s" % key: [len(m), statistics.median(m), max(m)] for key, m in margins.items()}
 
     def step_llamafaults(self):
         argv = self.llama("--size", "small", "--batch", "2", "--prompt", "64", "--attn", "eager", "--steps", "4")
@@ -373,10 +417,12 @@ class Suite:
     def timed(self, mode, size, turn):
         # Few repetitions where gigabytes move.
         argv = self.llama("--size", size, "--batch", "2", "--prompt", self.args.overhead_prompt, "--steps", "16", "--repeat",
-                          "3" if mode == "full" else "8")
+                          "3" if mode in ("full", "hooks") else "8")
         env = dict(os.environ)
         trace = os.path.join(self.work, "overhead.ekka")
-        if mode != "plain":
+        if mode == "hooks":
+            argv += ["--hooks"]
+        elif mode != "plain":
             env.update(LD_PRELOAD=self.shim(), EKKA_LEVEL=mode, EKKA_OUTPUT=trace)
         _, out, _ = self.run("overhead-%s-%d" % (mode, turn), argv, env, 240)
         shutil.rmtree(trace, ignore_errors=True)
@@ -384,7 +430,7 @@ class Suite:
 
     def step_overhead(self):
         """Alternating processes; the first repetition of each is a warm-up (and in full the one that stores the weights)."""
-        modes = ["plain", "off", "calls", "full"]
+        modes = ["plain", "off", "calls", "full", "hooks"]
         size = self.args.large
         times = {m: {"prefill_s": [], "decode_s": [], "first": []} for m in modes}
         tokens = {m: set() for m in modes}

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Many operations of PyTorch on small tensors, in three types. Prints what PyTorch itself refuses. Knows nothing of ekkatrace."""
+import torch
+import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+torch.manual_seed(0)
+d = "cuda"
+
+
+def mk(*shape, dt):
+    return torch.randn(*shape).to(dt).to(d)
+
+
+def attempt(operations):
+    for number, operation in enumerate(operations):
+        try:
+            operation()
+        except (RuntimeError, ValueError, TypeError) as e:
+            print(number, str(e).splitlines()[0][:100])
+
+
+for dt in (torch.bfloat16, torch.float16, torch.float32):
+    x, y, w, b = mk(4, 37, 256, dt=dt), mk(4, 37, 256, dt=dt), mk(256, dt=dt), mk(256, dt=dt)
+    attempt([
+        lambda: x+y,
+        lambda: x+2.5,
+        lambda: 1.5-x,
+        lambda: x*y,
+        lambda: x*0.3,
+        lambda: x/y,
+        lambda: x/3.0,
+        lambda: x-y,
+        lambda: torch.add(x,y,alpha=0.5),
+        lambda: x.pow(2),
+        lambda: x.pow(3),
+        lambda: x.abs().pow(0.5),
+        lambda: x.abs().sqrt(),
+        lambda: x.abs().rsqrt(),
+        lambda: -x,
+        lambda: x.exp(),
+        lambda: x.abs().log(),
+        lambda: x.cos(),
+        lambda: x.sin(),
+        lambda: x.tanh(),
+        lambda: x.sigmoid(),
+        lambda: F.silu(x),
+        lambda: F.gelu(x),
+        lambda: F.gelu(x,approximate='tanh'),
+        lambda: F.relu(x),
+        lambda: x.clamp(-1,1),
+        lambda: x.abs(),
+        lambda: x.erf(),
+        lambda: x.reciprocal(),
+        lambda: F.softplus(x),
+        lambda: F.leaky_relu(x,0.1),
+        lambda: x.float(),
+        lambda: x.to(torch.bfloat16),
+        lambda: x.to(torch.float16),
+        lambda: x.half().float(),
+        lambda: x.double(),
+        lambda: x>y,
+        lambda: x==y,
+        lambda: x<=0.5,
+        lambda: x!=0,
+        lambda: torch.where(x>0,x,y),
+        lambda: x.masked_fill(x>0, -1.0),
+        lambda: torch.maximum(x,y),
+        lambda: torch.minimum(x,y),
+        lambda: torch.addcmul(x,y,y,value=0.5),
+        lambda: torch.addcdiv(x,y,y.abs()+1),
+        lambda: torch.lerp(x,y,0.3),
+        lambda: x.transpose(1,2).contiguous(),
+        lambda: x.permute(2,0,1).contiguous(),
+        lambda: x[:,::2].contiguous(),
+        lambda: (x.transpose(0,1)+y.transpose(0,1)),
+        lambda: x+w,
+        lambda: x*w,
+        lambda: x[...,:128]*x[...,128:],
+        lambda: torch.cat((x,y),-1),
+        lambda: torch.cat((-x[...,128:],x[...,:128]),-1),
+        lambda: torch.cat((x,y),1),
+        lambda: torch.stack((x,y)),
+        lambda: torch.cat([x,y,x,y,x],0),
+        lambda: x.sum(),
+        lambda: x.sum(-1),
+        lambda: x.sum(0),
+        lambda: x.sum((0,1)),
+        lambda: x.mean(-1),
+        lambda: x.mean(),
+        lambda: x.mean(-1,keepdim=True),
+        lambda: x.amax(-1),
+        lambda: x.amin(-1),
+        lambda: x.max(-1),
+        lambda: x.min(0),
+        lambda: x.argmax(-1),
+        lambda: x.argmin(-1),
+        lambda: x.var(-1),
+        lambda: x.std(-1),
+        lambda: x.norm(dim=-1),
+        lambda: x.prod(-1),
+        lambda: (x>0).any(),
+        lambda: (x>0).all(-1),
+        lambda: (x>0).sum(-1),
+        lambda: torch.logsumexp(x,-1),
+        lambda: x.softmax(-1),
+        lambda: x.log_softmax(-1),
+        lambda: mk(8,4096,dt=dt).softmax(-1),
+        lambda: mk(8,32000,dt=dt).softmax(-1),
+        lambda: mk(8,32000,dt=dt).log_softmax(-1),
+        lambda: x.softmax(-1,dtype=torch.float32),
+        lambda: x.softmax(1),
+        lambda: F.layer_norm(x,(256,),w,b),
+        lambda: F.layer_norm(x,(256,)),
+        lambda: F.rms_norm(x,(256,),w,1e-6),
+        lambda: F.layer_norm(mk(8,2050,dt=dt),(2050,)),
+        lambda: F.rms_norm(mk(8,2048,dt=dt),(2048,),None,1e-6),
+        lambda: F.group_norm(mk(2,32,8,8,dt=dt),4),
+        lambda: F.batch_norm(mk(2,32,8,8,dt=dt),torch.zeros(32,device=d),torch.ones(32,device=d)) if dt==torch.float32 else None,
+        lambda: x.cumsum(-1),
+        lambda: x.cumsum(1),
+        lambda: x.cumprod(-1),
+        lambda: x.sort(-1),
+        lambda: x.topk(5,-1),
+        lambda: mk(8,32000,dt=dt).sort(-1),
+        lambda: mk(8,32000,dt=dt).topk(50,-1),
+        lambda: mk(2,100000,dt=dt).argsort(-1),
+        lambda: x.triu(),
+        lambda: x.tril(1),
+        lambda: x.fill_(0.5),
+        lambda: torch.zeros_like(x),
+        lambda: torch.ones(7,3,dtype=dt,device=d),
+        lambda: x.clone(),
+        lambda: x.flip(-1),
+        lambda: x.repeat(2,1,1),
+        lambda: x.repeat_interleave(2,1),
+        lambda: x.roll(1,-1),
+        lambda: F.pad(x,(1,2)),
+        lambda: x[:,None].expand(4,3,37,256).reshape(12,37,256),
+        lambda: F.glu(x),
+        lambda: F.dropout(x,0.0),
+        lambda: torch.bernoulli(x.sigmoid()),
+        lambda: torch.multinomial(x[0].float().softmax(-1),1),
+        lambda: F.interpolate(mk(1,3,8,8,dt=dt),scale_factor=2),
+        lambda: F.max_pool2d(mk(1,3,8,8,dt=dt),2),
+        lambda: F.avg_pool2d(mk(1,3,8,8,dt=dt),2),
+        lambda: F.conv2d(mk(2,16,12,12,dt=dt),mk(8,16,3,3,dt=dt)),
+        lambda: F.conv1d(mk(2,16,24,dt=dt),mk(8,16,3,dt=dt),padding=1),
+        lambda: F.conv1d(mk(2,16,24,dt=dt),mk(16,1,3,dt=dt),padding=1,groups=16),
+    ])
+    x = mk(4, 37, 256, dt=dt)
+    emb = mk(1000, 256, dt=dt)
+    idx = torch.randint(0, 1000, (4, 37)).to(d)
+    li = torch.stack([torch.randperm(37)[:5] for _ in range(4 * 256)]).view(4, 256, 5).transpose(1, 2).contiguous().to(d)
+    attempt([
+        lambda: F.embedding(idx,emb),
+        lambda: emb[idx],
+        lambda: emb.index_select(0,idx.view(-1)),
+        lambda: x.gather(1,li),
+        lambda: x[torch.arange(4,device=d),idx[:,0]%37],
+        lambda: x.scatter(1,li,1.0),
+        lambda: x.scatter(1,li,x[:,:5]),
+        lambda: x.scatter_add(1,li,x[:,:5]),
+        lambda: x.index_copy(1,torch.tensor([1,3],device=d),x[:,:2]),
+        lambda: x.index_add(1,torch.tensor([1,3],device=d),x[:,:2]),
+        lambda: x.index_put((torch.tensor([0,1],device=d),),x[:2]),
+        lambda: x.masked_select(x>0),
+        lambda: x[x>0],
+        lambda: (x>0).nonzero(),
+        lambda: torch.take_along_dim(x,li,1),
+        lambda: F.one_hot(idx,1000),
+        lambda: x.masked_scatter(x>0,y),
+    ])
+attempt([
+    lambda: torch.arange(10,device=d),
+    lambda: torch.arange(0,1,0.1,device=d),
+    lambda: torch.arange(5,device=d).float(),
+    lambda: torch.linspace(0,1,7,device=d),
+    lambda: torch.arange(10,device=d)[None]+torch.arange(3,device=d)[:,None],
+    lambda: torch.arange(10,device=d)//3,
+    lambda: torch.arange(10,device=d)%3,
+    lambda: (torch.arange(10,device=d)>3)&(torch.arange(10,device=d)<7),
+    lambda: ~(torch.arange(10,device=d)>3),
+    lambda: torch.full((3,3),float('-inf'),device=d).triu(1),
+    lambda: torch.arange(10,device=d).cumsum(0),
+    lambda: torch.ones(4,9,dtype=torch.int64,device=d).cumsum(-1),
+    lambda: torch.eye(5,device=d),
+    lambda: torch.arange(10,device=d).to(torch.int32),
+    lambda: torch.arange(10,device=d).eq(3).any(),
+    lambda: torch.isin(torch.arange(10,device=d),torch.tensor([1,2],device=d)),
+    lambda: torch.arange(10,device=d).max(),
+    lambda: torch.unique(torch.arange(10,device=d)//2),
+    lambda: torch.bincount(torch.arange(10,device=d)//2),
+    lambda: torch.randn(100,device=d),
+    lambda: torch.rand(100,device=d),
+    lambda: torch.arange(10,device=d)<<1,
+    lambda: torch.isnan(torch.randn(3,device=d)).any(),
+    lambda: torch.arange(6,device=d).view(2,3).logical_not(),
+    lambda: torch.logical_and(torch.ones(3,device=d),torch.zeros(3,device=d)),
+])
+
+for dt in (torch.bfloat16, torch.float16, torch.float32):
+    for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH):
+        for hk, causal, lq, lk, masked in ((8, True, 64, 64, 0), (8, False, 64, 64, 0), (2, True, 64, 64, 0), (8, False, 1, 77, 0),
+                                           (8, False, 3, 77, 1), (8, False, 64, 64, 1)):
+            for hd in (64, 128):
+                q, k, v = mk(2, 8, lq, hd, dt=dt), mk(2, hk, lk, hd, dt=dt), mk(2, hk, lk, hd, dt=dt)
+                mask = (torch.randn(2, 1, lq, lk) > 0).to(d) if masked else None
+                if mask is not None:
+                    mask[..., 0] = True
+                with sdpa_kernel(backend), torch.no_grad():
+                    attempt([lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=hk != 8)])
+torch.cuda.synchronize()
