@@ -3,6 +3,8 @@
 #ifndef EKKA_CUPTI_HOOKS_H
 #define EKKA_CUPTI_HOOKS_H
 
+#include <cuda.h>	/* its version: not every entry point is in every one */
+
 #define HOOK(symbol, asked, since, per_thread) HOOK_##symbol,
 enum ekka_hook {
 #include "cupti/hooks.def"

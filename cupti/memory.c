@@ -3,11 +3,15 @@
 
 #include "cupti/memory.h"
 
+#include "cupti/alloc.h"
+
 #include "preload/conf.h"
+#include "preload/cuda_driver.h"
 #include "preload/guard.h"
 #include "preload/init.h"
 
 #include <errno.h>
+#include <string.h>
 
 bool ekka_memory_on(void)
 {
@@ -21,4 +25,63 @@ bool ekka_memory_on(void)
 		errno = saved;
 	}
 	return true;
+}
+
+static bool is_wanted(struct ekka_driver_fn *fn)
+{
+	uint8_t wanted = atomic_load_explicit(&fn->wanted, memory_order_relaxed);
+
+	if (wanted == 0) {
+		wanted = ekka_conf_wants(&ekka_conf, fn->fn.name) ? 1 : 2;
+		atomic_store_explicit(&fn->wanted, wanted, memory_order_relaxed);
+	}
+	return wanted == 1;
+}
+
+bool ekka_memory_enter(struct ekka_call *call, struct ekka_driver_fn *fn, const void *caller)
+{
+	if (!ekka_conf.lineage || !ekka_memory_on() || !is_wanted(fn))
+		return false;
+	return ekka_driver_enter(call, &fn->fn, caller);
+}
+
+void ekka_memory_tell(struct ekka_call *call, CUstream stream, const struct ekka_value *args, unsigned n_args)
+{
+	const struct ekka_cuda_driver *drv = ekka_cuda_driver();
+	CUdevice device;
+
+	call->rec.stream = (uintptr_t)stream;
+	if (drv && drv->p_cuCtxGetDevice(&device) == CUDA_SUCCESS)
+		call->rec.device = device;
+	if (n_args > 0)
+		memcpy(call->args, args, n_args * sizeof(*args));
+	call->rec.n_args = n_args;
+}
+
+enum ekka_place ekka_memory_place(uint64_t addr)
+{
+	uint64_t start, bytes;
+
+	return ekka_alloc_range(addr, &start, &bytes) ? EKKA_DEVICE : EKKA_HOST;
+}
+
+void ekka_memory_tensor(struct ekka_call *call, const char *name, enum ekka_dir dir, enum ekka_place place, uint64_t addr,
+			struct ekka_box box)
+{
+	const int64_t dim[] = { (int64_t)box.depth, (int64_t)box.rows, (int64_t)box.bytes };
+	const int64_t stride[] = { (int64_t)box.slice, (int64_t)box.pitch, 1 };
+	unsigned skip = box.depth > 1 ? 0 : box.rows > 1 ? 1 : 2;
+	struct ekka_tensor t = { .name = name, .dir = dir, .dtype = EKKA_U8, .place = place, .n_dims = 3 - skip, .addr = addr, .alias_of = -1 };
+
+	if (addr == 0 || box.depth == 0 || box.rows == 0)
+		return;
+	memcpy(t.dim, dim + skip, t.n_dims * sizeof(t.dim[0]));
+	memcpy(t.stride, stride + skip, t.n_dims * sizeof(t.stride[0]));
+	(void)ekka_tensor(call, &t);
+}
+
+void ekka_memory_attr(struct ekka_call *call, const char *name, const void *handle)
+{
+	if (call->rec.n_attrs < EKKA_MAX_ATTRS)
+		call->attrs[call->rec.n_attrs++] = (struct ekka_attr){ name, { .kind = EKKA_V_PTR, .u = (uintptr_t)handle } };
 }

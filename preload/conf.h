@@ -30,7 +30,7 @@ struct ekka_conf {
 	uint64_t stack;			/* frames */
 	enum ekka_launches launches;
 	const char *kernels;		/* colon-separated paths; "": none */
-	uint64_t sync, quiet;		/* 0 or 1 */
+	uint64_t lineage, sync, quiet;	/* 0 or 1 */
 	char unknown[200];		/* a line about a variable EKKA_* that is no setting, or "" */
 };
 

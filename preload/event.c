@@ -61,16 +61,24 @@ static bool is_selected(void)
 	return false;
 }
 
+/* Would skip and count choose a call now; whichever `every` leaves out, what lies between two chosen ones matters to the second. */
+static bool is_in_window(void)
+{
+	uint64_t n = atomic_load_explicit(&n_calls, memory_order_relaxed);
+
+	return n >= ekka_conf.skip && (ekka_conf.count == 0 || (n - ekka_conf.skip) / ekka_conf.every < ekka_conf.count);
+}
+
 /* By include and exclude; `kernel` is not NULL for a launch. */
 static bool wants(unsigned fn_id, const struct ekka_kernel *kernel)
 {
-	return kernel ? kernel->wanted : is_wanted(fn_id);
+	return !kernel ? is_wanted(fn_id) : kernel->library ? true : kernel->wanted;
 }
 
 /* Recording has ended, the engine has not. Calls inside calls cannot be told apart any more, and count too. */
 static void count_ended(unsigned fn_id, const struct ekka_kernel *kernel)
 {
-	if (!ekka_self.inside && wants(fn_id, kernel) && is_selected())
+	if (!ekka_self.inside && !(kernel && kernel->aside) && wants(fn_id, kernel) && is_selected())
 		ekka_count_drop("ended", 1);
 }
 
@@ -142,7 +150,7 @@ static bool enter(struct ekka_call *call, unsigned fn_id, const struct ekka_kern
 	struct ekka_call_private *p = ekka_private(call);
 	const struct ekka_frame *parent = ekka_self.depth > 0 ? &ekka_self.frame[ekka_self.depth - 1] : NULL;
 	p->fp = fp;
-	p->muted = parent ? parent->muted : !is_selected() || !ekka_sink_start();
+	p->muted = parent ? parent->muted : !(kernel && kernel->aside ? is_in_window() : is_selected()) || !ekka_sink_start();
 	p->generation = ekka_segment_generation();
 	call->outermost = !parent;
 	call->describe = !p->muted;
@@ -172,6 +180,18 @@ bool ekka_launch_enter(struct ekka_call *call, const struct ekka_kernel *kernel,
 	ekka_private(call)->kernel = kernel;
 	ekka_private(call)->above = above;
 	call->full = false;
+	return true;
+}
+
+bool ekka_driver_enter(struct ekka_call *call, const struct ekka_kernel *fn, const void *caller)
+{
+	if (!enter(call, UINT_MAX, fn, caller))
+		return false;
+	ekka_private(call)->kernel = fn;
+	if (fn->aside)
+		call->full = false;
+	else
+		ekka_self.frame[ekka_self.depth++] = (struct ekka_frame){ .at = (uintptr_t)call, .muted = ekka_private(call)->muted };
 	return true;
 }
 
@@ -253,7 +273,7 @@ static bool record_begin(struct ekka_call *call)
 	rec->fn = p->kernel ? ekka_intern_kernel(p->kernel) : ekka_intern_fn(call->fn_id, p->real);
 	if (rec->fn == 0)
 		return false;
-	if (rec->depth == 0 && !p->part)
+	if (rec->depth == 0 && !p->part && !(p->kernel && p->kernel->aside))
 		rec->stack = ekka_intern_stack(call->caller, p->above);
 	if (rec->device >= 0)
 		ekka_intern_device(rec->device);

@@ -16,6 +16,8 @@ struct ekka_kernel {
 	const struct ekka_arg_info *args;	/* its parameters: name "p0", "p1"..., type "8 bytes at 16" */
 	unsigned n_args;
 	bool wanted;				/* by EKKA_INCLUDE and EKKA_EXCLUDE */
+	const char *library;			/* NULL: a kernel. "driver": a function of the CUDA driver, that no spec has */
+	bool aside;				/* of the driver: no call in the sense of EKKA_SKIP, COUNT and EVERY; has no stack */
 };
 
 /* A launch in progress; event 0: it is not recorded. */
@@ -31,6 +33,12 @@ struct ekka_launch_mark ekka_launch_begin(struct ekka_call *call);
 
 /* The launch returned `result`, a CUresult. */
 void ekka_launch_end(struct ekka_launch_mark mark, int64_t result);
+
+/*
+ * A call of the driver. As ekka_call_enter; the caller has seen to include and exclude. One that is aside is recorded wherever the next call would be, or its
+ * enclosing call is; no other event is inside it and no bytes of it are taken.
+ */
+bool ekka_driver_enter(struct ekka_call *call, const struct ekka_kernel *fn, const void *caller);
 
 /*
  * Where launches are seen: cupti/. Somebody looks up or calls an entry point of the driver: starts launch capture, once, if

@@ -15,13 +15,14 @@
 #include <string.h>
 
 static struct {
-	bool json, incomplete;
+	bool json, incomplete, all;
 	const char *only;
 	uint64_t depth, thread, from, to;
 } opt;
 
 const struct ekka_option ekka_log_options[] = {
 	{ .kind = EKKA_OPT_FLAG, .name = "json", .value = &opt.json, .help = "print one JSON object a line" },
+	{ .kind = EKKA_OPT_FLAG, .name = "all", .value = &opt.all, .help = "also the driver's copies, fills, allocations and waits" },
 	{ .kind = EKKA_OPT_TEXT, .name = "only", .metavar = "GLOB", .value = &opt.only,
 	  .help = "only functions whose names match" },
 	{ .kind = EKKA_OPT_NUMBER, .name = "depth", .metavar = "N", .value = &opt.depth,
@@ -72,8 +73,16 @@ static const char *fit_caller(const char *line, char *buf, size_t len)
 	return ekka_text_fit(line, (size_t)columns.caller, buf, len);
 }
 
+/* A function of the driver that computes nothing: there are many. A graph's launch is none. */
+static bool is_aside(const struct ekka_event *e)
+{
+	return strcmp(e->fn->library, "driver") == 0 && !ekka_event_attr(e, "nodes");
+}
+
 static bool wanted(const struct ekka_event *e, unsigned n_missing)
 {
+	if (!opt.all && !opt.only && is_aside(e))
+		return false;
 	return (!opt.only || fnmatch(opt.only, e->fn->name, 0) == 0) && e->call.depth <= opt.depth &&
 	       (!opt.thread || (uint64_t)e->call.tid == opt.thread) &&
 	       (!opt.incomplete || e->state != EKKA_EVENT_COMPLETE || n_missing);

@@ -25,13 +25,18 @@
 
 /* ---- memory: fake_memory.c -------------------------------------------- */
 
-enum fake_kind { FAKE_NONE, FAKE_DEVICE, FAKE_PINNED, FAKE_MANAGED };
+/* Mapped: into a reserved range. The last two may not be touched: addresses alone, and what is mapped without access. */
+enum fake_kind { FAKE_NONE, FAKE_DEVICE, FAKE_PINNED, FAKE_MANAGED, FAKE_MAPPED, FAKE_RESERVED, FAKE_FORBIDDEN };
 
 /* 0 when out of memory (device) or refused. */
 FAKE_EXPORT uint64_t fake_alloc(enum fake_kind kind, size_t bytes);
 FAKE_EXPORT bool fake_free(uint64_t address);
 /* Kind of the allocation that holds [address, address + bytes), FAKE_NONE when none holds all of it. */
 FAKE_EXPORT enum fake_kind fake_kind_of(uint64_t address, size_t bytes);
+/* Reserved ranges (fake_alloc of that kind): false when the range is none. Mapped, it may be touched only after fake_access. */
+FAKE_EXPORT bool fake_map(uint64_t p, size_t bytes);
+FAKE_EXPORT bool fake_access(uint64_t p, size_t bytes, bool allowed);
+FAKE_EXPORT bool fake_unmap(uint64_t p, size_t bytes);
 /* Where the stand-ins' own code reaches the bytes behind a device or host address. */
 FAKE_EXPORT void *fake_bytes(uint64_t address);
 FAKE_EXPORT void fake_memory_info(size_t *ret_free, size_t *ret_total);

@@ -295,21 +295,18 @@ FAKE_EXPORT CUresult cuInit(unsigned flags)
 	return CUDA_SUCCESS;
 }
 
+/* The newest version of a function; of those for per-thread default streams where they are asked for and there are any. */
 static CUresult find_entry(const char *symbol, void **pfn, cuuint64_t flags)
 {
-	char name[64];
+	static const char *const endings[] = { "_v2_ptsz", "_v2_ptds", "_ptsz", "_ptds", "_v2", "" };
 	void *self = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
+	char name[64];
 
 	*pfn = NULL;
-	if (flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) {
-		(void)snprintf(name, sizeof(name), "%s_ptsz", symbol);
+	for (unsigned i = flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM ? 0 : 4; i < 6 && !*pfn; i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", symbol, endings[i]);
 		*pfn = dlsym(self, name);
 	}
-	(void)snprintf(name, sizeof(name), "%s_v2", symbol);
-	if (!*pfn)
-		*pfn = dlsym(self, name);
-	if (!*pfn)
-		*pfn = dlsym(self, symbol);
 	dlclose(self);
 	return *pfn ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
 }

@@ -43,7 +43,7 @@ static uint64_t find_gap(size_t bytes)
 	uint64_t at = (uint64_t)device_view;
 
 	for (unsigned i = 0; i < ALLOCS_MAX; i++) {
-		if (allocs[i].kind != FAKE_DEVICE || at + bytes <= allocs[i].start || at >= allocs[i].start + allocs[i].bytes)
+		if ((allocs[i].kind != FAKE_DEVICE && allocs[i].kind != FAKE_RESERVED) || at + bytes <= allocs[i].start || at >= allocs[i].start + allocs[i].bytes)
 			continue;
 		at = (allocs[i].start + allocs[i].bytes + ALIGN - 1) / ALIGN * ALIGN;
 		i = (unsigned)-1; /* look at all again */
@@ -60,9 +60,9 @@ uint64_t fake_alloc(enum fake_kind kind, size_t bytes)
 	for (unsigned i = 0; i < ALLOCS_MAX; i++) {
 		if (allocs[i].kind != FAKE_NONE)
 			continue;
-		if (kind == FAKE_DEVICE) {
+		if (kind == FAKE_DEVICE || kind == FAKE_RESERVED) {
 			at = bytes <= arena_bytes ? find_gap(bytes) : 0;
-			arena_used += at != 0 ? bytes : 0;
+			arena_used += at != 0 && kind == FAKE_DEVICE ? bytes : 0;
 		} else {
 			void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -85,11 +85,11 @@ bool fake_free(uint64_t address)
 
 	pthread_mutex_lock(&lock);
 	for (unsigned i = 0; i < ALLOCS_MAX && !found; i++) {
-		if (allocs[i].kind == FAKE_NONE || allocs[i].start != address)
+		if (allocs[i].kind == FAKE_NONE || allocs[i].kind == FAKE_MAPPED || allocs[i].kind == FAKE_FORBIDDEN || allocs[i].start != address)
 			continue;
 		if (allocs[i].kind == FAKE_DEVICE)
 			arena_used -= allocs[i].bytes;
-		else
+		else if (allocs[i].kind != FAKE_RESERVED)
 			munmap((void *)allocs[i].start, allocs[i].bytes);
 		allocs[i].kind = FAKE_NONE;
 		found = true;
@@ -108,17 +108,85 @@ void fake_free_device_memory(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* With the lock held: the allocation that holds the byte and may be touched. */
+static unsigned find(uint64_t address)
+{
+	for (unsigned i = 0; i < ALLOCS_MAX; i++)
+		if (allocs[i].kind != FAKE_NONE && allocs[i].kind < FAKE_RESERVED && address - allocs[i].start < allocs[i].bytes)
+			return i;
+	return ALLOCS_MAX;
+}
+
 enum fake_kind fake_kind_of(uint64_t address, size_t bytes)
 {
 	enum fake_kind kind = FAKE_NONE;
+	uint64_t end = address + bytes;
+	unsigned i;
 
 	pthread_mutex_lock(&lock);
-	for (unsigned i = 0; i < ALLOCS_MAX && kind == FAKE_NONE; i++)
-		if (allocs[i].kind != FAKE_NONE && address >= allocs[i].start &&
-		    address + bytes <= allocs[i].start + allocs[i].bytes)
-			kind = allocs[i].kind;
+	/* What is mapped goes on in the mapping behind it. */
+	while ((i = find(address)) < ALLOCS_MAX) {
+		kind = allocs[i].kind;
+		address = allocs[i].start + allocs[i].bytes;
+		if (address >= end || kind != FAKE_MAPPED)
+			break;
+	}
+	if (i == ALLOCS_MAX || address < end)
+		kind = FAKE_NONE;
 	pthread_mutex_unlock(&lock);
 	return kind;
+}
+
+/* ---- mappings: entries beside that of the reservation ----------------- */
+
+static bool is_reserved(uint64_t p, size_t bytes)
+{
+	for (unsigned i = 0; i < ALLOCS_MAX; i++)
+		if (allocs[i].kind == FAKE_RESERVED && p >= allocs[i].start && p + bytes <= allocs[i].start + allocs[i].bytes)
+			return true;
+	return false;
+}
+
+bool fake_map(uint64_t p, size_t bytes)
+{
+	bool ok = false;
+
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; is_reserved(p, bytes) && i < ALLOCS_MAX && !ok; i++)
+		if (allocs[i].kind == FAKE_NONE) {
+			allocs[i].start = p;
+			allocs[i].bytes = bytes;
+			allocs[i].kind = FAKE_FORBIDDEN;
+			ok = true;
+		}
+	pthread_mutex_unlock(&lock);
+	return ok;
+}
+
+/* Every mapping inside the range becomes `to`. */
+static bool change(uint64_t p, size_t bytes, enum fake_kind to)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; i < ALLOCS_MAX; i++)
+		if ((allocs[i].kind == FAKE_MAPPED || allocs[i].kind == FAKE_FORBIDDEN) && allocs[i].start >= p &&
+		    allocs[i].start + allocs[i].bytes <= p + bytes) {
+			allocs[i].kind = to;
+			any = true;
+		}
+	pthread_mutex_unlock(&lock);
+	return any;
+}
+
+bool fake_access(uint64_t p, size_t bytes, bool allowed)
+{
+	return change(p, bytes, allowed ? FAKE_MAPPED : FAKE_FORBIDDEN);
+}
+
+bool fake_unmap(uint64_t p, size_t bytes)
+{
+	return change(p, bytes, FAKE_NONE);
 }
 
 void *fake_bytes(uint64_t address)

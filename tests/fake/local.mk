@@ -6,7 +6,7 @@ fake_ldflags = $(AM_LDFLAGS) -shared -rpath $(abs_builddir)/tests/fake
 fake_cppflags = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 check_LTLIBRARIES += tests/fake/libcuda.la tests/fake/libcudart.la tests/fake/libcublas.la \
 	tests/fake/libcublasLt.la
-tests_fake_libcuda_la_SOURCES = tests/fake/fake_driver.c tests/fake/fake_launch.c tests/fake/fake_memory.c tests/fake/fake_stream.c
+tests_fake_libcuda_la_SOURCES = tests/fake/fake_driver.c tests/fake/fake_copy.c tests/fake/fake_launch.c tests/fake/fake_memory.c tests/fake/fake_stream.c
 tests_fake_libcuda_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcuda_la_LDFLAGS = $(fake_ldflags) -version-info 1:0:0
 tests_fake_libcudart_la_SOURCES = tests/fake/fake_cudart.c
@@ -39,6 +39,17 @@ tests_fake_launches_linked_SOURCES = $(launches_sources)
 tests_fake_launches_linked_CPPFLAGS = $(fake_cppflags) -DLINKED
 tests_fake_launches_linked_LDADD = tests/fake/libcuda.la -ldl
 TESTS += tests/fake/test-launches.sh
+
+# Memory operations.
+EXTRA_DIST += tests/fake/test-memory.sh tests/fake/check_memory.py
+check_PROGRAMS += tests/fake/memory tests/fake/memory-linked
+tests_fake_memory_SOURCES = tests/fake/memory.c
+tests_fake_memory_CPPFLAGS = $(fake_cppflags)
+tests_fake_memory_LDADD = tests/fake/libcuda.la -ldl -lpthread
+tests_fake_memory_linked_SOURCES = tests/fake/memory.c
+tests_fake_memory_linked_CPPFLAGS = $(fake_cppflags) -DLINKED
+tests_fake_memory_linked_LDADD = tests/fake/libcuda.la -ldl -lpthread
+TESTS += tests/fake/test-memory.sh
 
 if HAVE_CRITERION
 cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/cupti/test_params \

@@ -22,7 +22,7 @@ launches() {
 	[ "$way" = linked ] && program=launches-linked
 	rm -rf "$work/t.ekka"
 	env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" LD_PRELOAD="$top_builddir/.libs/libekkatrace.so" EKKA_OUTPUT="$work/t.ekka" \
-		EKKA_LAUNCHES="$mode" EKKA_QUIET=1 "$@" timeout 60 "$top_builddir/tests/fake/.libs/$program" "$way" $scenario >"$work/out" 2>"$work/err"
+		EKKA_LAUNCHES="$mode" EKKA_LINEAGE=0 EKKA_QUIET=1 "$@" timeout 60 "$top_builddir/tests/fake/.libs/$program" "$way" $scenario >"$work/out" 2>"$work/err"
 	status=$?
 	[ $status -eq 0 ] && grep -q '^fine' "$work/out" || fail "$name: status $status: $(cat "$work/out" "$work/err" | head -3)"
 	"$PYTHON3" "$top_srcdir/tests/fake/check_launches.py" "$ekka" "$work/t.ekka" "$work/err" "$condition" || fail "$name"
