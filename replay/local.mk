@@ -29,7 +29,8 @@ libreplay_la_SOURCES = \
 	replay/epilogue.h replay/epilogue.c \
 	replay/narrow.h replay/narrow.c \
 	replay/op_norm.h replay/op_norm.c replay/norm_explain.c \
-	replay/op_reduce.c replay/op_softmax.c \
+	replay/op_reduce.c replay/op_scan.c replay/op_softmax.c replay/op_sort.c \
+	replay/order.h replay/order.c \
 	replay/rows.h replay/rows.c \
 	replay/panel.h replay/panel.c \
 	replay/redescribe.h replay/redescribe.c \

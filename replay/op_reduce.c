@@ -109,17 +109,6 @@ static int64_t ints_result(const struct ints *f, enum ekka_fold_kind kind)
 	}
 }
 
-static int64_t wrap_to(enum ekka_dtype t, int64_t v)
-{
-	switch (t) {
-	case EKKA_I8: return (int8_t)v;
-	case EKKA_U8: return (uint8_t)v;
-	case EKKA_I32: return (int32_t)v;
-	case EKKA_U32: return (uint32_t)v;
-	default: return ekka_dtype_bytes(t) == 2 ? (int16_t)v : v;
-	}
-}
-
 /* ---- indices ----------------------------------------------------------- */
 
 /* The index that is right for this row: the engine's own when its element is the best one too. */
@@ -187,7 +176,7 @@ static void one_row_ints(struct reduce *x, int64_t row, int64_t i)
 	}
 	ref[i] = ints_result(&f, x->o.kind);
 	if (x->out)
-		ref[i] = is_arg(x->o.kind) ? right_index_int(x, x->out, row, f.best_index, f.best) : wrap_to(x->out->dtype, ref[i]);
+		ref[i] = is_arg(x->o.kind) ? right_index_int(x, x->out, row, f.best_index, f.best) : ekka_rows_wrap(x->out->dtype, ref[i]);
 	index[i] = x->second ? right_index_int(x, x->second, row, f.best_index, f.best) : 0;
 }
 

@@ -83,7 +83,7 @@ double *ekka_rows_buffer(struct ekka_rows *r, int64_t n, struct ekka_error *err)
 	double *p = NULL;
 
 	if (r->n_buffers < sizeof r->buffer / sizeof r->buffer[0] && n > 0 && (uint64_t)n <= SIZE_MAX / sizeof *p)
-		p = malloc((size_t)n * sizeof *p);
+		p = calloc((size_t)n, sizeof *p);
 	if (!p)
 		(void)ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %lld numbers", (long long)n);
 	else
@@ -230,6 +230,19 @@ static bool shared(const struct ekka_event *e, unsigned i)
 		if (j != i && t[j].dir != EKKA_IN && t[j].addr < t[i].addr + t[i].span_bytes && t[i].addr < t[j].addr + t[j].span_bytes)
 			return true;
 	return false;
+}
+
+int64_t ekka_rows_wrap(enum ekka_dtype t, int64_t v)
+{
+	switch (t) {
+	case EKKA_I8: return (int8_t)v;
+	case EKKA_U8: return (uint8_t)v;
+	case EKKA_I16: return (int16_t)v;
+	case EKKA_U16: return (uint16_t)v;
+	case EKKA_I32: return (int32_t)v;
+	case EKKA_U32: return (uint32_t)v;
+	default: return v;
+	}
 }
 
 /* Bytes in an output's range that are none of its elements and that the event changed. */

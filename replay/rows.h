@@ -47,7 +47,7 @@ int ekka_rows_take(struct ekka_rows *, const char *name, enum ekka_phase phase, 
 /* Has the output `name` of the event; *ret NULL when there is none. Begins its comparison. */
 int ekka_rows_output(struct ekka_rows *, const char *name, struct ekka_array **ret, struct ekka_error *err);
 
-/* n doubles that live as long as the rows; NULL with err filled when there is no memory. */
+/* n zeroes that live as long as the rows; NULL with err filled when there is no memory. */
 double *ekka_rows_buffer(struct ekka_rows *, int64_t n, struct ekka_error *err);
 
 /* Attributes: `fallback` when absent or of another kind. */
@@ -75,6 +75,9 @@ void ekka_rows_compare(struct ekka_rows *, const struct ekka_array *out, int64_t
 
 /* The same for integers. */
 void ekka_rows_compare_int(struct ekka_rows *, const struct ekka_array *out, int64_t first, int64_t n, const int64_t *ref);
+
+/* An integer as it is when it is stored in this type. */
+int64_t ekka_rows_wrap(enum ekka_dtype, int64_t);
 
 /* Is `got` of this type what x may become when it is rounded to it. */
 bool ekka_near_holds(enum ekka_dtype, double got, struct ekka_near x);

@@ -14,7 +14,9 @@ replay_tests = \
 	tests/unit/replay/test_norm \
 	tests/unit/replay/test_panel \
 	tests/unit/replay/test_reduce \
+	tests/unit/replay/test_scan \
 	tests/unit/replay/test_softmax \
+	tests/unit/replay/test_sort \
 	tests/unit/replay/test_run
 check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
@@ -74,4 +76,10 @@ tests_unit_replay_test_norm_LDADD = $(replay_test_libs)
 tests_unit_replay_test_expr_SOURCES = tests/unit/replay/test_expr.c
 tests_unit_replay_test_expr_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_expr_LDADD = $(replay_test_libs)
+tests_unit_replay_test_scan_SOURCES = tests/unit/replay/test_scan.c $(replay_test_rows)
+tests_unit_replay_test_scan_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_scan_LDADD = $(replay_test_libs)
+tests_unit_replay_test_sort_SOURCES = tests/unit/replay/test_sort.c $(replay_test_rows)
+tests_unit_replay_test_sort_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_sort_LDADD = $(replay_test_libs)
 endif

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Op "scan": out0[i] = kind over in0[0..i], or with `exclusive` over in0[0..i-1] (the first is 0; 1 for prod; for max, min and logsumexp the least of
+ * the type, respectively the largest), along the last dim. out1 is the place of the maximum or minimum, any of equal ones. Integers are exact, modulo
+ * their width. NaN stays: a maximum is NaN from the first NaN on.
+ *
+ * Bounds, with S_i = sum of |x| so far, h = min(i, `depth`), u of the type computed in (an engine that scans in its storage type says so
+ * by `compute`); parallel scans add partial sums of ranges, which is some tree of additions, and exclusive ones may subtract:
+ *
+ *	sum	h u S_i + u (|r| + |x_i|) + i tiny
+ *	prod	((1 + u)^i - 1) |r| + i tiny P_i, P the product of max(1, |x|) so far
+ *	logsumexp: of two, max + log1p(exp(min - max)): what the two are wrong by is weighted by numbers that sum to 1, and u (|r| + 4) is new, with
+ *		CUDA's fast functions 2^-20 at most: h (2^-20 (u / 2^-24) + u (max |x| so far + log i + 4))
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "replay/rows.h"
+
+enum kind { SUM, PROD, MAX, MIN, LOGSUMEXP, KINDS };
+
+struct scan {
+	struct ekka_rows rows;
+	struct ekka_array *in, *out, *index;
+	enum kind kind;
+	bool exclusive, integers;
+	int64_t n, n_rows;
+	double u, tiny, largest, additions;
+	double *x, *ref, *bound, *places;	/* of a piece; places: as int64_t */
+};
+
+/* What is known of a row so far. */
+struct state {
+	int64_t n, best_index, integer;
+	double value, low, abs, big, peak, sum, top;	/* low: what the sum lost to rounding here; peak and sum of logsumexp */
+};
+
+static int prepare(struct scan *x, struct ekka_error *err)
+{
+	static const char *const names[KINDS] = { "sum", "prod", "max", "min", "logsumexp" };
+	double **const buffers[] = { &x->x, &x->ref, &x->bound, &x->places };
+	const char *kind = ekka_rows_text(&x->rows, "kind", "");
+	struct ekka_rows *r = &x->rows;
+	enum ekka_dtype t;
+	int n;
+
+	while (x->kind < KINDS && strcmp(kind, names[x->kind]) != 0)
+		x->kind++;
+	if (x->kind == KINDS)
+		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for this kind of scan");
+	n = ekka_rows_take(r, "in0", EKKA_PRE, true, &x->in, err);
+	if (n == 0)
+		n = ekka_rows_output(r, "out0", &x->out, err);
+	if (n == 0)
+		n = ekka_rows_output(r, "out1", &x->index, err);
+	if (n < 0 || r->settled)
+		return n;
+	if (!x->out || x->out->n != x->in->n || (x->index && x->index->n != x->in->n)) {
+		ekka_rows_settle(r, EKKA_INCOMPLETE, "the dimensions of in0 and the outputs do not fit together");
+		return 0;
+	}
+	x->n = ekka_rows_length(x->in, 1);
+	x->n_rows = ekka_rows_count(x->in, 1);
+	x->exclusive = ekka_rows_number(r, "exclusive", 0) != 0;
+	x->integers = ekka_dtype_is_integer(x->in->dtype) && ekka_dtype_is_integer(x->out->dtype);
+	t = ekka_rows_compute(r, x->in->dtype);
+	x->u = ekka_dtype_unit_roundoff(t) * (t == EKKA_F64 ? 2 : 1);	/* a reference in float64 errs as much */
+	x->additions = ekka_rows_additions(r, x->n, x->u);
+	x->tiny = ekka_dtype_tiny(t);
+	x->largest = ekka_dtype_largest(t);
+	for (unsigned i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+		*buffers[i] = ekka_rows_buffer(r, EKKA_ROWS_CHUNK, err);
+		if (!*buffers[i])
+			return EKKA_ERR_NOMEM;
+	}
+	return 0;
+}
+
+/* ---- integers ---------------------------------------------------------- */
+
+static bool better(const struct scan *x, int64_t a, int64_t b)
+{
+	if (x->in->dtype == EKKA_U64)
+		return x->kind == MAX ? (uint64_t)a > (uint64_t)b : (uint64_t)a < (uint64_t)b;
+	return x->kind == MAX ? a > b : a < b;
+}
+
+static int64_t first_integer(const struct scan *x)
+{
+	enum ekka_dtype t = x->out->dtype;
+	unsigned bits = (unsigned)ekka_dtype_bytes(t) * 8;
+	bool is_unsigned = t == EKKA_U8 || t == EKKA_U16 || t == EKKA_U32 || t == EKKA_U64;
+
+	if (x->kind != MAX && x->kind != MIN)
+		return x->kind == PROD;
+	if (is_unsigned)
+		return x->kind == MAX ? 0 : (int64_t)(UINT64_MAX >> (64 - bits));
+	return x->kind == MAX ? INT64_MIN >> (64 - bits) : INT64_MAX >> (64 - bits);
+}
+
+static void step_integer(const struct scan *x, struct state *s, int64_t v)
+{
+	if (s->n == 0 && x->kind != SUM && x->kind != PROD)
+		s->integer = v;
+	else if (x->kind == SUM)
+		s->integer = (int64_t)((uint64_t)s->integer + (uint64_t)v);
+	else if (x->kind == PROD)
+		s->integer = (int64_t)((uint64_t)s->integer * (uint64_t)v);
+	else if (better(x, v, s->integer))
+		s->integer = v;
+	else
+		return;
+	s->best_index = s->n;
+}
+
+static void scan_integers(struct scan *x, struct state *s, int64_t row, int64_t done, int64_t m)
+{
+	int64_t *in = (int64_t *)(void *)x->x, *ref = (int64_t *)(void *)x->ref, *places = (int64_t *)(void *)x->places;
+
+	ekka_array_get_int(x->in, row * x->n + done, (size_t)m, in);
+	if (s->n == 0)
+		s->integer = first_integer(x);
+	for (int64_t i = 0; i < m; i++) {
+		int64_t before = s->integer;
+
+		step_integer(x, s, in[i]);
+		s->n++;
+		ref[i] = ekka_rows_wrap(x->out->dtype, x->exclusive ? before : s->integer);
+		places[i] = s->best_index;
+	}
+}
+
+/* ---- reals ------------------------------------------------------------- */
+
+static double first_value(const struct scan *x)
+{
+	return x->kind == PROD ? 1 : x->kind == SUM ? 0 : x->kind == MIN ? INFINITY : -INFINITY;
+}
+
+static void step(const struct scan *x, struct state *s, double v)
+{
+	double sum, rest;
+
+	s->abs += fabs(v);
+	s->top = isinf(v) ? s->top : fmax(s->top, fabs(v));
+	switch (x->kind) {
+	case SUM:
+		sum = s->value + v;	/* TwoSum: long scans of doubles need the rest */
+		rest = sum - s->value;
+		rest = (s->value - (sum - rest)) + (v - rest);
+		s->low += isfinite(sum) ? rest : 0;
+		s->value = sum;
+		return;
+	case PROD:
+		s->value *= v;
+		s->big *= fmax(1, fabs(v));
+		return;
+	case LOGSUMEXP:
+		if (v > s->peak) {
+			s->sum = s->sum * exp(s->peak - v) + 1;
+			s->peak = v;
+		} else if (v > -INFINITY || isnan(v)) {
+			s->sum += exp(v - s->peak);
+		}
+		s->value = s->peak + log(s->sum);
+		return;
+	default:
+		if (isnan(s->value) || (s->n > 0 && !isnan(v) && !(x->kind == MAX ? v > s->value : v < s->value)))
+			return;
+		s->value = v;
+		s->best_index = s->n;
+	}
+}
+
+/* Error of the result of s->n terms, the last of which was v. */
+static double error_of(const struct scan *x, const struct state *s, double v)
+{
+	double n = (double)s->n, h = fmin(n - 1, x->additions), size = fabs(s->value);
+
+	if (s->n == 0 || !isfinite(s->value))
+		return 0;
+	switch (x->kind) {
+	case SUM: return s->abs >= x->largest ? INFINITY : h * x->u * s->abs + x->u * (size + fabs(v)) + n * x->tiny;
+	case PROD: return s->big >= x->largest ? INFINITY : expm1(n * x->u) * size + n * x->tiny * s->big;
+	case LOGSUMEXP: return (h + 1) * (0x1p-20 * (x->u / 0x1p-24) + x->u * (s->top + log(n) + 4));
+	default: return 0;
+	}
+}
+
+static void scan_reals(struct scan *x, struct state *s, int64_t row, int64_t done, int64_t m)
+{
+	int64_t *places = (int64_t *)(void *)x->places;
+
+	ekka_array_get(x->in, row * x->n + done, (size_t)m, x->x);
+	if (s->n == 0)
+		*s = (struct state){ .value = first_value(x), .big = 1, .peak = -INFINITY };
+	for (int64_t i = 0; i < m; i++) {
+		if (x->exclusive) {
+			x->ref[i] = s->value + s->low;
+			x->bound[i] = error_of(x, s, x->x[i]);
+		}
+		step(x, s, x->x[i]);
+		s->n++;
+		if (!x->exclusive) {
+			x->ref[i] = s->value + s->low;
+			x->bound[i] = error_of(x, s, x->x[i]);
+		}
+		places[i] = s->best_index;
+	}
+}
+
+/* ---- rows -------------------------------------------------------------- */
+
+/* Of equal elements any up to here will do. */
+static void accept_places(struct scan *x, int64_t row, int64_t done, int64_t m)
+{
+	int64_t *places = (int64_t *)(void *)x->places;
+
+	for (int64_t i = 0; i < m; i++) {
+		int64_t got;
+		double mine, theirs;
+
+		ekka_array_get_int(x->index, row * x->n + done + i, 1, &got);
+		if (got == places[i] || got < 0 || got > done + i)
+			continue;
+		ekka_array_get(x->in, row * x->n + got, 1, &theirs);
+		ekka_array_get(x->in, row * x->n + places[i], 1, &mine);
+		if (mine == theirs || (isnan(mine) && isnan(theirs)))
+			places[i] = got;
+	}
+	ekka_rows_compare_int(&x->rows, x->index, row * x->n + done, m, places);
+}
+
+static void judge_row(struct scan *x, int64_t row)
+{
+	bool exact = x->kind == MAX || x->kind == MIN;
+	struct state s = { 0 };
+
+	for (int64_t done = 0, m; done < x->n; done += m) {
+		m = x->n - done < EKKA_ROWS_CHUNK ? x->n - done : EKKA_ROWS_CHUNK;
+		if (x->integers)
+			scan_integers(x, &s, row, done, m);
+		else
+			scan_reals(x, &s, row, done, m);
+		if (x->integers)
+			ekka_rows_compare_int(&x->rows, x->out, row * x->n + done, m, (int64_t *)(void *)x->ref);
+		else
+			ekka_rows_compare(&x->rows, x->out, row * x->n + done, m, x->ref, exact ? NULL : x->bound);
+		if (x->index)
+			accept_places(x, row, done, m);
+	}
+}
+
+static void judge_rows(struct scan *x)
+{
+	do {
+		for (int64_t row = 0; row < x->n_rows; row++)
+			judge_row(x, row);
+	} while (ekka_elements_again(x->rows.elements));
+}
+
+/* Are the remembered wrong elements right for a scan that includes the element itself, or for one that does not. */
+static void explain(struct scan *x)
+{
+	const struct ekka_rows *r = &x->rows;
+
+	if (r->verdict->status != EKKA_FAIL || !r->n_wrong || x->integers)
+		return;
+	x->exclusive = !x->exclusive;
+	for (unsigned i = 0; i < r->n_wrong; i++) {
+		int64_t row = r->wrong[i].index / x->n, at = r->wrong[i].index % x->n, m;
+		struct state s = { 0 };
+
+		if (r->wrong[i].output != x->out)
+			return;
+		for (int64_t done = 0; done <= at; done += m) {
+			m = at + 1 - done < EKKA_ROWS_CHUNK ? at + 1 - done : EKKA_ROWS_CHUNK;
+			scan_reals(x, &s, row, done, m);
+			if (done + m == at + 1 &&
+			    !ekka_near_holds(x->out->dtype, r->wrong[i].got, (struct ekka_near){ x->ref[m - 1], x->bound[m - 1] }))
+				return;
+		}
+	}
+	ekka_rows_looks_like(&x->rows, x->exclusive ? "as if the element itself was not counted" : "as if the element itself was counted");
+}
+
+static int judge_scan(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
+{
+	struct scan x;
+	char text[EKKA_TEXT];
+	int r;
+
+	memset(&x, 0, sizeof x);
+	r = ekka_rows_init(&x.rows, ctx, event, v, err);
+	if (r == 0)
+		r = prepare(&x, err);
+	if (r == 0 && !x.rows.settled) {
+		judge_rows(&x);
+		(void)snprintf(text, sizeof text, x.integers ? "exact" : "any-order scan, u=%g, n=%lld", x.u, (long long)x.n);
+		r = ekka_rows_verdict(&x.rows, text, err);
+		explain(&x);
+	}
+	ekka_rows_release(&x.rows);
+	return r;
+}
+
+const struct ekka_op ekka_op_scan = { "scan", judge_scan };
