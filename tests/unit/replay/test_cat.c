@@ -120,6 +120,9 @@ Test(cat, misfits)
 	change("offset1", A - 1);		/* they overlap */
 	cr_expect_eq(judge(&v), EKKA_INCOMPLETE);
 	event(EKKA_U16);
+	f.event.call.n_tensors--;		/* the last rows are nobody's */
+	cr_expect_eq(judge(&v), EKKA_INCOMPLETE);
+	event(EKKA_U16);
 	f.tensor[2].dtype = EKKA_U8;
 	cr_expect_eq(judge(&v), EKKA_INCOMPLETE);
 }
