@@ -1,2 +1,14 @@
 # Descriptions that are built in, a line each; the order is that in which they are tried.
-EKKA_KERNELS =
+EKKA_KERNELS = \
+	spec/kernels/aten-attention.kd \
+	spec/kernels/aten-cat.kd \
+	spec/kernels/aten-conv.kd \
+	spec/kernels/aten-elementwise.kd \
+	spec/kernels/aten-fill.kd \
+	spec/kernels/aten-functors-binary.kd \
+	spec/kernels/aten-functors-unary.kd \
+	spec/kernels/aten-index.kd \
+	spec/kernels/aten-norm.kd \
+	spec/kernels/aten-reduce.kd \
+	spec/kernels/aten-scatter.kd \
+	spec/kernels/aten-sort.kd
