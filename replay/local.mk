@@ -9,7 +9,7 @@ libreplay_la_SOURCES = \
 	replay/clones.h \
 	replay/convert.h replay/convert.c \
 	replay/exp.h \
-	replay/fold.h replay/fold.c \
+	replay/fold.h replay/fold.c replay/fold_expr.h replay/fold_expr.c \
 	replay/expr.h replay/expr_internal.h replay/expr_parse.c replay/expr_eval.c replay/expr_arith.c replay/expr_funcs.c replay/expr_ints.c \
 	replay/gaps.h replay/gaps.c \
 	replay/gemm.h replay/gemm.c \

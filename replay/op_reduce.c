@@ -6,6 +6,8 @@
  * Second output out1: the index with `index` (of max and min); the mean of var and std. An index counts in row-major order of the reduced dims; of
  * equal values any is right, the lowest alone with `ties` = "first". NaN is the largest and the smallest, as in PyTorch: its index is given.
  *
+ * `map` makes the terms of in0, in1..., `finish` the result of what was reduced (replay/fold_expr.h).
+ *
  * Attributes `depth`, `compute`: see replay/rows.h; `one_pass` for variances from the mean of squares.
  */
 #include <math.h>
@@ -13,7 +15,7 @@
 #include <string.h>
 
 #include "replay/fold.h"
-#include "replay/rows.h"
+#include "replay/fold_expr.h"
 
 struct reduce {
 	struct ekka_rows rows;
@@ -21,12 +23,32 @@ struct reduce {
 	struct ekka_array *in, *out, *second;
 	int64_t n_rows, n;
 	bool first_tie, index, integers;
-	double *x, *ref, *bound, *mean, *mean_bound;
+	double *x, *error, *ref, *bound, *mean, *mean_bound;
+	struct ekka_fold_expr map, finish;
 };
 
 static bool is_arg(enum ekka_fold_kind k)
 {
 	return k == EKKA_FOLD_ARGMAX || k == EKKA_FOLD_ARGMIN;
+}
+
+/* Terms that are made of the inputs are reals from then on, integers among them exact. */
+static int prepare_expressions(struct reduce *x, enum ekka_dtype compute, struct ekka_error *err)
+{
+	struct ekka_rows *r = &x->rows;
+	int n = ekka_fold_expr_init(&x->map, r, "map", compute, x->n, EKKA_F64, err);
+
+	if (n == 0)
+		n = ekka_fold_expr_init(&x->finish, r, "finish", compute, x->n, x->out ? x->out->dtype : EKKA_F64, err);
+	if (n < 0 || r->settled)
+		return n;
+	if (x->map.expr || x->finish.expr)
+		x->integers = false;
+	if (x->map.expr && (is_arg(x->o.kind) || x->index))
+		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for an index among terms of an expression");
+	if (x->out && ekka_dtype_is_integer(x->out->dtype) && (x->map.expr ? ekka_expr_is_integer(x->map.expr, 0) : ekka_dtype_is_integer(x->in->dtype)))
+		x->o.u = x->o.tiny = 0;
+	return 0;
 }
 
 /* Finds the tensors and what the attributes say; settles the verdict where that is not enough. */
@@ -39,8 +61,6 @@ static int prepare(struct reduce *x, struct ekka_error *err)
 
 	if (!ekka_fold_kind_from_name(ekka_rows_text(r, "kind", ""), &x->o.kind))
 		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for this kind of reduction");
-	else if (ekka_event_attr(r->event, "map") || ekka_event_attr(r->event, "finish"))
-		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for expressions in a reduction");
 	n = ekka_rows_take(r, "in0", EKKA_PRE, true, &x->in, err);
 	if (n == 0)
 		n = ekka_rows_output(r, "out0", &x->out, err);
@@ -65,12 +85,12 @@ static int prepare(struct reduce *x, struct ekka_error *err)
 	x->index = ekka_rows_number(r, "index", 0) != 0;
 	x->integers = ekka_dtype_is_integer(x->in->dtype) && (!x->out || ekka_dtype_is_integer(x->out->dtype)) &&
 		      x->o.kind != EKKA_FOLD_MEAN && x->o.kind < EKKA_FOLD_NORM2;
-	for (double **p[] = { &x->x, &x->ref, &x->bound, &x->mean, &x->mean_bound }, ***q = p; q < p + 5; q++) {
+	for (double **p[] = { &x->x, &x->error, &x->ref, &x->bound, &x->mean, &x->mean_bound }, ***q = p; q < p + 6; q++) {
 		**q = ekka_rows_buffer(r, EKKA_ROWS_CHUNK, err);
 		if (!**q)
 			return EKKA_ERR_NOMEM;
 	}
-	return 0;
+	return prepare_expressions(x, t, err);
 }
 
 /* ---- integers ---------------------------------------------------------- */
@@ -137,18 +157,27 @@ static int64_t right_index_int(const struct reduce *x, const struct ekka_array *
 
 /* ---- rows -------------------------------------------------------------- */
 
-/* One row's results at place i of the buffers. `piece`: its elements if they are there already. */
-static void one_row(struct reduce *x, int64_t row, int64_t i, const double *piece)
+/* Terms first..first+n-1 to x->x, their errors to x->error. */
+static void load(struct reduce *x, int64_t first, int64_t n)
+{
+	if (x->map.expr)
+		ekka_fold_expr_map(&x->map, first, n, x->x, x->error);
+	else
+		ekka_array_get(x->in, first, (size_t)n, x->x);
+}
+
+/* One row's results at place i of the buffers. `loaded`: it begins at that place of x->x already; -1: it does not. */
+static void one_row(struct reduce *x, int64_t row, int64_t i, int64_t loaded)
 {
 	struct ekka_fold f = { 0 };
 	struct ekka_near result, mean;
 
-	if (piece)
-		ekka_fold_add(&f, &x->o, (size_t)x->n, piece, NULL);
-	for (int64_t done = 0, m; !piece && done < x->n; done += m) {
+	if (loaded >= 0)
+		ekka_fold_add(&f, &x->o, (size_t)x->n, x->x + loaded, x->map.expr ? x->error + loaded : NULL);
+	for (int64_t done = 0, m; loaded < 0 && done < x->n; done += m) {
 		m = x->n - done < EKKA_ROWS_CHUNK ? x->n - done : EKKA_ROWS_CHUNK;
-		ekka_array_get(x->in, row * x->n + done, (size_t)m, x->x);
-		ekka_fold_add(&f, &x->o, (size_t)m, x->x, NULL);
+		load(x, row * x->n + done, m);
+		ekka_fold_add(&f, &x->o, (size_t)m, x->x, x->map.expr ? x->error : NULL);
 	}
 	result = ekka_fold_result(&f, &x->o);
 	x->ref[i] = result.value;
@@ -182,7 +211,7 @@ static void one_row_ints(struct reduce *x, int64_t row, int64_t i)
 
 static void compare(struct reduce *x, int64_t first, int64_t rows)
 {
-	bool exact = x->o.kind >= EKKA_FOLD_MAX && x->o.kind <= EKKA_FOLD_ARGMIN;
+	bool exact = x->o.kind >= EKKA_FOLD_MAX && x->o.kind <= EKKA_FOLD_ARGMIN && !x->map.expr && !x->finish.expr;
 
 	if (x->out && x->integers)
 		ekka_rows_compare_int(&x->rows, x->out, first, rows, (int64_t *)(void *)x->ref);
@@ -204,12 +233,14 @@ static void judge_rows(struct reduce *x)
 		for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
 			rows = x->n_rows - row < most ? x->n_rows - row : most;
 			if (several && !x->integers)
-				ekka_array_get(x->in, row * x->n, (size_t)(rows * x->n), x->x);
+				load(x, row * x->n, rows * x->n);
 			for (int64_t i = 0; i < rows; i++)
 				if (x->integers)
 					one_row_ints(x, row + i, i);
 				else
-					one_row(x, row + i, i, several ? x->x + i * x->n : NULL);
+					one_row(x, row + i, i, several ? i * x->n : -1);
+			if (x->finish.expr)
+				ekka_fold_expr_finish(&x->finish, rows, x->ref, x->bound);
 			compare(x, row, rows);
 		}
 	} while (ekka_elements_again(x->rows.elements));
@@ -224,8 +255,8 @@ static struct ekka_near part(struct reduce *x, const struct ekka_fold_options *o
 
 	for (int64_t done = from, m; done < to; done += m) {
 		m = to - done < EKKA_ROWS_CHUNK ? to - done : EKKA_ROWS_CHUNK;
-		ekka_array_get(x->in, row * x->n + done, (size_t)m, x->x);
-		ekka_fold_add(&f, o, (size_t)m, x->x, NULL);
+		load(x, row * x->n + done, m);
+		ekka_fold_add(&f, o, (size_t)m, x->x, x->map.expr ? x->error : NULL);
 	}
 	return ekka_fold_result(&f, o);
 }
@@ -243,6 +274,8 @@ static bool explains(struct reduce *x, const struct ekka_fold_options *o, int64_
 		p = part(x, o, r->wrong[i].index, from, to);
 		p.value *= factor;
 		p.error *= fabs(factor);
+		if (x->finish.expr)
+			ekka_fold_expr_finish(&x->finish, 1, &p.value, &p.error);
 		if (!(p.error < INFINITY) || !ekka_near_holds(x->out->dtype, r->wrong[i].got, p))
 			return false;
 	}
@@ -292,6 +325,8 @@ static int judge_reduce(const struct ekka_op_context *ctx, const struct ekka_eve
 		r = ekka_rows_verdict(&x.rows, text, err);
 		explain(&x);
 	}
+	ekka_fold_expr_release(&x.map);
+	ekka_fold_expr_release(&x.finish);
 	ekka_rows_release(&x.rows);
 	return r;
 }

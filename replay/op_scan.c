@@ -4,8 +4,8 @@
  * the type, respectively the largest), along the last dim. out1 is the place of the maximum or minimum, any of equal ones. Integers are exact, modulo
  * their width. NaN stays: a maximum is NaN from the first NaN on.
  *
- * Bounds, with S_i = sum of |x| so far, h = min(i, `depth`), u of the type computed in (an engine that scans in its storage type says so
- * by `compute`); parallel scans add partial sums of ranges, which is some tree of additions, and exclusive ones may subtract:
+ * Bounds, with S_i = sum of |x| so far, h = min(i, `depth`), u of `compute`, by default the type of out0: PyTorch's and
+ * CUB's scans round every partial sum to it; parallel scans add partial sums of ranges, which is some tree of additions, and exclusive ones may subtract:
  *
  *	sum	h u S_i + u (|r| + |x_i|) + i tiny
  *	prod	((1 + u)^i - 1) |r| + i tiny P_i, P the product of max(1, |x|) so far
@@ -64,7 +64,7 @@ static int prepare(struct scan *x, struct ekka_error *err)
 	x->n_rows = ekka_rows_count(x->in, 1);
 	x->exclusive = ekka_rows_number(r, "exclusive", 0) != 0;
 	x->integers = ekka_dtype_is_integer(x->in->dtype) && ekka_dtype_is_integer(x->out->dtype);
-	t = ekka_rows_compute(r, x->in->dtype);
+	t = ekka_rows_dtype(r, "compute", ekka_dtype_is_integer(x->out->dtype) ? EKKA_F32 : x->out->dtype);
 	x->u = ekka_dtype_unit_roundoff(t) * (t == EKKA_F64 ? 2 : 1);	/* a reference in float64 errs as much */
 	x->additions = ekka_rows_additions(r, x->n, x->u);
 	x->tiny = ekka_dtype_tiny(t);

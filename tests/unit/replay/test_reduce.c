@@ -413,3 +413,46 @@ Test(reduce, what_does_not_fit_is_refused)
 	fake_event_text(&f, "kind", "median");
 	EXPECT(EKKA_UNSUPPORTED, fake_event_judge(&f));
 }
+
+/* sqrt(sum(|x - y|^2) / n), as a loss or a distance is computed. */
+Test(reduce, terms_and_results_by_expressions)
+{
+	float x[5 * 1000], y[1000], r[5], terms[1000];
+	uint8_t truth[5 * 1000];
+	int64_t count[5];
+
+	samples_fill(EKKA_F32, x, 5000, GAUSS, 1, 1);
+	samples_fill(EKKA_F32, y, 1000, FAR_FROM_ZERO, 1, 2);
+	for (int row = 0; row < 5; row++) {
+		count[row] = 0;
+		for (int i = 0; i < 1000; i++) {
+			terms[i] = (x[row * 1000 + i] - y[i]) * (x[row * 1000 + i] - y[i]);
+			truth[row * 1000 + i] = x[row * 1000 + i] > 0 ? 3 : 0;
+			count[row] += truth[row * 1000 + i] != 0;
+		}
+		r[row] = sqrtf(samples_sum(1000, terms, STRIDED) / 1000);
+	}
+	for (int wrong = 0; wrong <= 1; wrong++) {
+		r[3] *= wrong ? 1.001f : 1;
+		fake_event_init(&f, "reduce");
+		fake_event_tensor(&f, "in0", EKKA_IN, EKKA_F32, "5x1000", NULL, x, NULL);
+		fake_event_tensor(&f, "in1", EKKA_IN, EKKA_F32, "1000", NULL, y, NULL);
+		fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "5", NULL, NULL, r);
+		fake_event_text(&f, "kind", "sum");
+		fake_event_int(&f, "reduced", 1);
+		fake_event_text(&f, "map", "(in0 - in1) * (in0 - in1) * weight");
+		fake_event_text(&f, "finish", "sqrt(r / n)");
+		fake_event_real(&f, "weight", 1);
+		EXPECT(wrong ? EKKA_FAIL : EKKA_PASS, fake_event_judge(&f));
+		count[1] += wrong;
+		fake_event_init(&f, "reduce");
+		fake_event_tensor(&f, "in0", EKKA_IN, EKKA_U8, "5x1000", NULL, truth, NULL);
+		fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_I64, "5", NULL, NULL, count);
+		fake_event_text(&f, "kind", "sum");
+		fake_event_int(&f, "reduced", 1);
+		fake_event_text(&f, "map", "in0 != 0");
+		EXPECT(wrong ? EKKA_FAIL : EKKA_PASS, fake_event_judge(&f));
+	}
+	fake_event_text(&f, "finish", "nonsense(r)");
+	EXPECT(EKKA_UNSUPPORTED, fake_event_judge(&f));
+}
