@@ -71,6 +71,19 @@ void ekka_elements_before(struct ekka_elements *e, bool (*value)(void *arg, int6
 /* What a block of ordinary elements comes to. */
 struct sums { double margin, max_error; double n_wide; bool odd; };
 
+/*
+ * What rounding to the dtype may add. A value that it holds exactly is not rounded: its smaller neighbour is only half an ulp away where
+ * that value is a power of 2.
+ */
+static inline double half_ulp(double ref, double bound, double unit, double tiny, double normal)
+{
+	double power = ekka_power_below(fabs(ref) + bound), half = power * unit, magic = unit > 0x1p-53 ? (power > normal ? power : normal) * unit * 0x1.8p53 : 0;
+	bool exact = bound == 0 && (ref + magic) - magic == ref;
+
+	half = half > tiny ? half : tiny;
+	return exact ? 0 : half;
+}
+
 /* `odd`: some element is beyond its bound, not finite, or near overflow. */
 EKKA_CLONES static void sum_block(const struct ekka_format *f, size_t n, const double *restrict out, const double *restrict ref,
 				  const double *restrict bound, struct sums *ret)
@@ -78,10 +91,9 @@ EKKA_CLONES static void sum_block(const struct ekka_format *f, size_t n, const d
 	double margin = 0, max_error = 0, odd = 0, wide = 0, unit = f->unit, tiny = f->tiny, overflow = f->overflow, normal = f->normal;
 
 	for (size_t i = 0; i < n; i++) {
-		double size = fabs(ref[i]), top = size + bound[i], half = ekka_power_below(top) * unit, error = fabs(out[i] - ref[i]), b, m;
+		double size = fabs(ref[i]), top = size + bound[i], error = fabs(out[i] - ref[i]), b, m;
 
-		half = half > tiny ? half : tiny;
-		b = bound[i] + half;
+		b = bound[i] + half_ulp(ref[i], bound[i], unit, tiny, normal);
 		m = error > 0 ? error / b : 0;
 		odd += error <= b && top < overflow ? 0 : 1;
 		margin = m > margin ? m : margin;
@@ -139,7 +151,7 @@ static void judge_one(struct ekka_elements *e, int64_t index, double out, double
 		}
 		return;
 	}
-	half = fmax(ekka_power_below(fabs(ref) + bound) * f->unit, f->tiny);
+	half = half_ulp(ref, bound, f->unit, f->tiny, f->normal);
 	b = bound + half;
 	error = fabs(out - ref);
 	margin = error > 0 ? error / b : 0;
@@ -155,7 +167,7 @@ static void find_worst(struct ekka_elements *e, int64_t first, size_t n, const d
 		       double margin)
 {
 	for (size_t i = 0; i < n; i++) {
-		double half = fmax(ekka_power_below(fabs(ref[i]) + bound[i]) * e->format.unit, e->format.tiny), error = fabs(out[i] - ref[i]);
+		double half = half_ulp(ref[i], bound[i], e->format.unit, e->format.tiny, e->format.normal), error = fabs(out[i] - ref[i]);
 
 		if (error > 0 ? error / (bound[i] + half) == margin : margin == 0) {
 			remember_worst(e, first + (int64_t)i, out[i], ref[i], bound[i] + half, margin, error);

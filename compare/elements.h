@@ -3,8 +3,8 @@
  * Judges the elements of an op's outputs one by one, each against its reference and bound. For ops that are no matrix
  * product (those have compare/tally.h). One comparison covers all outputs of an event; not shared between threads.
  *
- * With B = bound + half the spacing of the output's dtype at |ref| + bound (at least half its smallest subnormal; 0 for integers) an
- * element passes when |out - ref| <= B, or when both are NaN, or the same infinity. Anything passes where the bound is infinite or NaN, or
+ * With B = bound + half the spacing of the output's dtype at |ref| + bound (at least half its smallest subnormal; 0 for integers, and
+ * where bound is 0 and the dtype holds ref exactly) an element passes when |out - ref| <= B, or when both are NaN, or the same infinity. Anything passes where the bound is infinite or NaN, or
  * where |ref| + bound reaches the dtype's overflow while |ref| - bound does not and out is what overflow gives (infinity; NaN in e4m3): such
  * an element is loose, and an event that has loose elements and no bad ones is UNDECIDED, never PASS. It is UNDECIDED too when more than half
  * of the elements are visibly off (by 2^-7 of the reference) under a bound that exceeds half of the reference.

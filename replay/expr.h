@@ -47,7 +47,7 @@ struct ekka_expr_symbol {
 		EKKA_EXPR_INT,		/* input number `input`, integers */
 		EKKA_EXPR_NUMBER,	/* `number`; rounded to the compute type, unless it is exact in it */
 		EKKA_EXPR_INTEGER,	/* `integer` */
-		EKKA_EXPR_TABLE		/* `table`, to be indexed; borrowed as long as the expression lives */
+		EKKA_EXPR_TABLE		/* `table`, to be indexed; borrowed as long as the expression lives. Inputs may have one too */
 	} kind;
 	unsigned input;
 	double number;
@@ -72,7 +72,8 @@ bool ekka_expr_is_integer(const struct ekka_expr *, unsigned k);
 
 /*
  * Result k is stored as `dtype`: where that is the compute type, the last operation's rounding is the store's, and is left to
- * who judges the stored value (compare/elements.h). To be called before the first evaluation.
+ * who judges the stored value (compare/elements.h); where it is an integer type, the result becomes such an integer. To be called at most
+ * once per result, before there is a state.
  */
 void ekka_expr_stored_as(struct ekka_expr *, unsigned k, enum ekka_dtype dtype);
 

@@ -6,7 +6,7 @@
 #include "compare/format.h"
 #include "replay/expr.h"
 
-enum { EKKA_EXPR_NODES = 250, EKKA_EXPR_ARGS = 6 };
+enum { EKKA_EXPR_NODES = 230, EKKA_EXPR_ARGS = 6 };	/* parsed ones; storing may add one per result */
 
 enum ekka_expr_op {
 	/* Leaves. */
@@ -51,9 +51,9 @@ struct ekka_expr_node {
 struct ekka_expr {
 	enum ekka_dtype compute;
 	struct ekka_format format;
-	struct ekka_expr_node node[EKKA_EXPR_NODES];	/* arguments come before those that use them */
+	struct ekka_expr_node node[EKKA_EXPR_NODES + EKKA_EXPR_RESULTS];	/* arguments come before those that use them */
 	unsigned n_nodes;
-	uint8_t reg[EKKA_EXPR_NODES];	/* a node's register; numbers keep theirs */
+	uint8_t reg[EKKA_EXPR_NODES + EKKA_EXPR_RESULTS];	/* a node's register; numbers keep theirs */
 	unsigned n_regs;
 	struct { char name[EKKA_EXPR_NAME]; uint8_t node; } result[EKKA_EXPR_RESULTS];
 	unsigned n_results;

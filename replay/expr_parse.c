@@ -203,6 +203,9 @@ static int table(struct parser *p, const struct ekka_expr_symbol *s)
 
 static int symbol(struct parser *p, const struct ekka_expr_symbol *s)
 {
+	blanks(p);
+	if (s->table && *p->at == '[')
+		return table(p, s);
 	switch (s->kind) {
 	case EKKA_EXPR_REAL:
 	case EKKA_EXPR_INT: return add(p, (struct ekka_expr_node){ .op = EKKA_X_INPUT, .is_int = s->kind == EKKA_EXPR_INT, .input = s->input });
@@ -440,8 +443,8 @@ static void result(struct parser *p)
 /* A register for every node. Numbers, filled in once, have theirs alone, results keep theirs; others are taken over after their last use. */
 static void allocate(struct ekka_expr *x)
 {
-	unsigned last[EKKA_EXPR_NODES], n_free = 0;
-	uint8_t free_regs[EKKA_EXPR_NODES];
+	unsigned last[EKKA_EXPR_NODES + EKKA_EXPR_RESULTS], n_free = 0;
+	uint8_t free_regs[EKKA_EXPR_NODES + EKKA_EXPR_RESULTS];
 
 	for (unsigned i = 0; i < x->n_nodes; i++) {
 		last[i] = x->node[i].op == EKKA_X_NUMBER || x->node[i].op == EKKA_X_INTEGER ? UINT32_MAX : i;
@@ -560,6 +563,8 @@ bool ekka_expr_is_integer(const struct ekka_expr *x, unsigned k)
 void ekka_expr_stored_as(struct ekka_expr *x, unsigned k, enum ekka_dtype dtype)
 {
 	uint8_t node = x->result[k].node;
+	struct ekka_expr_node cast = { .op = x->node[node].is_int ? EKKA_X_WRAP : EKKA_X_TO_INT, .is_int = true, .dtype = dtype, .n_args = 1,
+				       .arg = { node } };
 	bool used = false;
 
 	for (unsigned i = 0; i < x->n_nodes; i++)
@@ -567,6 +572,12 @@ void ekka_expr_stored_as(struct ekka_expr *x, unsigned k, enum ekka_dtype dtype)
 			used |= x->node[i].arg[a] == node;
 	if (dtype == x->compute && !used)
 		x->node[node].last = true;
+	if (!ekka_dtype_is_integer(dtype))
+		return;
+	x->node[x->n_nodes] = cast;
+	x->result[k].node = (uint8_t)x->n_nodes++;
+	x->n_regs = 0;
+	allocate(x);
 }
 
 bool ekka_expr_uses_index(const struct ekka_expr *x, unsigned d)

@@ -5,7 +5,9 @@ replay_tests = \
 	tests/unit/replay/test_attention \
 	tests/unit/replay/test_convert \
 	tests/unit/replay/test_epilogue \
+	tests/unit/replay/test_elementwise \
 	tests/unit/replay/test_expr \
+	tests/unit/replay/test_scatter \
 	tests/unit/replay/test_gemm \
 	tests/unit/replay/test_gemm_explain \
 	tests/unit/replay/test_gemm_screen \
@@ -87,4 +89,10 @@ tests_unit_replay_test_scan_LDADD = $(replay_test_libs)
 tests_unit_replay_test_sort_SOURCES = tests/unit/replay/test_sort.c $(replay_test_rows)
 tests_unit_replay_test_sort_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_sort_LDADD = $(replay_test_libs)
+tests_unit_replay_test_elementwise_SOURCES = tests/unit/replay/test_elementwise.c $(replay_test_rows)
+tests_unit_replay_test_elementwise_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_elementwise_LDADD = $(replay_test_libs)
+tests_unit_replay_test_scatter_SOURCES = tests/unit/replay/test_scatter.c $(replay_test_rows)
+tests_unit_replay_test_scatter_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_scatter_LDADD = $(replay_test_libs)
 endif

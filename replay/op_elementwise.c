@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Op "elementwise": out0 = f(in0, in1, ..., attributes, i0, i1...), and so for every output; the expression is attribute `expr`.
+ *
+ * Inputs are broadcast to the outputs' dims, which are all the same; inputs of other shapes are read by index. The bound of each
+ * element is the expression's (replay/expr.h) and half an ulp of the output's dtype; copies and casts have none but that, and a value that the
+ * output can hold exactly must be there exactly. Integers are compared to the bit. A table that is read out of its range makes a finding of
+ * the audit, and its value unknown. What lies between an output's elements must not change.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "compare/audit.h"
+#include "replay/expr_event.h"
+#include "replay/rows.h"
+
+struct job {
+	struct ekka_expr_event x;
+	struct ekka_rows rows;
+	struct ekka_expr *expr;
+	struct ekka_expr_state *state;
+	struct ekka_array *out[EKKA_EXPR_RESULTS];	/* NULL: a result that is no output */
+};
+
+/* The tensor that result k is stored to. */
+static const char *target_of(const struct ekka_expr *x, unsigned k)
+{
+	const char *name = ekka_expr_result_name(x, k);
+
+	return name[0] ? name : "out0";
+}
+
+static bool same_dims(const struct ekka_expr_event *x, const struct ekka_array *a)
+{
+	return a->n_dims == x->n_dims && !memcmp(a->dim, x->dim, x->n_dims * sizeof x->dim[0]);
+}
+
+/* Is every output among the results. */
+static bool all_assigned(struct job *j)
+{
+	const struct ekka_rec_call *call = &j->x.event->call;
+
+	for (unsigned i = 0; i < call->n_tensors; i++) {
+		bool found = call->tensors[i].dir == EKKA_IN;
+
+		for (unsigned k = 0; k < ekka_expr_n_results(j->expr) && !found; k++)
+			found = !strcmp(target_of(j->expr, k), call->tensors[i].name);
+		if (!found) {
+			ekka_expr_event_settle(&j->x, EKKA_UNSUPPORTED, "the expression says nothing of the output ", call->tensors[i].name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static int take_outputs(struct job *j, struct ekka_error *err)
+{
+	unsigned n = 0;
+
+	if (!all_assigned(j))
+		return 0;
+	for (unsigned k = 0; k < ekka_expr_n_results(j->expr); k++) {
+		int r = ekka_rows_output(&j->rows, target_of(j->expr, k), &j->out[k], err);
+
+		if (r < 0 || j->rows.settled)
+			return r;
+		if (!j->out[k])
+			continue;
+		n++;
+		if (!same_dims(&j->x, j->out[k])) {
+			ekka_expr_event_settle(&j->x, EKKA_UNSUPPORTED, "not of the other outputs' dimensions: ", j->out[k]->tensor->name);
+			return 0;
+		}
+		ekka_expr_stored_as(j->expr, k, j->out[k]->dtype);
+	}
+	if (!n)
+		ekka_expr_event_settle(&j->x, EKKA_UNSUPPORTED, "there is no output", "");
+	return n > 0;
+}
+
+static void compare_ints(struct job *j, const struct ekka_array *out, const struct ekka_expr_result *ref, int64_t first, size_t n)
+{
+	int64_t got[EKKA_EXPR_BLOCK];
+	double got_re[EKKA_EXPR_BLOCK], ref_re[EKKA_EXPR_BLOCK];
+
+	ekka_array_get_int(out, first, n, got);
+	if (ref->exact) {
+		ekka_elements_add_int(j->rows.elements, first, n, got, ref->ints);
+		return;
+	}
+	/* Uncertain ones go as doubles: exact up to 2^53, and beyond that a difference is kept as one. */
+	for (size_t i = 0; i < n; i++) {
+		got_re[i] = (double)got[i];
+		ref_re[i] = (double)ref->ints[i];
+		if (got[i] != ref->ints[i] && got_re[i] == ref_re[i])
+			got_re[i] = nextafter(got_re[i], got[i] > ref->ints[i] ? INFINITY : -INFINITY);
+	}
+	ekka_elements_add(j->rows.elements, first, n, got_re, ref_re, ref->error, false);
+}
+
+static void compare_result(struct job *j, const struct ekka_array *out, const struct ekka_expr_result *ref, int64_t first, size_t n)
+{
+	double got[EKKA_EXPR_BLOCK], from_ints[EKKA_EXPR_BLOCK];
+
+	ekka_elements_output(j->rows.elements, out->tensor);
+	if (ref->ints && ekka_dtype_is_integer(out->dtype)) {
+		compare_ints(j, out, ref, first, n);
+		return;
+	}
+	for (size_t i = 0; ref->ints && i < n; i++)
+		from_ints[i] = (double)ref->ints[i];
+	ekka_array_get(out, first, n, got);
+	ekka_elements_add(j->rows.elements, first, n, got, ref->re ? ref->re : from_ints, ref->exact ? NULL : ref->error, false);
+}
+
+/* What an output held before, for hypotheses. */
+static bool value_before(void *arg, int64_t index, double *ret)
+{
+	ekka_array_get(arg, index, 1, ret);
+	return true;
+}
+
+static int know_before(struct job *j, struct ekka_error *err)
+{
+	for (unsigned k = 0; k < ekka_expr_n_results(j->expr); k++) {
+		struct ekka_array *before;
+		int i = ekka_event_tensor_index(j->x.event, target_of(j->expr, k)), r;
+
+		if (!j->out[k] || i < 0 || !ekka_array_recorded(j->x.ctx, j->x.event, i, EKKA_PRE))
+			continue;
+		r = ekka_rows_take(&j->rows, target_of(j->expr, k), EKKA_PRE, false, &before, err);
+		j->rows.settled = false;	/* only for the explanation */
+		if (r < 0)
+			return r;
+		if (!before)
+			continue;
+		ekka_elements_output(j->rows.elements, j->out[k]->tensor);
+		ekka_elements_before(j->rows.elements, value_before, before);
+	}
+	return 0;
+}
+
+static void go_through(struct job *j)
+{
+	struct ekka_expr_result result[EKKA_EXPR_RESULTS];
+
+	for (int64_t first = 0; first < j->x.n; first += EKKA_EXPR_BLOCK) {
+		size_t n = j->x.n - first < EKKA_EXPR_BLOCK ? (size_t)(j->x.n - first) : EKKA_EXPR_BLOCK;
+
+		ekka_expr_event_load(&j->x, first, n);
+		ekka_expr_event_eval(&j->x, j->expr, j->state, n, result);
+		for (unsigned k = 0; k < ekka_expr_n_results(j->expr); k++)
+			if (j->out[k])
+				compare_result(j, j->out[k], &result[k], first, n);
+	}
+}
+
+static int judge(struct job *j, struct ekka_error *err)
+{
+	char bound[EKKA_TEXT], text[EKKA_TEXT];
+	int r;
+
+	j->state = ekka_expr_state_new(j->expr);
+	if (!j->state)
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for an expression");
+	go_through(j);
+	if (ekka_elements_again(j->rows.elements)) {
+		r = know_before(j, err);
+		if (r < 0)
+			return r;
+		go_through(j);
+	}
+	(void)snprintf(bound, sizeof bound, "running error of %.200s, computed in %s", ekka_expr_event_text(j->x.event, "expr"),
+		       ekka_dtype_name(j->x.compute));
+	r = ekka_rows_verdict(&j->rows, bound, err);
+	if (j->x.outside && ekka_expr_out_of_range(j->state, text))
+		ekka_audit_append(j->x.verdict, text);
+	return r;
+}
+
+static const struct ekka_tensor *first_output(const struct ekka_event *e)
+{
+	int i = ekka_event_tensor_index(e, "out0");
+
+	return i >= 0 && e->call.tensors[i].dir != EKKA_IN ? &e->call.tensors[i] : NULL;
+}
+
+static int judge_elementwise(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
+{
+	static const char *const texts[] = { "expr", NULL };
+	struct job j = { .x = { .ctx = ctx, .event = event, .verdict = v } };
+	const struct ekka_tensor *out = first_output(event);
+	int r = ekka_rows_init(&j.rows, ctx, event, v, err);
+
+	if (r == 0)
+		r = 1;
+	if (r > 0 && (!out || !ekka_expr_event_dims(&j.x, out))) {
+		ekka_expr_event_settle(&j.x, EKKA_UNSUPPORTED, "there is no output out0", "");
+		r = 0;
+	}
+	if (r > 0)
+		r = ekka_expr_event_init(&j.x, texts, err);
+	if (r > 0)
+		r = ekka_expr_event_parse(&j.x, "expr", &j.expr, err);
+	if (r > 0)
+		r = take_outputs(&j, err);
+	if (r > 0)
+		r = judge(&j, err);
+	ekka_expr_state_free(j.state);
+	ekka_expr_free(j.expr);
+	ekka_expr_event_release(&j.x);
+	ekka_rows_release(&j.rows);
+	return r < 0 ? r : 0;
+}
+
+const struct ekka_op ekka_op_elementwise = { "elementwise", judge_elementwise };
