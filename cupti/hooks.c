@@ -20,6 +20,7 @@
 #include "preload/init.h"
 #include "preload/resolve.h"
 #include "preload/say.h"
+#include "preload/versions.h"
 
 #include <cupti.h>
 #include <dlfcn.h>
@@ -201,6 +202,8 @@ void ekka_launches_start(void)
 		if (why)
 			ekka_say("%s: kernel launches are recorded at the driver's entry points instead", why);
 	}
+	if (ekka_conf.level == EKKA_LEVEL_FULL && ekka_conf.lineage)
+		ekka_versions_enable();
 	errno = saved;
 }
 

@@ -9,6 +9,7 @@
 #include "preload/cuda_driver.h"
 #include "preload/guard.h"
 #include "preload/init.h"
+#include "preload/versions.h"
 
 #include <errno.h>
 #include <string.h>
@@ -40,8 +41,12 @@ static bool is_wanted(struct ekka_driver_fn *fn)
 
 bool ekka_memory_enter(struct ekka_call *call, struct ekka_driver_fn *fn, const void *caller)
 {
-	if (!ekka_conf.lineage || !ekka_memory_on() || !is_wanted(fn))
+	if (!ekka_conf.lineage || !ekka_memory_on())
 		return false;
+	if (!is_wanted(fn)) {
+		ekka_versions_wrote_anything();
+		return false;
+	}
 	return ekka_driver_enter(call, &fn->fn, caller);
 }
 

@@ -12,6 +12,7 @@
 
 #include "preload/capture.h"
 #include "preload/cuda_driver.h"
+#include "preload/versions.h"
 
 #include <cuda.h>
 
@@ -43,7 +44,7 @@ WATCHED_AFTER(cuMemAlloc_v2, NULL, ekka_alloc_add(*p, bytes, EKKA_ALLOC_DEVICE),
 WATCHED_AFTER(cuMemAllocPitch_v2, NULL, ekka_alloc_add(*p, *pitch * rows, EKKA_ALLOC_DEVICE), tell_memory(&e, *p, *pitch * rows),
 	      CUdeviceptr *, p, size_t *, pitch, size_t, width, size_t, rows, unsigned, element)
 /* The host may have filled it at any time: what was written is not known. */
-WATCHED_AFTER(cuMemAllocManaged, NULL, ekka_alloc_add(*p, bytes, EKKA_ALLOC_DEVICE), ekka_memory_attr(&e, "address", (const void *)*p),
+WATCHED_AFTER(cuMemAllocManaged, NULL, ekka_versions_disable(); ekka_alloc_add(*p, bytes, EKKA_ALLOC_DEVICE), ekka_memory_attr(&e, "address", (const void *)*p),
 	      CUdeviceptr *, p, size_t, bytes, unsigned, flags)
 WATCHED_AFTER(cuMemAllocAsync, stream, add_async(*p, bytes, stream), tell_memory(&e, *p, bytes), CUdeviceptr *, p, size_t, bytes,
 	      CUstream, stream)
@@ -126,6 +127,7 @@ EKKA_PUBLIC CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *p, CUipcMemHandle handle
 	__typeof__(&cuIpcOpenMemHandle_v2) call = REAL(cuIpcOpenMemHandle_v2);
 	CUresult res = call ? call(p, handle, flags) : NO_DRIVER;
 
+	ekka_versions_disable();
 	if (ekka_memory_on())
 		ekka_alloc_add(0, 0, EKKA_ALLOC_DEVICE);
 	return res;

@@ -3,6 +3,8 @@
 
 #include "preload/versions.h"
 
+#include "preload/guard.h"
+#include "preload/launch.h"
 #include "preload/lock.h"
 
 #include <stdatomic.h>
@@ -24,7 +26,7 @@ struct region { _Atomic uint32_t all, page[PAGES]; };
 static struct { _Atomic uint64_t number; _Atomic(struct region *) region; } regions[REGIONS];	/* number + 1; 0 free */
 static struct region unknown = { .all = UINT32_MAX };	/* stands for one that is being made, or for which there was no memory */
 static _Atomic uint32_t clock_now = 1, anything = 1, n_regions;
-static atomic_bool enabled;
+static atomic_bool enabled, disabled;
 
 static struct ekka_lock lock;		/* guards the snapshots and the pool */
 static struct { char *at; size_t left; } pool;
@@ -36,7 +38,14 @@ static struct { uint64_t serial; struct ekka_blob_id id; const char *why; } cont
 void ekka_versions_enable(void)
 {
 	ekka_versions_wrote_anything();
-	atomic_store(&enabled, true);
+	if (!atomic_load(&disabled))
+		atomic_store(&enabled, true);
+}
+
+void ekka_versions_disable(void)
+{
+	atomic_store(&disabled, true);
+	atomic_store(&enabled, false);
 }
 
 static bool is_enabled(void)
@@ -154,18 +163,25 @@ static bool on_host(const struct ekka_fn *fn)
 	return strcmp(fn->library, "cblas") == 0 || strcmp(fn->library, "blas") == 0;
 }
 
-/* A library call's tensors are all that it writes; a launch's are, if a description says so. */
-static bool knows_its_writes(const struct ekka_call *call)
+/*
+ * A library call's tensors are all that it writes; so are those of the driver's plain memory operations, and a launch's if a
+ * description says so.
+ */
+static bool knows_its_writes(struct ekka_call *call)
 {
+	const struct ekka_kernel *kernel = ekka_private(call)->kernel;
+
 	if (call->fn)
 		return call->rec.n_tensors > 0;
+	if (kernel && kernel->library)
+		return kernel->aside;
 	for (unsigned i = 0; i < call->rec.n_attrs; i++)
 		if (strcmp(call->attrs[i].name, "op") == 0)
 			return true;
 	return false;
 }
 
-void ekka_versions_wrote_by(const struct ekka_call *call)
+void ekka_versions_wrote_by(struct ekka_call *call)
 {
 	if (!is_enabled() || (call->fn && on_host(call->fn)))
 		return;

@@ -19,12 +19,15 @@
 /* Every write is seen from now on: launches, memory operations, library calls. Before that nothing is ever known. */
 void ekka_versions_enable(void);
 
+/* For good: memory appeared that others write unseen, managed memory or another process's. */
+void ekka_versions_disable(void);
+
 /* The engine issued a write of these bytes; of bytes nobody knows. */
 void ekka_versions_wrote(uint64_t addr, uint64_t bytes);
 void ekka_versions_wrote_anything(void);
 
 /* The same for what a call writes by its description; anything, if it has none. For the outermost call, after the real one. */
-void ekka_versions_wrote_by(const struct ekka_call *call);
+void ekka_versions_wrote_by(struct ekka_call *call);
 
 /* The clock, to be read before a copy is enqueued. */
 uint32_t ekka_versions_now(void);

@@ -5,6 +5,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "preload/guard.h"
+#include "preload/launch.h"
 #include "preload/versions.h"
 
 enum { KIB = 1 << 10, MIB = 1 << 20 };
@@ -100,11 +102,27 @@ Test(versions, what_calls_write)
 		cr_expect_eq(ekka_versions_find(base, KIB), rows[i].mine ? mine : 0, "row %u", i);
 		cr_expect_eq(ekka_versions_find(other, KIB), rows[i].others ? others : 0, "row %u", i);
 	}
+	for (unsigned aside = 0; aside < 2; aside++) {
+		const struct ekka_kernel driver = { .library = "driver", .aside = aside };
+		uint64_t others = snap(other, KIB);
+
+		ekka_private(call_with(&call, NULL, EKKA_OUT, NULL))->kernel = &driver;
+		ekka_versions_wrote_by(&call);
+		cr_expect_eq(ekka_versions_find(other, KIB), aside ? others : 0, "a copy's writes are known, a graph's are not");
+	}
 	(void)snap(base, KIB);
 	call.fn = &gemm;
 	call.rec.n_tensors = 0;
 	ekka_versions_wrote_by(&call);
 	cr_expect_eq(ekka_versions_find(base, KIB), 0, "a call of unknown meaning");
+}
+
+Test(versions, memory_that_others_write_unseen)
+{
+	ekka_versions_disable();
+	ekka_versions_enable();
+	(void)snap(base, KIB);
+	cr_expect_eq(ekka_versions_find(base, KIB), 0);
 }
 
 Test(versions, contents_by_serial)
