@@ -1,6 +1,6 @@
 # tests/unit/spec.mk
 if HAVE_CRITERION
-spec_tests = tests/unit/spec/test_describe tests/unit/spec/test_forward tests/unit/spec/test_meaning tests/unit/spec/test_details tests/unit/spec/test_spec
+spec_tests = tests/unit/spec/test_aten tests/unit/spec/test_describe tests/unit/spec/test_forward tests/unit/spec/test_meaning tests/unit/spec/test_details tests/unit/spec/test_spec
 check_PROGRAMS += $(spec_tests)
 TESTS += $(spec_tests)
 
@@ -27,6 +27,11 @@ tests_unit_spec_test_details_LDFLAGS = $(spec_test_ldflags)
 tests_unit_spec_test_details_LDADD = $(spec_test_libs)
 describe_test_case = tests/unit/spec/describe_case.h tests/unit/spec/describe_case.c preload/lock.c
 describe_test_libs = libdescribe.la libtrace_encode.la $(CRITERION_LIBS) -liberty
+tests_unit_spec_test_aten_SOURCES = tests/unit/spec/test_aten.c preload/lock.c
+tests_unit_spec_test_aten_CPPFLAGS = $(AM_CPPFLAGS) -DLAUNCHES='"$(abs_srcdir)/tests/unit/spec/aten.launches"'
+tests_unit_spec_test_aten_CFLAGS = $(spec_test_cflags)
+tests_unit_spec_test_aten_LDADD = $(describe_test_libs)
+EXTRA_DIST += tests/unit/spec/aten.launches
 tests_unit_spec_test_describe_SOURCES = tests/unit/spec/test_describe.c $(describe_test_case)
 tests_unit_spec_test_describe_CFLAGS = $(spec_test_cflags)
 tests_unit_spec_test_describe_LDADD = $(describe_test_libs)
