@@ -131,7 +131,9 @@ function emit_statement(i, k,  s, key, t, at, name)
 	} else if (key == "flag") {
 		name = word(t)
 		printf "\tif (%s)\n\t\tekka_attr_int(call, \"%s\", 1);\n", substitute(rest, dtypes), name
-	} else if (key == "scalar_at") {
+	} else if (key == "do")
+		printf "\t%s\n", substitute(t, dtypes)
+	else if (key == "scalar_at") {
 		name = word(t); t = substitute(word(rest), dtypes)
 		emit_scalar(name, t, substitute(rest, dtypes))
 	} else

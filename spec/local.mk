@@ -4,13 +4,13 @@
 # version script to link with. For the tools: libspec.la (spec.h).
 # ops.spec first: the others use its blocks.
 EKKA_SPECS = $(srcdir)/spec/ops.spec $(srcdir)/spec/cblas.spec $(srcdir)/spec/blas.spec $(srcdir)/spec/cublas.spec \
-	$(srcdir)/spec/cublas-others.spec $(srcdir)/spec/cublaslt.spec $(srcdir)/spec/enums.spec $(srcdir)/spec/shim.spec
+	$(srcdir)/spec/cublas-others.spec $(srcdir)/spec/cublaslt.spec $(srcdir)/spec/cudnn.spec $(srcdir)/spec/enums.spec $(srcdir)/spec/shim.spec
 EKKA_SPEC_PARSER = $(srcdir)/spec/parse.awk $(srcdir)/spec/ctypes.awk
 EKKA_SPEC_GENERATORS = spec/parse.awk spec/ctypes.awk spec/gen-ids.awk spec/gen-fns.awk spec/gen-map.awk spec/gen-wrappers.awk \
 	spec/gen-tables.awk spec/gen-doc.awk
 EXTRA_DIST += spec/README.md spec/dtypes.def spec/ops.def spec/cublas_types.h \
 	spec/ops.spec spec/cblas.spec spec/blas.spec spec/cublas.spec spec/cublas-others.spec \
-	spec/cublaslt.spec \
+	spec/cublaslt.spec spec/cudnn.spec \
 	spec/enums.spec spec/shim.spec $(EKKA_SPEC_GENERATORS)
 
 EKKA_SPEC_APIS = cblas blas
@@ -18,6 +18,10 @@ EKKA_SPEC_SOURCES = spec/gen/fns.c spec/gen/wrap-cblas.c spec/gen/wrap-blas.c
 if HAVE_CUDA
 EKKA_SPEC_APIS += cublas cublaslt
 EKKA_SPEC_SOURCES += spec/gen/wrap-cublas.c
+endif
+if HAVE_CUDNN
+EKKA_SPEC_APIS += cudnn
+EKKA_SPEC_SOURCES += spec/gen/wrap-cudnn.c
 endif
 EKKA_SPEC_MAP = spec/gen/exports.map
 EKKA_SPEC_GENERATED = spec/gen/ids.h $(EKKA_SPEC_SOURCES) $(EKKA_SPEC_MAP) spec/gen/tables.c spec/gen/functions.md
@@ -45,12 +49,19 @@ spec/gen/wrap-blas.c: $(srcdir)/spec/gen-wrappers.awk
 	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-wrappers.awk -v LIBRARY=blas $(EKKA_GENERATE_END)
 spec/gen/wrap-cublas.c: $(srcdir)/spec/gen-wrappers.awk
 	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-wrappers.awk -v LIBRARY=cublas $(EKKA_GENERATE_END)
+spec/gen/wrap-cudnn.c: $(srcdir)/spec/gen-wrappers.awk
+	$(EKKA_GENERATE) -f $(srcdir)/spec/gen-wrappers.awk -v LIBRARY=cudnn $(EKKA_GENERATE_END)
 
 noinst_LTLIBRARIES += libekkawrap.la
 libekkawrap_la_SOURCES = spec/wrap.h
 if HAVE_CUDA
 # Written by hand.
 libekkawrap_la_SOURCES += preload/cublaslt.c preload/cublaslt_desc.h preload/cublaslt_desc.c
+endif
+if HAVE_CUDNN
+libekkawrap_la_SOURCES += preload/cudnn.h preload/cudnn.c preload/cudnn_types.h preload/cudnn_json.h preload/cudnn_json.c \
+	preload/cudnn_graph.h preload/cudnn_graph.c preload/cudnn_plan.h preload/cudnn_plan.c preload/cudnn_pack.h preload/cudnn_pack.c \
+	preload/cudnn_sdpa.c preload/cudnn_conv.c preload/cudnn_matmul.c
 endif
 nodist_libekkawrap_la_SOURCES = $(EKKA_SPEC_SOURCES)
 libekkawrap_la_CPPFLAGS = $(AM_CPPFLAGS)

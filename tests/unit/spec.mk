@@ -13,6 +13,9 @@ spec_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 if HAVE_CUDA
 spec_test_ldflags += -Wl,-u,cublasSgemm_v2,-u,cublasLtMatmul
 endif
+if HAVE_CUDNN
+spec_test_ldflags += -Wl,-u,cudnnBackendExecute,-u,cudnnBackendSetAttribute
+endif
 tests_unit_spec_test_forward_SOURCES = tests/unit/spec/test_forward.c $(spec_test_harness)
 tests_unit_spec_test_forward_CFLAGS = $(spec_test_cflags)
 tests_unit_spec_test_forward_LDFLAGS = $(spec_test_ldflags)

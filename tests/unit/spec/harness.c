@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "preload/cuda_cublas.h"
+#include "preload/lock.h"
+#include "preload/probe.h"
 #include "tests/unit/spec/harness.h"
 
 #include <complex.h>
@@ -183,7 +185,7 @@ void ekka_context_cublas(struct ekka_call *call, void *handle)
 	call->device_pointer_mode = setup.device_pointer_mode;
 }
 
-/* cuBLASLt's getters: none here, so that its wrapper takes no descriptor apart. */
+/* cuBLASLt's getters: none here, so that its wrapper takes no descriptor apart. And none of cuDNN's. */
 void *ekka_cublas_symbol(const void *real, const char *library, const char *symbol)
 {
 	(void)real, (void)library, (void)symbol;
@@ -191,6 +193,20 @@ void *ekka_cublas_symbol(const void *real, const char *library, const char *symb
 }
 
 int32_t ekka_cuda_current_device(void) { return 0; }
+
+bool ekka_lock_take(struct ekka_lock *lock)
+{
+	(void)lock;
+	return true;
+}
+
+void ekka_lock_release(struct ekka_lock *lock) { (void)lock; }
+
+bool ekka_probe_copy(void *dst, uint64_t addr, size_t n)
+{
+	memcpy(dst, (const void *)(uintptr_t)addr, n);
+	return true;
+}
 
 /* ---- looking at what was seen ----------------------------------------- */
 
@@ -228,6 +244,10 @@ unsigned word_bytes(const char *type)
 		return 0;
 	if (strchr(type, '*') || !strcmp(type, "int64_t") || !strcmp(type, "long long int") || !strcmp(type, "cublasHandle_t") ||
 	    !strncmp(type, "cublasLt", 8) || !strcmp(type, "cudaStream_t") || !strcmp(type, "size_t"))
+		return 8;
+	if (!strncmp(type, "cudnn", 5) && (strstr(type, "Descriptor_t") || strstr(type, "Handle_t") || strstr(type, "Plan_t") || strstr(type, "Pack_t")))
+		return 8;
+	if (!strcmp(type, "cudaGraph_t"))
 		return 8;
 	return 4;
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Every function that the installed cuBLAS exports or declares, and every GEMM-like function of the installed BLAS, is in a row of
+# Every function that the installed cuBLAS and cuDNN export or declare, and every GEMM-like function of the installed BLAS, is in a row of
 # spec/; the rows' parameter types and enumeration values are the header's.
 set -u
 : "${top_builddir:?}"
@@ -60,6 +60,18 @@ if [ -n "$cuda" ]; then
 		${CXX:-g++} -isystem "$cuda/include" -fsyntax-only "$dir/prototypes.cc" || { echo "FAIL: prototypes are not the header's"; failed=1; }
 		checked="$checked prototypes in C++;"
 	fi
+	# The dispatcher's own symbol of its version is no function.
+	for h in cudnn_graph.h cudnn_ops.h cudnn_cnn.h cudnn_adv.h; do
+		[ -r "$cuda/include/$h" ] || continue
+		tr '\n' ' ' <"$cuda/include/$h" | grep -oE 'CUDNNWINAPI +cudnn[A-Za-z0-9_]+ *\(' | grep -oE 'cudnn[A-Za-z0-9_]+' >"$dir/found"
+		covered $h
+	done
+	for lib in "$cuda"/lib64/libcudnn.so.9 "$cuda"/lib/libcudnn.so.9; do
+		[ -r "$lib" ] || continue
+		nm -D --defined-only "$lib" | awk '{ sub(/@.*/, "", $3); print $3 }' | grep '^cudnn' >"$dir/found"
+		covered libcudnn.so
+		break
+	done
 else
 	echo "no cublas_api.h (\$CUDA_HOME, /usr/local/cuda): cuBLAS is not checked"
 fi

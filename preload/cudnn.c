@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cuDNN's graph API: the wrappers that watch descriptors, and what cudnnBackendExecute is described as.
+ * Zone: inside the host process (preload/capture.h has its rules).
+ */
+#include "config.h"
+
+#include "preload/cudnn.h"
+#include "preload/cuda_cublas.h"
+#include "preload/cudnn_pack.h"
+#include "preload/cudnn_plan.h"
+#include "preload/guard.h"
+#include "preload/probe.h"
+#include "spec/gen/ids.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* Getters of the library that a real function belongs to; a program has one cuDNN, or two with a layer between. */
+struct getters {
+	const void *real;
+	__typeof__(cudnnGetStream) *stream;
+	ekka_cudnn_get *attribute;
+};
+
+enum { GETTERS_MAX = 128 };
+static struct getters known[GETTERS_MAX];	/* append-only */
+static atomic_uint n_known;
+static pthread_mutex_t append_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static const struct getters *find(const void *real)
+{
+	unsigned n = atomic_load_explicit(&n_known, memory_order_acquire);
+
+	for (unsigned i = 0; i < n; i++)
+		if (known[i].real == real)
+			return &known[i];
+	return NULL;
+}
+
+static const struct getters *getters(const void *real)
+{
+	const struct getters *found = find(real);
+	struct getters g = { .real = real };
+
+	if (found != NULL)
+		return found;
+	*(void **)&g.stream = ekka_cublas_symbol(real, "cudnn", "cudnnGetStream");
+	*(void **)&g.attribute = ekka_cublas_symbol(real, "cudnn", "cudnnBackendGetAttribute");
+	pthread_mutex_lock(&append_lock);
+	found = find(real);
+	if (found == NULL && n_known < GETTERS_MAX) {
+		known[n_known] = g;
+		found = &known[n_known];
+		atomic_store_explicit(&n_known, n_known + 1, memory_order_release);
+	}
+	pthread_mutex_unlock(&append_lock);
+	return found;
+}
+
+void ekka_cudnn_context(struct ekka_call *call, cudnnHandle_t handle)
+{
+	const struct getters *g = getters(ekka_private(call)->real);
+	cudaStream_t stream = NULL;
+
+	call->rec.device = ekka_cuda_current_device();
+	if (g != NULL && g->stream != NULL && handle != NULL && g->stream(handle, &stream) == CUDNN_STATUS_SUCCESS)
+		call->rec.stream = (uint64_t)stream;
+}
+
+/* ---- by value --------------------------------------------------------- */
+
+/* A number that the pack brings along: host memory. */
+static bool number(const struct ekka_cudnn_pack *pack, int64_t uid, enum ekka_dtype dtype, double *ret)
+{
+	union { float f; double d; int32_t i; int64_t l; } x;
+	const void *p;
+
+	if (!ekka_cudnn_pack_pointer(pack, uid, &p) || p == NULL || ekka_dtype_bytes(dtype) > sizeof(x) ||
+	    !ekka_probe_copy(&x, (uintptr_t)p, ekka_dtype_bytes(dtype)))
+		return false;
+	switch (dtype) {
+	case EKKA_F32: *ret = (double)x.f; return true;
+	case EKKA_F64: *ret = x.d; return true;
+	case EKKA_I32: *ret = x.i; return true;
+	case EKKA_I64: *ret = (double)x.l; return true;
+	default: return false;
+	}
+}
+
+/* ---- masks ------------------------------------------------------------ */
+
+struct band {
+	bool has_upper, has_lower, by_length;
+	int64_t upper, lower;		/* col <= row + upper, col >= row - lower */
+};
+
+static bool band_of(const struct ekka_cudnn_plan *plan, const struct ekka_cudnn_pack *pack, struct band *ret)
+{
+	*ret = (struct band){ 0 };
+	for (unsigned i = 0; i < plan->n_diagonals; i++) {
+		const struct ekka_cudnn_diagonal *d = &plan->diagonal[i];
+		double sum = (double)d->constant, x;
+
+		for (unsigned t = 0; t < d->n_terms; t++) {
+			if (!number(pack, d->term[t].uid, d->term[t].dtype, &x))
+				return false;
+			sum += d->term[t].sign * x;
+		}
+		if ((d->upper ? ret->has_upper : ret->has_lower) || !(sum > -1e15 && sum < 1e15) || sum != (double)(int64_t)sum)
+			return false;
+		if (d->upper) {
+			ret->has_upper = true;
+			ret->by_length = d->by_length;
+			ret->upper = (int64_t)sum;
+		} else {
+			ret->has_lower = true;
+			ret->lower = (int64_t)sum;
+		}
+	}
+	return true;
+}
+
+/* Says a band in op attention's words; NULL, or why it cannot be said. */
+static const char *describe_band(struct ekka_call *call, const struct ekka_cudnn_plan *plan, const struct band *b)
+{
+	int64_t offset = plan->keys - plan->rows;
+	bool from_top = !b->has_upper && !b->has_lower ? false : !b->by_length && (plan->padded || !b->has_upper || b->upper == 0);
+	int64_t upper = b->upper, lower = b->lower;
+
+	if (!b->has_upper && !b->has_lower)
+		return NULL;
+	if (from_top) {
+		/* The op counts from the top only below the diagonal. Without padding a lower edge alone counts from the bottom as well. */
+		if (b->has_upper && upper == 0) {
+			ekka_attr_str(call, "causal", "top-left");
+		} else if (plan->padded) {
+			return "attention with a band that goes with no corner of the padded square";
+		} else {
+			lower += offset;
+		}
+	} else {
+		/* By length the sums are from the bottom right already. */
+		if (!b->by_length) {
+			upper -= offset;
+			lower += offset;
+		} else if (b->has_lower) {
+			return "attention with a window in padded sequences";
+		}
+		if (upper == 0)
+			ekka_attr_str(call, "causal", "bottom-right");
+		else if (upper > 0)
+			ekka_attr_int(call, "window_right", upper);
+		else
+			return "attention with a band beside the diagonal";
+	}
+	if (b->has_lower && lower < 0)
+		return "attention with a band beside the diagonal";
+	if (b->has_lower)
+		ekka_attr_int(call, "window_left", lower);
+	return NULL;
+}
+
+/* Masked logits become what no weight survives. */
+static bool fills_mask(const struct ekka_cudnn_plan *plan, const struct ekka_cudnn_pack *pack)
+{
+	double x;
+
+	for (unsigned i = 0; i < plan->n_fills; i++)
+		if (!number(pack, plan->fill[i], EKKA_F32, &x) || !(x < -1e30))
+			return false;
+	return true;
+}
+
+static const char *describe_mask(struct ekka_call *call, const struct ekka_cudnn_plan *plan, const struct ekka_cudnn_pack *pack)
+{
+	const void *table[2] = { NULL, NULL };
+	struct band band;
+
+	if (plan->same_table[0] != plan->same_table[1] &&
+	    (!ekka_cudnn_pack_pointer(pack, plan->same_table[0], &table[0]) || !ekka_cudnn_pack_pointer(pack, plan->same_table[1], &table[1]) ||
+	     table[0] != table[1]))
+		return "attention with page tables of their own for keys and values";
+	if (!fills_mask(plan, pack))
+		return "attention with a mask that lets masked keys count";
+	if (!band_of(plan, pack, &band))
+		return "attention with a mask that is not known here";
+	return describe_band(call, plan, &band);
+}
+
+/* ---- cudnnBackendExecute ---------------------------------------------- */
+
+static void describe_facts(struct ekka_call *call, const struct ekka_cudnn_plan *plan, const struct ekka_cudnn_pack *pack)
+{
+	for (unsigned i = 0; i < plan->n_facts; i++) {
+		const struct ekka_cudnn_fact *f = &plan->fact[i];
+		double x;
+
+		if (f->kind == EKKA_V_INT)
+			ekka_attr_int(call, f->name, f->i);
+		else if (f->kind == EKKA_V_REAL)
+			ekka_attr_real(call, f->name, f->r);
+		else if (f->kind == EKKA_V_STR)
+			ekka_attr_str(call, f->name, f->s);
+		else if (number(pack, f->uid, f->dtype, &x))
+			ekka_attr_real(call, f->name, x);
+	}
+}
+
+static void describe_operands(struct ekka_call *call, const struct ekka_cudnn_plan *plan, const struct ekka_cudnn_pack *pack)
+{
+	for (unsigned i = 0; i < plan->n_operands; i++) {
+		const struct ekka_cudnn_operand *o = &plan->operand[i];
+		struct ekka_tensor t = { .name = o->name, .dir = o->dir, .dtype = o->dtype, .place = EKKA_DEVICE, .n_dims = o->n_dims, .alias_of = -1,
+					 .pre = o->dir != EKKA_OUT, .post = o->dir != EKKA_IN };
+		const void *p;
+
+		if (!ekka_cudnn_pack_pointer(pack, o->uid, &p) || p == NULL)
+			continue;
+		t.addr = (uintptr_t)p;
+		memcpy(t.dim, o->dim, sizeof(t.dim));
+		memcpy(t.stride, o->stride, sizeof(t.stride));
+		(void)ekka_tensor(call, &t);
+	}
+}
+
+static void describe_graph(struct ekka_call *call, const struct ekka_cudnn_plan *plan)
+{
+	if (plan->graph != NULL)
+		(void)ekka_tensor(call, &(struct ekka_tensor){
+			.name = "graph", .dir = EKKA_IN, .dtype = EKKA_U8, .place = EKKA_HOST, .n_dims = 1, .dim = { (int64_t)plan->graph_bytes },
+			.stride = { 1 }, .addr = (uintptr_t)plan->graph, .alias_of = -1, .pre = true });
+}
+
+void ekka_cudnn_execute(struct ekka_call *call, cudnnBackendDescriptor_t executionPlan, cudnnBackendDescriptor_t variantPack)
+{
+	const struct getters *g = getters(ekka_private(call)->real);
+	const struct ekka_cudnn_plan *plan = g != NULL && g->attribute != NULL ? ekka_cudnn_plan(executionPlan, g->attribute) : NULL;
+	struct ekka_cudnn_pack pack;
+	const char *why;
+
+	if (plan == NULL || !ekka_cudnn_pack_get(variantPack, &pack) || pack.too_many || pack.overridden) {
+		ekka_attr_str(call, "refused", plan == NULL ? "the plan cannot be read" : "the variant pack is not known");
+		return;
+	}
+	why = plan->why;
+	if (plan->op[0] != '\0')
+		why = describe_mask(call, plan, &pack);
+	if (why != NULL)
+		ekka_attr_str(call, "refused", why);
+	else
+		ekka_attr_str(call, "op", plan->op);
+	describe_facts(call, plan, &pack);
+	if (pack.workspace != NULL)
+		ekka_attr_int(call, "workspace", (int64_t)(uintptr_t)pack.workspace);
+	describe_operands(call, plan, &pack);
+	describe_graph(call, plan);
+}
+
+/* ---- wrappers that record nothing ------------------------------------- */
+
+EKKA_PUBLIC cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t attributeName,
+						   cudnnBackendAttributeType_t attributeType, int64_t elementCount, const void *arrayOfElements)
+{
+	const void *caller = __builtin_return_address(0);
+	__typeof__(cudnnBackendSetAttribute) *real = (__typeof__(cudnnBackendSetAttribute) *)ekka_real(EKKA_FN_cudnnBackendSetAttribute, caller);
+	cudnnStatus_t ret;
+
+	if (!real)
+		return CUDNN_STATUS_NOT_INITIALIZED;
+	ret = real(descriptor, attributeName, attributeType, elementCount, arrayOfElements);
+	int saved = errno;
+	if (ret == CUDNN_STATUS_SUCCESS)
+		ekka_cudnn_pack_set(descriptor, (int)attributeName, elementCount, arrayOfElements);
+	errno = saved;
+	return ret;
+}
+
+EKKA_PUBLIC cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor)
+{
+	const void *caller = __builtin_return_address(0);
+	__typeof__(cudnnBackendFinalize) *real = (__typeof__(cudnnBackendFinalize) *)ekka_real(EKKA_FN_cudnnBackendFinalize, caller);
+
+	if (!real)
+		return CUDNN_STATUS_NOT_INITIALIZED;
+	int saved = errno;
+	ekka_cudnn_plan_forget(descriptor);
+	errno = saved;
+	return real(descriptor);
+}
+
+EKKA_PUBLIC cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t descriptor)
+{
+	const void *caller = __builtin_return_address(0);
+	__typeof__(cudnnBackendDestroyDescriptor) *real =
+		(__typeof__(cudnnBackendDestroyDescriptor) *)ekka_real(EKKA_FN_cudnnBackendDestroyDescriptor, caller);
+
+	if (!real)
+		return CUDNN_STATUS_NOT_INITIALIZED;
+	int saved = errno;
+	ekka_cudnn_plan_forget(descriptor);
+	ekka_cudnn_pack_forget(descriptor);
+	errno = saved;
+	return real(descriptor);
+}
