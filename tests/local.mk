@@ -10,4 +10,5 @@ include tests/capture/local.mk
 include tests/fake/local.mk
 include tests/cli/local.mk
 include tests/gpu/local.mk
+include tests/fake/cudnn.mk
 include tests/real/local.mk

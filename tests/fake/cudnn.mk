@@ -1,0 +1,30 @@
+# cuDNN: the stand-in, the subject in its three forms, and the test that records it.
+EXTRA_DIST += tests/fake/fake_cudnn.h tests/fake/fake_cudnn.map tests/fake/fake_cudnn_graph.map tests/gpu/cudnn_graph.h tests/fake/test-cudnn.sh \
+	tests/fake/check_cudnn.py
+if HAVE_CUDNN
+if BUILD_SHIM
+check_LTLIBRARIES += tests/fake/libcudnn_graph.la tests/fake/libcudnn.la tests/gpu/cudnn-plugin.la
+tests_fake_libcudnn_graph_la_SOURCES = tests/fake/fake_cudnn_graph.c tests/fake/fake_cudnn_json.c tests/fake/fake_cudnn_run.c
+tests_fake_libcudnn_graph_la_CPPFLAGS = $(fake_cppflags)
+tests_fake_libcudnn_graph_la_LDFLAGS = $(fake_ldflags) -version-info 9:0:0 -Wl,--version-script=$(srcdir)/tests/fake/fake_cudnn_graph.map
+tests_fake_libcudnn_graph_la_LIBADD = tests/fake/libcuda.la -lm
+tests_fake_libcudnn_la_SOURCES = tests/fake/fake_cudnn.c
+tests_fake_libcudnn_la_CPPFLAGS = $(fake_cppflags)
+tests_fake_libcudnn_la_LDFLAGS = $(fake_ldflags) -version-info 9:0:0 -Wl,--version-script=$(srcdir)/tests/fake/fake_cudnn.map
+tests_fake_libcudnn_la_LIBADD = -ldl
+
+check_PROGRAMS += tests/gpu/cudnn-linked tests/gpu/cudnn-dlsym
+cudnn_cases = tests/gpu/cudnn_cases.c tests/gpu/cudnn_graph.c
+tests_gpu_cudnn_linked_SOURCES = $(cudnn_cases)
+tests_gpu_cudnn_linked_CPPFLAGS = $(fake_cppflags)
+tests_gpu_cudnn_linked_LDADD = tests/fake/libcudnn.la tests/fake/libcudart.la -lm
+tests_gpu_cudnn_dlsym_SOURCES = $(cudnn_cases)
+tests_gpu_cudnn_dlsym_CPPFLAGS = $(fake_cppflags) -DVIA_DLSYM
+tests_gpu_cudnn_dlsym_LDADD = tests/fake/libcudart.la -ldl -lm
+tests_gpu_cudnn_plugin_la_SOURCES = $(cudnn_cases)
+tests_gpu_cudnn_plugin_la_CPPFLAGS = $(fake_cppflags) -DAS_PLUGIN
+tests_gpu_cudnn_plugin_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/gpu
+tests_gpu_cudnn_plugin_la_LIBADD = tests/fake/libcudnn.la tests/fake/libcudart.la -lm
+TESTS += tests/fake/test-cudnn.sh
+endif
+endif
