@@ -3,6 +3,7 @@ replay_tests = \
 	tests/unit/replay/test_array \
 	tests/unit/replay/test_cat \
 	tests/unit/replay/test_attention \
+	tests/unit/replay/test_rope \
 	tests/unit/replay/test_convert \
 	tests/unit/replay/test_epilogue \
 	tests/unit/replay/test_elementwise \
@@ -64,6 +65,9 @@ tests_unit_replay_test_array_SOURCES = tests/unit/replay/test_array.c tests/unit
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_array_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_array_LDADD = $(replay_test_libs)
+tests_unit_replay_test_rope_SOURCES = tests/unit/replay/test_rope.c $(replay_test_rows)
+tests_unit_replay_test_rope_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_rope_LDADD = $(replay_test_libs)
 tests_unit_replay_test_attention_SOURCES = tests/unit/replay/test_attention.c $(replay_test_problem) \
 	tests/unit/replay/attention_sim.h tests/unit/replay/attention_sim.c \
 	tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c
