@@ -3,6 +3,8 @@ replay_tests = \
 	tests/unit/replay/test_array \
 	tests/unit/replay/test_cat \
 	tests/unit/replay/test_attention \
+	tests/unit/replay/test_moe \
+	tests/unit/replay/test_quantize \
 	tests/unit/replay/test_rope \
 	tests/unit/replay/test_convert \
 	tests/unit/replay/test_epilogue \
@@ -65,6 +67,12 @@ tests_unit_replay_test_array_SOURCES = tests/unit/replay/test_array.c tests/unit
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_array_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_array_LDADD = $(replay_test_libs)
+tests_unit_replay_test_quantize_SOURCES = tests/unit/replay/test_quantize.c $(replay_test_rows)
+tests_unit_replay_test_quantize_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_quantize_LDADD = $(replay_test_libs)
+tests_unit_replay_test_moe_SOURCES = tests/unit/replay/test_moe.c $(replay_test_rows)
+tests_unit_replay_test_moe_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_moe_LDADD = $(replay_test_libs)
 tests_unit_replay_test_rope_SOURCES = tests/unit/replay/test_rope.c $(replay_test_rows)
 tests_unit_replay_test_rope_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_rope_LDADD = $(replay_test_libs)

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Op "moe_align": sorts the slots of a batch, slot i being token i / k's choice i % k, by the expert that `ids` [tokens, k] names, so that
+ * every block of `block` places belongs to one expert. Slots of expert e fill ceil(count / block) blocks, experts in order; what is left over in
+ * them holds the number of slots. Outputs: `sorted` [places]; `expert_ids` [blocks], the expert of every block (through `map`? [experts], where there is one);
+ * `total` [1], the places in use. Attributes `experts`, `block`.
+ *
+ * Exact. Slots of one expert may come in any order, since kernels count them with atomics, and padding anywhere among them; what
+ * lies behind `total` is not judged: kernels leave it alone or fill it in different ways.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "compare/audit.h"
+#include "replay/rows.h"
+
+struct align {
+	const struct ekka_array *ids, *sorted, *expert_ids, *total, *map;	/* map: may be NULL */
+	int64_t slots, experts, block;
+	int64_t *id;			/* [slots] */
+	int64_t *first;			/* [experts + 1]: places where experts begin */
+	int64_t *missing;		/* [slots]: 1 while a slot was not met */
+	int64_t *spare;			/* [experts]: padding that may still come */
+	int64_t *got, *want;		/* [places] */
+};
+
+/* Where every expert begins. Slots whose id is no expert are left out, as vLLM's kernels do. */
+static void count(struct align *a)
+{
+	int64_t *first = a->first;
+
+	memset(first, 0, ((size_t)a->experts + 1) * sizeof *first);
+	for (int64_t i = 0; i < a->slots; i++)
+		if (a->id[i] >= 0 && a->id[i] < a->experts)
+			first[a->id[i] + 1]++;
+	for (int64_t e = 0; e < a->experts; e++) {
+		int64_t n = first[e + 1], padded = (n + a->block - 1) / a->block * a->block;
+
+		a->spare[e] = padded - n;
+		first[e + 1] = first[e] + padded;
+	}
+}
+
+/* The next slot of expert e that was not met, from *cursor on, or padding. */
+static int64_t lacking(const struct align *a, int64_t e, int64_t *cursor)
+{
+	while (*cursor < a->slots && !(a->id[*cursor] == e && a->missing[*cursor]))
+		(*cursor)++;
+	return *cursor < a->slots ? *cursor : a->slots;
+}
+
+/* Places of expert e: what is there counts where it may be there; other places want what is lacking. */
+static void match(struct align *a, int64_t e)
+{
+	int64_t cursor = 0;
+
+	for (int64_t p = a->first[e]; p < a->first[e + 1]; p++) {
+		int64_t s = a->got[p];
+		bool padding = s == a->slots && a->spare[e] > 0, slot = s >= 0 && s < a->slots && a->id[s] == e && a->missing[s];
+
+		a->want[p] = padding || slot ? s : -1;
+		a->spare[e] -= padding;
+		if (slot)
+			a->missing[s] = 0;
+	}
+	for (int64_t p = a->first[e]; p < a->first[e + 1]; p++) {
+		if (a->want[p] >= 0)
+			continue;
+		a->want[p] = lacking(a, e, &cursor);
+		if (a->want[p] < a->slots)
+			a->missing[a->want[p]] = 0;
+	}
+}
+
+static void judge_blocks(struct ekka_rows *r, struct align *a)
+{
+	int64_t used = a->first[a->experts], blocks = used / a->block, expert = 0;
+
+	ekka_rows_compare_int(r, a->total, 0, 1, &used);
+	for (int64_t b = 0; b < blocks; b++) {
+		int64_t e;
+
+		while (a->first[expert + 1] <= b * a->block)
+			expert++;
+		e = expert;
+		if (a->map)
+			ekka_array_get_int(a->map, expert, 1, &e);
+		ekka_rows_compare_int(r, a->expert_ids, b, 1, &e);
+	}
+}
+
+static void judge_all(struct ekka_rows *r, struct align *a)
+{
+	int64_t used = a->first[a->experts];
+
+	ekka_array_get_int(a->sorted, 0, (size_t)used, a->got);
+	for (int64_t i = 0; i < a->slots; i++)
+		a->missing[i] = 1;
+	count(a);
+	for (int64_t e = 0; e < a->experts; e++)
+		match(a, e);
+	ekka_rows_compare_int(r, a->sorted, 0, used, a->want);
+	judge_blocks(r, a);
+}
+
+/* Working memory, and whether the outputs are large enough. */
+static int complete(struct ekka_rows *r, struct align *a, struct ekka_error *err)
+{
+	int64_t used;
+
+	a->slots = a->ids->n;
+	a->experts = (int64_t)ekka_rows_number(r, "experts", 0);
+	a->block = (int64_t)ekka_rows_number(r, "block", 0);
+	if (a->experts < 1 || a->block < 1 || a->experts > INT32_MAX || a->block > INT32_MAX || (a->map && a->map->n < a->experts)) {
+		ekka_rows_settle(r, EKKA_INCOMPLETE, "the number of experts or the block is not known");
+		return 0;
+	}
+	/* 64-bit integers are as large as doubles. */
+	a->id = (int64_t *)ekka_rows_buffer(r, 2 * a->slots, err);
+	a->first = (int64_t *)ekka_rows_buffer(r, 2 * a->experts + 1, err);
+	a->got = (int64_t *)ekka_rows_buffer(r, 2 * a->sorted->n, err);
+	if (!a->id || !a->first || !a->got)
+		return EKKA_ERR_NOMEM;
+	a->missing = a->id + a->slots;
+	a->spare = a->first + a->experts + 1;
+	a->want = a->got + a->sorted->n;
+	ekka_array_get_int(a->ids, 0, (size_t)a->slots, a->id);
+	count(a);
+	used = a->first[a->experts];
+	if (used > a->sorted->n || used / a->block > a->expert_ids->n)
+		ekka_rows_settle(r, EKKA_INCOMPLETE, "the outputs are smaller than what must be written");
+	return 0;
+}
+
+static int judge(struct ekka_rows *r, struct ekka_error *err)
+{
+	static const char *const names[] = { "sorted", "expert_ids", "total" };
+	struct ekka_array *ids, *map = NULL, *out[3] = { NULL };
+	struct align a = { 0 };
+	int n = ekka_rows_take(r, "ids", EKKA_PRE, true, &ids, err);
+
+	for (int i = 0; i < 3 && n == 0 && !r->settled; i++)
+		n = ekka_rows_take(r, names[i], EKKA_POST, true, &out[i], err);
+	if (n == 0 && !r->settled)
+		n = ekka_rows_take(r, "map", EKKA_PRE, false, &map, err);
+	if (n < 0 || r->settled)
+		return n;
+	a.ids = ids;
+	a.sorted = out[0];
+	a.expert_ids = out[1];
+	a.total = out[2];
+	a.map = map;
+	n = complete(r, &a, err);
+	while (n == 0 && !r->settled) {
+		judge_all(r, &a);
+		if (!ekka_elements_again(r->elements))
+			break;
+	}
+	return n == 0 && !r->settled ? ekka_rows_verdict(r, "exact; any order within an expert", err) : n;
+}
+
+static int judge_moe_align(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
+{
+	struct ekka_rows rows;
+	int n = ekka_rows_init(&rows, ctx, event, v, err);
+
+	if (n == 0)
+		n = judge(&rows, err);
+	ekka_rows_release(&rows);
+	return n;
+}
+
+const struct ekka_op ekka_op_moe_align = { "moe_align", judge_moe_align };
