@@ -2,7 +2,7 @@
 /* Expressions of descriptions: precedence climbing, as in C. Depth is bounded here, so that evaluation may recurse. */
 #include "config.h"
 
-#include "spec/kd_lex.h"
+#include "spec/kd_node.h"
 
 #include <string.h>
 
@@ -26,11 +26,6 @@ static const char *const keywords[] = { "at", "dims", "strides", "if", "for", "w
 enum { N_FUNCTIONS = sizeof(functions) / sizeof(*functions), N_WORDS = sizeof(words) / sizeof(*words),
        N_KEYWORDS = sizeof(keywords) / sizeof(*keywords) };
 
-static bool span_is(struct kd_span s, const char *word)
-{
-	return strlen(word) == s.n && memcmp(word, s.p, s.n) == 0;
-}
-
 /* N of `pN`, or -1. */
 static int param_number(struct kd_span s)
 {
@@ -46,19 +41,19 @@ static int param_number(struct kd_span s)
 	return n;
 }
 
-static bool reserved(struct kd_span s)
+bool kd_reserved(struct kd_span s)
 {
 	char name[16];
 	enum ekka_dtype t;
 
 	for (int i = 0; i < N_FUNCTIONS; i++)
-		if (span_is(s, functions[i].name))
+		if (kd_span_is(s, functions[i].name))
 			return true;
 	for (int i = 0; i < N_WORDS; i++)
-		if (span_is(s, words[i].name))
+		if (kd_span_is(s, words[i].name))
 			return true;
 	for (int i = 0; i < N_KEYWORDS; i++)
-		if (span_is(s, keywords[i]))
+		if (kd_span_is(s, keywords[i]))
 			return true;
 	if (s.n < sizeof(name)) {
 		memcpy(name, s.p, s.n);
@@ -67,177 +62,6 @@ static bool reserved(struct kd_span s)
 			return true;
 	}
 	return param_number(s) >= 0;
-}
-
-static int find_slot(const struct kd_parser *p, struct kd_span name)
-{
-	for (unsigned i = 0; p->desc && i < p->desc->n_slots; i++)
-		if (p->slots[i] && span_is(name, p->slots[i]))
-			return (int)i;
-	return -1;
-}
-
-int kd_declare(struct kd_parser *p, struct kd_span name)
-{
-	if (p->failed)
-		return -1;
-	if (reserved(name)) {
-		kd_fail(p, "'%.*s' has a meaning of its own and cannot be given another", (int)name.n, name.p);
-	} else if (find_slot(p, name) >= 0) {
-		kd_fail(p, "'%.*s' has a value already", (int)name.n, name.p);
-	} else {
-		unsigned i = 0;
-
-		while (i < p->desc->n_slots && p->slots[i])	/* one that a loop has left is free again */
-			i++;
-		if (i == KD_SLOTS_MAX) {
-			kd_fail(p, "more than %d names", KD_SLOTS_MAX);
-			return -1;
-		}
-		p->slots[i] = ekka_arena_text(&p->set->arena, name.p, name.n);
-		p->desc->n_slots += i == p->desc->n_slots;
-		if (p->slots[i])
-			return (int)i;
-		kd_fail(p, "out of memory");
-	}
-	return -1;
-}
-
-void kd_forget(struct kd_parser *p, int slot)
-{
-	if (slot >= 0)
-		p->slots[slot] = NULL;
-}
-
-static struct kd_node *node(struct kd_parser *p, enum kd_node_kind kind, int op)
-{
-	struct kd_node *n = kd_take(p, sizeof(*n));
-
-	if (n) {
-		n->kind = kind;
-		n->op = op;
-		n->line = p->token.line;
-	}
-	return n;
-}
-
-static unsigned depth_of(const struct kd_node *n)
-{
-	return n ? n->depth : 0;
-}
-
-/* Counts a node's depth once its operands are known: the evaluator goes as deep. Hands the node on, or NULL: failed. */
-static struct kd_node *finish(struct kd_parser *p, struct kd_node *n)
-{
-	unsigned a, b, c;
-
-	if (!n)
-		return NULL;
-	a = depth_of(n->a);
-	b = depth_of(n->b);
-	c = depth_of(n->c);
-	n->depth = 1 + (a > b ? a > c ? a : c : b > c ? b : c);
-	return n->depth <= KD_DEPTH_MAX ? n : kd_fail(p, "an expression more than %d deep", KD_DEPTH_MAX);
-}
-
-static struct kd_node *constant(struct kd_parser *p, struct kd_value v)
-{
-	struct kd_node *n = node(p, KD_N_CONST, 0);
-
-	if (n)
-		n->value = v;
-	return n;
-}
-
-static struct kd_node *capture(struct kd_parser *p, struct kd_span name)
-{
-	const struct kd_pattern *pattern = &p->desc->pattern;
-
-	for (unsigned i = 0; i < pattern->n_captures; i++)
-		if (span_is(name, pattern->captures[i]))
-			return node(p, KD_N_CAPTURE, (int)i);
-	return kd_fail(p, "the pattern has no $%.*s", (int)name.n, name.p);
-}
-
-static struct kd_node *join(struct kd_parser *p, struct kd_node *a, struct kd_node *b)
-{
-	struct kd_node *n;
-
-	if (!a || !b)
-		return a ? a : b;
-	n = node(p, KD_N_JOIN, 0);
-	if (n) {
-		n->a = a;
-		n->b = b;
-	}
-	return finish(p, n);
-}
-
-/* The end of a `{NAME}` or `{$NAME}` that begins at s, or NULL. */
-static const char *placeholder(const char *s, struct kd_span *ret_name)
-{
-	const char *from = s + 1 + (s[1] == '$');
-	size_t n = strspn(from, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
-
-	if (n == 0 || from[n] != '}')
-		return NULL;
-	*ret_name = (struct kd_span){ from, n };
-	return from + n + 1;
-}
-
-static struct kd_node *literal_part(struct kd_parser *p, const char *from, const char *to)
-{
-	char *copy = kd_take(p, (size_t)(to - from) + 1);
-
-	if (!copy)
-		return NULL;
-	memcpy(copy, from, (size_t)(to - from));
-	return constant(p, (struct kd_value){ .kind = KD_TEXT, .s = copy });
-}
-
-/* A literal text with its {NAME}s. */
-static struct kd_node *text(struct kd_parser *p, const char *s)
-{
-	struct kd_node *all = NULL;
-	const char *from = s;
-
-	while ((s = strchr(s, '{')) && !p->failed) {
-		struct kd_span name;
-		const char *end = placeholder(s, &name);
-		int slot;
-
-		if (!end) {
-			s++;
-			continue;
-		}
-		slot = s[1] == '$' ? -1 : find_slot(p, name);
-		if (s[1] != '$' && slot < 0)
-			return kd_fail(p, "nothing is called '%.*s'", (int)name.n, name.p);
-		if (s > from)
-			all = join(p, all, literal_part(p, from, s));
-		if (!all)
-			all = literal_part(p, from, from);
-		all = join(p, all, slot < 0 ? capture(p, name) : node(p, KD_N_SLOT, slot));
-		from = s = end;
-	}
-	if (*from || !all)
-		all = join(p, all, literal_part(p, from, from + strlen(from)));
-	return p->failed ? NULL : all;
-}
-
-const struct kd_node *kd_constant_text(struct kd_parser *p, const char *s)
-{
-	return constant(p, (struct kd_value){ .kind = KD_TEXT, .s = s });
-}
-
-const struct kd_node *kd_parse_name(struct kd_parser *p, const char *what)
-{
-	const char *name = kd_take_name(p, what);
-	struct kd_node *n = name ? text(p, name) : NULL;
-
-	if (n && n->kind == KD_N_CONST && strpbrk(n->value.s, "{}"))
-		return kd_fail(p, "'%s' is no name", name);
-	return n;
 }
 
 bool kd_parse_range(struct kd_parser *p, int *ret_slot, const struct kd_node **ret_count)
@@ -259,7 +83,7 @@ bool kd_parse_range(struct kd_parser *p, int *ret_slot, const struct kd_node **r
 /* sum(I < N : EXPR) */
 static struct kd_node *loop(struct kd_parser *p, enum kd_node_kind kind)
 {
-	struct kd_node *n = node(p, kind, 0);
+	struct kd_node *n = kd_node(p, kind, 0);
 	const struct kd_node *count;
 	int slot;
 
@@ -270,12 +94,12 @@ static struct kd_node *loop(struct kd_parser *p, enum kd_node_kind kind)
 	n->a = count;
 	n->b = kd_parse_expr(p);
 	kd_forget(p, slot);
-	return n->b && kd_expect_op(p, ')', "')'") ? finish(p, n) : NULL;
+	return n->b && kd_expect_op(p, ')', "')'") ? kd_finish(p, n) : NULL;
 }
 
 static struct kd_node *call(struct kd_parser *p, int which)
 {
-	struct kd_node *n = node(p, KD_N_CALL, (int)functions[which].fn);
+	struct kd_node *n = kd_node(p, KD_N_CALL, (int)functions[which].fn);
 	const struct kd_node *args[2] = { NULL };
 
 	kd_next(p);	/* '(' */
@@ -290,13 +114,13 @@ static struct kd_node *call(struct kd_parser *p, int which)
 		return NULL;
 	n->a = args[0];
 	n->b = args[1];
-	return finish(p, n);
+	return kd_finish(p, n);
 }
 
 /* A name that only a functor may know: behind `use functor`. */
 static struct kd_node *export(struct kd_parser *p, struct kd_span name)
 {
-	struct kd_node *n = node(p, KD_N_EXPORT, 0);
+	struct kd_node *n = kd_node(p, KD_N_EXPORT, 0);
 
 	if (p->desc->n_uses == 0)
 		return kd_fail(p, "nothing is called '%.*s'", (int)name.n, name.p);
@@ -311,28 +135,28 @@ static struct kd_node *word(struct kd_parser *p)
 	struct kd_span name = p->token.span;
 	char type[16] = "";
 	enum ekka_dtype t;
-	int i = find_slot(p, name);
+	int i = kd_find_slot(p, name);
 
-	if (span_is(name, "sum") || span_is(name, "prod"))
+	if (kd_span_is(name, "sum") || kd_span_is(name, "prod"))
 		return loop(p, name.p[0] == 's' ? KD_N_SUM : KD_N_PROD);
 	kd_next(p);
 	if (i >= 0)
-		return node(p, KD_N_SLOT, i);
+		return kd_node(p, KD_N_SLOT, i);
 	if (kd_is_op(p, '(')) {
 		for (i = 0; i < N_FUNCTIONS; i++)
-			if (span_is(name, functions[i].name))
+			if (kd_span_is(name, functions[i].name))
 				return call(p, i);
 		return kd_fail(p, "there is no function '%.*s'", (int)name.n, name.p);
 	}
 	for (i = 0; i < N_WORDS; i++)
-		if (span_is(name, words[i].name))
-			return node(p, words[i].kind, words[i].op);
+		if (kd_span_is(name, words[i].name))
+			return kd_node(p, words[i].kind, words[i].op);
 	if (param_number(name) >= 0)
-		return node(p, KD_N_PARAM, param_number(name));
+		return kd_node(p, KD_N_PARAM, param_number(name));
 	if (name.n < sizeof(type))
 		memcpy(type, name.p, name.n);
 	if (ekka_dtype_from_name(type, &t) == 0 || (strcmp(type, "bool") == 0 && kd_dtype(type, &t)))
-		return constant(p, (struct kd_value){ .kind = KD_DTYPE, .t = t });
+		return kd_constant(p, (struct kd_value){ .kind = KD_DTYPE, .t = t });
 	return export(p, name);
 }
 
@@ -344,16 +168,16 @@ static struct kd_node *primary(struct kd_parser *p)
 	switch (t.kind) {
 	case KD_T_INT:
 		kd_next(p);
-		return constant(p, (struct kd_value){ .kind = KD_INT, .i = t.i });
+		return kd_constant(p, (struct kd_value){ .kind = KD_INT, .i = t.i });
 	case KD_T_REAL:
 		kd_next(p);
-		return constant(p, (struct kd_value){ .kind = KD_REAL, .r = t.r });
+		return kd_constant(p, (struct kd_value){ .kind = KD_REAL, .r = t.r });
 	case KD_T_TEXT:
 		kd_next(p);
-		return text(p, t.s);
+		return kd_parse_text(p, t.s);
 	case KD_T_CAPTURE:
 		kd_next(p);
-		return capture(p, t.span);
+		return kd_capture(p, t.span);
 	case KD_T_NAME:
 		return word(p);
 	default:
@@ -373,12 +197,12 @@ static struct kd_node *unary(struct kd_parser *p)
 		return primary(p);
 	if (++p->depth > KD_DEPTH_MAX)
 		return kd_fail(p, "an expression more than %d deep", KD_DEPTH_MAX);
-	n = node(p, KD_N_UNARY, op);
+	n = kd_node(p, KD_N_UNARY, op);
 	kd_next(p);
 	if (n)
 		n->a = unary(p);
 	p->depth--;
-	return n && n->a ? finish(p, n) : NULL;
+	return n && n->a ? kd_finish(p, n) : NULL;
 }
 
 static int precedence(const struct kd_parser *p)
@@ -406,13 +230,13 @@ static struct kd_node *binary(struct kd_parser *p, int least)
 	int level;
 
 	while (left && (level = precedence(p)) >= least && level) {
-		n = node(p, KD_N_BINARY, p->token.op);
+		n = kd_node(p, KD_N_BINARY, p->token.op);
 		if (!n)
 			return NULL;
 		kd_next(p);
 		n->a = left;
 		n->b = binary(p, level + 1);
-		left = n->b ? finish(p, n) : NULL;
+		left = n->b ? kd_finish(p, n) : NULL;
 	}
 	return left;
 }
@@ -423,7 +247,7 @@ static const struct kd_node *conditional(struct kd_parser *p)
 
 	if (!n || !kd_accept_op(p, '?'))
 		return n;
-	c = node(p, KD_N_COND, 0);
+	c = kd_node(p, KD_N_COND, 0);
 	if (!c)
 		return NULL;
 	c->a = n;
@@ -431,7 +255,7 @@ static const struct kd_node *conditional(struct kd_parser *p)
 	if (!c->b || !kd_expect_op(p, ':', "':' of a '?'"))
 		return NULL;
 	c->c = kd_parse_expr(p);
-	return c->c ? finish(p, c) : NULL;
+	return c->c ? kd_finish(p, c) : NULL;
 }
 
 const struct kd_node *kd_parse_expr(struct kd_parser *p)

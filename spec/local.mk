@@ -88,6 +88,6 @@ CLEANFILES += spec/gen/kernels.c
 # What describes launches, in the shim and in the tools. Users also link preload/lock.c and libiberty.
 noinst_LTLIBRARIES += libdescribe.la
 libdescribe_la_SOURCES = spec/describe.h spec/describe.c spec/demangle.c spec/arena.h spec/arena.c spec/kernels_builtin.h \
-	spec/kd.h spec/kd_lex.h spec/kd_lex.c spec/kd_expr.c spec/kd_parse.c spec/kd_pattern.c spec/kd_types.c \
-	spec/kd_eval.c spec/kd_run.c spec/kd_tensor.c spec/kd_bind.c spec/kd_load.c
+	spec/kd.h spec/kd_lex.h spec/kd_lex.c spec/kd_node.h spec/kd_node.c spec/kd_expr.c spec/kd_parse.c spec/kd_pattern.c spec/kd_types.c \
+	spec/kd_value.h spec/kd_eval.c spec/kd_read.c spec/kd_ops.c spec/kd_call.c spec/kd_run.c spec/kd_tensor.c spec/kd_bind.c spec/kd_load.c
 nodist_libdescribe_la_SOURCES = spec/gen/kernels.c
