@@ -1,6 +1,8 @@
 # tests/unit/spec.mk
 if HAVE_CRITERION
-spec_tests = tests/unit/spec/test_aten tests/unit/spec/test_describe tests/unit/spec/test_forward tests/unit/spec/test_meaning tests/unit/spec/test_details tests/unit/spec/test_spec
+spec_tests = tests/unit/spec/test_aten tests/unit/spec/test_describe tests/unit/spec/test_describe_expr tests/unit/spec/test_describe_syntax \
+	tests/unit/spec/test_describe_match tests/unit/spec/test_describe_tensor tests/unit/spec/test_describe_functor \
+	tests/unit/spec/test_forward tests/unit/spec/test_meaning tests/unit/spec/test_details tests/unit/spec/test_spec
 check_PROGRAMS += $(spec_tests)
 TESTS += $(spec_tests)
 
@@ -38,6 +40,21 @@ EXTRA_DIST += tests/unit/spec/aten.launches
 tests_unit_spec_test_describe_SOURCES = tests/unit/spec/test_describe.c $(describe_test_case)
 tests_unit_spec_test_describe_CFLAGS = $(spec_test_cflags)
 tests_unit_spec_test_describe_LDADD = $(describe_test_libs)
+tests_unit_spec_test_describe_expr_SOURCES = tests/unit/spec/test_describe_expr.c $(describe_test_case)
+tests_unit_spec_test_describe_expr_CFLAGS = $(spec_test_cflags)
+tests_unit_spec_test_describe_expr_LDADD = $(describe_test_libs) -lm
+tests_unit_spec_test_describe_syntax_SOURCES = tests/unit/spec/test_describe_syntax.c $(describe_test_case)
+tests_unit_spec_test_describe_syntax_CFLAGS = $(spec_test_cflags)
+tests_unit_spec_test_describe_syntax_LDADD = $(describe_test_libs) -lm
+tests_unit_spec_test_describe_match_SOURCES = tests/unit/spec/test_describe_match.c $(describe_test_case)
+tests_unit_spec_test_describe_match_CFLAGS = $(spec_test_cflags)
+tests_unit_spec_test_describe_match_LDADD = $(describe_test_libs) -lm
+tests_unit_spec_test_describe_tensor_SOURCES = tests/unit/spec/test_describe_tensor.c $(describe_test_case)
+tests_unit_spec_test_describe_tensor_CFLAGS = $(spec_test_cflags)
+tests_unit_spec_test_describe_tensor_LDADD = $(describe_test_libs) -lm
+tests_unit_spec_test_describe_functor_SOURCES = tests/unit/spec/test_describe_functor.c $(describe_test_case)
+tests_unit_spec_test_describe_functor_CFLAGS = $(spec_test_cflags)
+tests_unit_spec_test_describe_functor_LDADD = $(describe_test_libs) -lm
 tests_unit_spec_test_spec_SOURCES = tests/unit/spec/test_spec.c
 tests_unit_spec_test_spec_CFLAGS = $(spec_test_cflags)
 tests_unit_spec_test_spec_LDADD = libspec.la $(CRITERION_LIBS)
