@@ -7,6 +7,7 @@ replay_tests = \
 	tests/unit/replay/test_quantize \
 	tests/unit/replay/test_rope \
 	tests/unit/replay/test_convert \
+	tests/unit/replay/test_described \
 	tests/unit/replay/test_epilogue \
 	tests/unit/replay/test_elementwise \
 	tests/unit/replay/test_expr \
@@ -32,6 +33,12 @@ tests_unit_replay_test_cat_SOURCES = tests/unit/replay/test_cat.c tests/unit/rep
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_cat_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_cat_LDADD = $(replay_test_libs)
+tests_unit_replay_test_described_SOURCES = tests/unit/replay/test_described.c tests/unit/spec/launch_table.h tests/unit/spec/launch_table.c \
+	tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c \
+	$(replay_test_problem) preload/lock.c
+tests_unit_replay_test_described_CPPFLAGS = $(AM_CPPFLAGS) -DLAUNCHES='"$(abs_srcdir)/tests/unit/spec/aten.launches"'
+tests_unit_replay_test_described_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_described_LDADD = libdescribe.la $(replay_test_libs) -liberty
 tests_unit_replay_test_convert_SOURCES = tests/unit/replay/test_convert.c
 tests_unit_replay_test_convert_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_convert_LDADD = $(replay_test_libs)

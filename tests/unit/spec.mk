@@ -32,7 +32,7 @@ tests_unit_spec_test_details_LDFLAGS = $(spec_test_ldflags)
 tests_unit_spec_test_details_LDADD = $(spec_test_libs)
 describe_test_case = tests/unit/spec/describe_case.h tests/unit/spec/describe_case.c preload/lock.c
 describe_test_libs = libdescribe.la libtrace_encode.la $(CRITERION_LIBS) -liberty
-tests_unit_spec_test_aten_SOURCES = tests/unit/spec/test_aten.c preload/lock.c
+tests_unit_spec_test_aten_SOURCES = tests/unit/spec/test_aten.c tests/unit/spec/launch_table.h tests/unit/spec/launch_table.c preload/lock.c
 tests_unit_spec_test_aten_CPPFLAGS = $(AM_CPPFLAGS) -DLAUNCHES='"$(abs_srcdir)/tests/unit/spec/aten.launches"'
 tests_unit_spec_test_aten_CFLAGS = $(spec_test_cflags)
 tests_unit_spec_test_aten_LDADD = $(describe_test_libs)

@@ -3,38 +3,20 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "spec/describe.h"
+#include "tests/unit/spec/launch_table.h"
 
-enum { LINE_BYTES = 8192, PARAMS_MAX = 32, PARAM_BYTES = 4096, AT_LEAST = 90 };
-
-struct row {
-	char what[LINE_BYTES], kernel[LINE_BYTES], means[LINE_BYTES];
-	struct ekka_launch_facts facts;
-	const void *param[PARAMS_MAX];
-	uint32_t param_bytes[PARAMS_MAX];
-	uint8_t bytes[PARAMS_MAX][PARAM_BYTES];
-};
+enum { AT_LEAST = 90 };
 
 static struct ekka_descriptions *set;
 static FILE *table;
-static struct row row;
+static struct launch_row row;
 static struct ekka_meaning meaning;
-
-static void problem(void *arg, const char *text)
-{
-	(void)arg;
-	cr_expect_fail("%s", text);
-}
 
 static void begin(void)
 {
-	struct ekka_error err = { 0 };
-
-	cr_assert_eq(ekka_descriptions_load(NULL, &set, problem, NULL, &err), 0, "%s", err.message);
+	set = launch_descriptions();
 	table = fopen(LAUNCHES, "r");
 	cr_assert(table, "cannot read %s", LAUNCHES);
 }
@@ -44,79 +26,19 @@ static void end(void)
 	fclose(table);
 }
 
-/* ---- the table -------------------------------------------------------------- */
-
-static void take_launch(const char *text)
-{
-	unsigned *n[] = { &row.facts.grid[0], &row.facts.grid[1], &row.facts.grid[2], &row.facts.block[0], &row.facts.block[1],
-			  &row.facts.block[2], &row.facts.shared };
-
-	for (unsigned i = 0; i < 7; i++) {
-		char *behind;
-
-		*n[i] = (unsigned)strtoul(text, &behind, 10);
-		cr_assert(behind != text, "%s: seven numbers", row.what);
-		text = behind;
-	}
-}
-
-/* "SIZE OFFSET:HEX OFFSET:HEX..." */
-static void take_param(char *text)
-{
-	unsigned i = row.facts.n_params++, byte;
-	char *p = strtok(text, " ");
-
-	cr_assert(i < PARAMS_MAX && p && strtoul(p, NULL, 10) <= PARAM_BYTES, "%s: parameters", row.what);
-	row.param_bytes[i] = (uint32_t)strtoul(p, NULL, 10);
-	row.param[i] = row.bytes[i];
-	while ((p = strtok(NULL, " "))) {
-		unsigned long at = strtoul(p, &p, 10);
-
-		cr_assert(*p == ':' && strlen(p) % 2 == 1, "%s: OFFSET:HEX", row.what);
-		for (p++; *p; p += 2, at++) {
-			cr_assert(at < row.param_bytes[i] && sscanf(p, "%2x", &byte) == 1, "%s: parameter %u", row.what, i);
-			row.bytes[i][at] = (uint8_t)byte;
-		}
-	}
-}
-
-/* The next record; false behind the last. */
 static bool next(void)
 {
-	static char line[LINE_BYTES];
+	return launch_next(table, &row);
+}
 
-	memset(&row, 0, sizeof row);
-	while (fgets(line, sizeof line, table)) {
-		char *rest = strchr(line, ' ');
-
-		line[strcspn(line, "\n")] = '\0';
-		if (!*line && row.means[0])
-			break;
-		if (!*line || *line == '#')
-			continue;
-		cr_assert(rest, "a line without a space: %s", line);
-		*rest++ = '\0';
-		if (strcmp(line, "what") == 0)
-			strcpy(row.what, rest);
-		else if (strcmp(line, "kernel") == 0)
-			strcpy(row.kernel, rest);
-		else if (strcmp(line, "means") == 0)
-			strcpy(row.means, rest);
-		else if (strcmp(line, "launch") == 0)
-			take_launch(rest);
-		else if (strcmp(line, "param") == 0)
-			take_param(rest);
-		else
-			cr_assert_fail("unknown line '%s'", line);
-	}
-	row.facts.param = row.param;
-	row.facts.param_bytes = row.param_bytes;
-	return row.means[0] != '\0';
+static void describe(void)
+{
+	launch_describe(set, &row, &meaning);
 }
 
 /* ---- a meaning as text --------------------------------------------------------- */
 
-struct text { char s[LINE_BYTES]; size_t n; };
+struct text { char s[LAUNCH_LINE_BYTES]; size_t n; };
 
 static void put(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(struct text *t, const char *format, ...)
@@ -174,27 +96,12 @@ static const char *as_text(const struct ekka_meaning *m)
 	return t.s;
 }
 
-static const char refused[] = "refused: ";
-
-/* Is the row's meaning an op with tensors. */
-static bool is_op(void)
-{
-	return strcmp(row.means, "nothing") != 0 && strncmp(row.means, refused, strlen(refused)) != 0;
-}
-
-static void describe(void)
-{
-	const struct ekka_binding *b = ekka_descriptions_bind(set, row.kernel);
-
-	cr_assert(b, "%s: nothing describes %s", row.what, row.kernel);
-	ekka_describe(b, &row.facts, &meaning);
-}
-
 TestSuite(aten, .init = begin, .fini = end);
 
 /* A row that is refused says with what reason. */
 Test(aten, launches_mean_what_the_program_asked_for)
 {
+	static const char refused[] = "refused: ";
 	unsigned n = 0;
 
 	for (; next(); n++) {
@@ -236,7 +143,7 @@ Test(aten, null_addresses_are_no_tensors)
 
 	while (next())
 		for (unsigned i = 0;; i++) {
-			static struct row kept;
+			static struct launch_row kept;
 			char name[64];
 
 			describe();
@@ -259,7 +166,7 @@ Test(aten, null_addresses_are_no_tensors)
 Test(aten, parameters_that_are_cut_are_refused)
 {
 	while (next()) {
-		if (!is_op())
+		if (!launch_is_op(&row))
 			continue;
 		for (unsigned i = 0; i < row.facts.n_params; i++)
 			row.param_bytes[i] -= row.param_bytes[i] > 8 ? 8 : row.param_bytes[i];
@@ -271,7 +178,7 @@ Test(aten, parameters_that_are_cut_are_refused)
 Test(aten, a_parameter_too_few_is_refused)
 {
 	while (next()) {
-		if (!is_op())
+		if (!launch_is_op(&row))
 			continue;
 		row.facts.n_params--;
 		describe();
