@@ -6,6 +6,7 @@ replay_tests = \
 	tests/unit/replay/test_moe \
 	tests/unit/replay/test_quantize \
 	tests/unit/replay/test_rope \
+	tests/unit/replay/test_conv \
 	tests/unit/replay/test_convert \
 	tests/unit/replay/test_described \
 	tests/unit/replay/test_epilogue \
@@ -114,4 +115,7 @@ tests_unit_replay_test_elementwise_LDADD = $(replay_test_libs)
 tests_unit_replay_test_scatter_SOURCES = tests/unit/replay/test_scatter.c $(replay_test_rows)
 tests_unit_replay_test_scatter_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_scatter_LDADD = $(replay_test_libs)
+tests_unit_replay_test_conv_SOURCES = tests/unit/replay/test_conv.c $(replay_test_rows)
+tests_unit_replay_test_conv_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_conv_LDADD = $(replay_test_libs)
 endif

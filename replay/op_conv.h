@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What judging a convolution and explaining a wrong one share; op_conv.c has the mathematics. One thread. */
+#ifndef EKKA_REPLAY_OP_CONV_H
+#define EKKA_REPLAY_OP_CONV_H
+
+#include "compare/bound.h"
+#include "replay/fold_expr.h"
+
+enum { EKKA_CONV_DIMS = 3 };
+
+/* Spatial dims are padded in front with dims of 1 to three. */
+struct ekka_conv_shape {
+	int64_t n, c, k, groups;		/* images, channels in, channels out */
+	int64_t in[EKKA_CONV_DIMS], window[EKKA_CONV_DIMS], out[EKKA_CONV_DIMS];
+	int64_t pad[EKKA_CONV_DIMS], stride[EKKA_CONV_DIMS], dilation[EKKA_CONV_DIMS];
+	int64_t n_in, n_window, n_out;		/* their products */
+};
+
+struct ekka_conv {
+	struct ekka_rows rows;
+	struct ekka_array *x, *w, *y, *z, *before;	/* z: added times beta; before: y's bytes, where beta stands without z; NULL: none */
+	struct ekka_conv_shape shape;
+	struct ekka_bound_model model;
+	bool flip;				/* a true convolution: the window is mirrored */
+	bool transforms;			/* Winograd or FFT are known to be used */
+	bool may_transform;			/* or cannot be excluded */
+	double alpha, beta;
+	double *bias;				/* [k] or NULL */
+	struct ekka_expr *activation;		/* NULL: none */
+	struct ekka_expr_state *state;
+	double *image, *weight, *abs_weight;	/* of one group */
+	double *cols, *ref, *sums, *bound, *got;	/* of a block of positions */
+	int64_t *place;				/* for every position, where its element lies in the image; -1: in the padding */
+	int64_t block, depth;			/* positions; terms of a sum */
+};
+
+/* alpha * sum + beta * z + bias and its activation, from the plain sum: values of n positions of output channel k; bound: of the sum, to the result's. */
+void ekka_conv_finish(struct ekka_conv *x, int64_t image, int64_t k, int64_t first, int64_t n, double *ref, double *bound, bool bias, bool activation);
+
+/* Says what a failed convolution looks like: no bias, no activation, a mirrored window, channels left out. */
+void ekka_conv_explain(struct ekka_conv *x);
+
+#endif
