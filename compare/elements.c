@@ -287,5 +287,7 @@ void ekka_elements_verdict(struct ekka_elements *e, const char *bound_text, stru
 	if (!v->n_bad)
 		undecided(e, v);
 	else if (bad && bad->n)
-		ekka_bad_describe(bad, v->where, v->looks_like);
+		ekka_bad_where(bad, v->where);
+	if (bad && bad->n && !v->looks_like[0])
+		ekka_bad_looks_like(bad, v->looks_like);
 }

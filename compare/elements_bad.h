@@ -13,9 +13,11 @@ enum { EKKA_BAD_SAMPLES = 256 };
 
 struct ekka_bad {
 	const struct ekka_tensor *tensor;	/* borrowed */
+	double unit;				/* unit roundoff of its dtype */
 	int64_t dim[EKKA_MAX_DIMS];
 	unsigned n_dims;
 	uint64_t n;				/* bad elements */
+	int64_t all, first, last;		/* elements in all; row-major index of the first and last bad one */
 	int64_t lo[EKKA_MAX_DIMS], hi[EKKA_MAX_DIMS];
 	uint32_t *count[EKKA_MAX_DIMS];		/* bad elements by index, per dim; NULL: too many indices or no memory */
 	struct ekka_bad_sample { int64_t index; double out, ref, bound; } sample[EKKA_BAD_SAMPLES];
@@ -36,7 +38,10 @@ bool ekka_bad_prepare(struct ekka_bad *);
 void ekka_bad_look(struct ekka_bad *, int64_t first, size_t n, const double *ref);
 void ekka_bad_look_int(struct ekka_bad *, int64_t first, size_t n, const int64_t *ref);
 
-/* Texts of EKKA_TEXT bytes, empty when there is nothing to say. */
-void ekka_bad_describe(const struct ekka_bad *, char *where, char *looks_like);
+/* Which elements they are: "rows 3-5, columns 0-63 (one 3x64 tile)". Both write texts of EKKA_TEXT bytes, empty when there is nothing to say. */
+void ekka_bad_where(const struct ekka_bad *, char *text);
+
+/* What nearly all samples (9 of 10) have in common: zero, stale, negated, a factor, another element's result. The hypothesis that fits most of them. */
+void ekka_bad_looks_like(const struct ekka_bad *, char *text);
 
 #endif

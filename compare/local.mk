@@ -3,10 +3,11 @@ noinst_LTLIBRARIES += libcompare.la
 libcompare_la_SOURCES = \
 	compare/audit.h compare/audit.c \
 	compare/bound.h compare/bound.c \
-	compare/elements.h compare/elements.c compare/elements_bad.h compare/elements_bad.c \
+	compare/elements.h compare/elements.c compare/elements_bad.h compare/elements_bad.c compare/elements_looks.c \
 	compare/format.h compare/format.c \
 	compare/hypothesis.h compare/hypothesis.c \
 	compare/hypothesis_sums.h compare/hypothesis_sums.c \
+	compare/lines.h compare/lines.c \
 	compare/round.h compare/round.c \
 	compare/screen.h compare/screen.c \
 	compare/tally.h compare/tally.c \

@@ -214,8 +214,9 @@ void ekka_rows_looks_like(struct ekka_rows *r, const char *format, ...)
 {
 	va_list args;
 
-	if (r->verdict->looks_like[0])
+	if (r->explained)
 		return;
+	r->explained = true;
 	va_start(args, format);
 	(void)vsnprintf(r->verdict->looks_like, sizeof r->verdict->looks_like, format, args);
 	va_end(args);

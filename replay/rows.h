@@ -31,7 +31,7 @@ struct ekka_rows {
 	struct ekka_array array[EKKA_MAX_TENSORS][2];	/* by tensor and phase, loaded where n_dims or n is set */
 	double *buffer[16];		/* owned */
 	unsigned n_buffers;
-	bool settled;
+	bool settled, explained;
 	int64_t row_length;		/* at most one wrong element is remembered of this many in a row; 0: 1 */
 	struct ekka_wrong wrong[EKKA_ROWS_WRONG];
 	unsigned n_wrong;
@@ -82,7 +82,7 @@ int64_t ekka_rows_wrap(enum ekka_dtype, int64_t);
 /* Is `got` of this type what x may become when it is rounded to it. */
 bool ekka_near_holds(enum ekka_dtype, double got, struct ekka_near x);
 
-/* Says what a failed event looks like, printf-like, unless that is known already. */
+/* Says what a failed event looks like, printf-like, unless that was said before. What the comparison alone makes of it (zeros, a factor) gives way. */
 void ekka_rows_looks_like(struct ekka_rows *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The verdict of all outputs, and whether what lies between their elements was left alone. */

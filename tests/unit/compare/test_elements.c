@@ -140,3 +140,111 @@ Test(elements, integers_are_compared_to_the_bit)
 		ekka_elements_free(e);
 	}
 }
+
+/* ---- where, and what it looks like -------------------------------------------- */
+
+enum { ROWS = 20, COLS = 16, ALL = ROWS * COLS };
+
+static double reference(int i)
+{
+	return 1 + (double)(i * 37 % 101) / 8;
+}
+
+static double held_before[ALL];
+
+static bool before(void *arg, int64_t index, double *ret)
+{
+	cr_assert_eq(arg, held_before);
+	*ret = held_before[index];
+	return true;
+}
+
+/* The verdict on `out` in two passes, as an op makes them. */
+static struct ekka_verdict explain(unsigned n_dims, const double *out)
+{
+	struct ekka_tensor t = tensor(EKKA_F32, 2, ROWS, COLS), flat = tensor(EKKA_F32, 1, ALL, 0);
+	struct ekka_elements *e = ekka_elements_new();
+	struct ekka_verdict v = { .margin = NAN };
+	double ref[ALL];
+
+	for (int i = 0; i < ALL; i++)
+		ref[i] = reference(i);
+	do {
+		ekka_elements_output(e, n_dims == 2 ? &t : &flat);
+		ekka_elements_before(e, before, held_before);
+		for (int i = 0; i < ALL; i += 64)
+			ekka_elements_add(e, i, 64, out + i, ref + i, NULL, false);
+	} while (ekka_elements_again(e));
+	ekka_elements_verdict(e, "test", &v);
+	cr_expect_eq(v.n_elements, ALL, "a second look does not count");
+	ekka_elements_free(e);
+	return v;
+}
+
+/* Out as the reference, but element i where wrong(i, &out) says otherwise. */
+static struct ekka_verdict spoilt(unsigned n_dims, bool (*wrong)(int i, double *out))
+{
+	double out[ALL];
+
+	for (int i = 0; i < ALL; i++) {
+		double v = reference(i);
+
+		held_before[i] = -reference(i) * 3 + i;
+		out[i] = wrong(i, &v) ? v : reference(i);
+	}
+	return explain(n_dims, out);
+}
+
+#define WRONG(name, where, value)                        \
+	static bool name(int i, double *v)               \
+	{                                                \
+		int r = i / COLS, c = i % COLS;          \
+		(void)r;                                 \
+		(void)c;                                 \
+		*v = value;                              \
+		return where;                            \
+	}
+WRONG(zero_tail, i >= ALL - 7, 0)
+WRONG(tile, r >= 4 && r < 8 && c < 8, *v * 2)
+WRONG(column, c == 3, -*v)
+WRONG(every_fourth, i % 4 == 1, NAN)
+WRONG(stale_rows, r == 5 || r == 6, held_before[i])
+WRONG(factor, true, *v / 3)
+WRONG(offset, true, *v + 5)
+WRONG(left_neighbour, c > 0, reference(i - 1))
+WRONG(row_before, r > 0, reference(i - COLS))
+WRONG(halves, true, reference(r * COLS + (c + COLS / 2) % COLS))
+WRONG(pairs, true, reference(i ^ 1))
+WRONG(stretch, i >= 50 && i < 90, INFINITY)
+WRONG(noise, true, *v + 1 + (double)(i * 61 % 97) / 13)
+WRONG(single, i == 37, 0)
+WRONG(tail_columns, c >= 12, 0)
+
+Test(elements, where_and_what_it_looks_like_are_said)
+{
+	static const struct { bool (*wrong)(int, double *); unsigned n_dims; const char *where, *looks_like; } cases[] = {
+		{ zero_tail, 1, "elements 313-319 (the last 7)", "zeros" },
+		{ tile, 2, "rows 4-7, columns 0-7", "a constant factor: 2 times what it should be" },
+		{ column, 2, "column 3 of every row", "the sign is flipped" },
+		{ every_fourth, 1, "every 4th element from 1", "NaN everywhere there" },
+		{ stale_rows, 2, "rows 5-6", "not written: as before the call" },
+		{ factor, 2, "everything", "a constant factor: 0.333333 (1/3) of what it should be" },
+		{ offset, 2, "everything", "off by a constant: 5 added" },
+		{ left_neighbour, 2, "columns 1-15 (the last 15) of every row", "as if shifted: each holds its left neighbour's result" },
+		{ row_before, 2, "rows 1-19 (the last 19)", "as if shifted by a row: each holds the result of the row before" },
+		{ halves, 2, "everything", "as if the halves of each row were swapped" },
+		{ pairs, 2, "everything", "as if even and odd columns were swapped" },
+		{ stretch, 2, "elements 50-89 in row-major order", "infinities" },
+		{ noise, 2, "everything", "" },
+		{ single, 2, "one element: row 2, column 5", "zeros" },
+		{ tail_columns, 2, "columns 12-15 (the last 4) of every row", "zeros" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct ekka_verdict v = spoilt(cases[i].n_dims, cases[i].wrong);
+
+		cr_expect_eq(v.status, EKKA_FAIL);
+		cr_expect_str_eq(v.where, cases[i].where);
+		cr_expect_str_eq(v.looks_like, cases[i].looks_like, "%zu: '%s'", i, v.looks_like);
+	}
+}
