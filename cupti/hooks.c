@@ -26,6 +26,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 /* cuda.h's renaming ends here: below, names are symbols. */
@@ -48,6 +49,13 @@ static const struct { const char *symbol, *asked; int since; bool per_thread; co
 };
 static _Atomic(void *) real[EKKA_HOOKS];
 static _Atomic int source = EKKA_SOURCE_NONE;
+
+static _Atomic(const char *) via = "driver";
+
+const char *ekka_launch_via(void)
+{
+	return atomic_load(&via);
+}
 
 enum ekka_launch_source ekka_launch_source(void)
 {
@@ -187,19 +195,25 @@ EKKA_PUBLIC CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int ver
 void ekka_launches_start(void)
 {
 	static atomic_bool started;
+	static char fallback[120];
 	const char *why = NULL;
 	int saved = errno;
 
 	if (ekka_conf.launches == EKKA_LAUNCHES_OFF || atomic_load_explicit(&started, memory_order_relaxed) ||
 	    atomic_load(&ekka_state) != EKKA_STATE_ON || atomic_exchange(&started, true))
 		return;
-	if (ekka_conf.launches == EKKA_LAUNCHES_CUPTI)
+	if (ekka_conf.launches != EKKA_LAUNCHES_DRIVER)
 		why = ekka_cupti_subscribe();
-	if (ekka_conf.launches == EKKA_LAUNCHES_CUPTI && !why) {
+	if (ekka_conf.launches != EKKA_LAUNCHES_DRIVER && !why) {
+		atomic_store(&via, "cupti");
 		atomic_store(&source, EKKA_SOURCE_CUPTI);
 	} else {
+		if (why) {
+			(void)snprintf(fallback, sizeof(fallback), "driver: %s", why);
+			atomic_store(&via, fallback);
+		}
 		atomic_store(&source, EKKA_SOURCE_DRIVER);
-		if (why)
+		if (why && ekka_conf.launches == EKKA_LAUNCHES_CUPTI)
 			ekka_say("%s: kernel launches are recorded at the driver's entry points instead", why);
 	}
 	if (ekka_conf.level == EKKA_LEVEL_FULL && ekka_conf.lineage)
@@ -228,6 +242,7 @@ static void make_way(const void *caller)
 	if (ekka_is_ours(caller) || !atomic_compare_exchange_strong(&source, &cupti, EKKA_SOURCE_DRIVER))
 		return;
 	ekka_cupti_unsubscribe();
+	atomic_store(&via, "driver: a profiler uses CUPTI");
 	ekka_say("a profiler uses CUPTI now: kernel launches are recorded at the driver's entry points instead");
 }
 

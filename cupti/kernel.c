@@ -2,6 +2,8 @@
 #include "config.h"
 
 #include "cupti/kernel.h"
+#include "cupti/launch.h"
+#include "cupti/meaning.h"
 
 #include "preload/conf.h"
 #include "preload/count.h"
@@ -149,7 +151,10 @@ static const struct ekka_kernel_facts *ask(const struct ekka_cuda_driver *drv, C
 	kept = take(sizeof(*kept));
 	if (!k.kernel.name || !kept || !describe_args(&k))
 		return NULL;
+	k.kernel.via = ekka_launch_via();
 	k.kernel.wanted = ekka_conf_wants(&ekka_conf, k.kernel.name);
+	if (k.kernel.wanted && ekka_conf.level == EKKA_LEVEL_FULL)
+		k.binding = ekka_meaning_bind(k.kernel.name);
 	*kept = k;
 	return kept;
 }

@@ -3,11 +3,15 @@
 
 #include "cupti/launch.h"
 
+#include "cupti/meaning.h"
 #include "cupti/params.h"
 
+#include "preload/conf.h"
+#include "preload/count.h"
 #include "preload/guard.h"
 #include "preload/init.h"
 #include "preload/resolve.h"
+#include "preload/versions.h"
 
 #include <string.h>
 
@@ -69,26 +73,61 @@ static bool above_engine(const void *pc)
 	return base && (strncmp(base, "libcupti.", 9) == 0 || strncmp(base, "libcuda.", 8) == 0);
 }
 
-struct ekka_launch_mark ekka_launch_record(const struct ekka_launch *launch)
+/* What the launch is, and with call->full what it means and which bytes it touches. */
+static void tell(struct ekka_call *call, const struct ekka_cuda_driver *drv, const struct ekka_launch *launch,
+		 const struct ekka_kernel_facts *kernel, struct ekka_slot_memory *slot)
 {
-	const struct ekka_launch_mark none = { 0 };
-	const struct ekka_cuda_driver *drv = ekka_self.inside ? NULL : ekka_cuda_driver();
-	const struct ekka_kernel_facts *kernel = NULL;
-	struct ekka_call call;
 	CUdevice device;
 
+	call->rec.stream = (uintptr_t)launch->stream;
+	if (drv->p_cuCtxGetDevice(&device) == CUDA_SUCCESS)
+		call->rec.device = device;
+	describe(call, launch, kernel);
+	if (!call->full)
+		return;
+	if (slot)
+		ekka_meaning_tell(slot, launch, kernel, drv);
+	else
+		ekka_count_drop("launches at once", 1);
+	call->full = call->rec.n_tensors > 0;
+}
+
+struct ekka_launch_mark ekka_launch_record(const struct ekka_launch *launch)
+{
+	const struct ekka_cuda_driver *drv = ekka_self.inside ? NULL : ekka_cuda_driver();
+	const struct ekka_kernel_facts *kernel = NULL;
+	struct ekka_slot_memory *slot = NULL;
+	struct ekka_launch_mark mark = { 0 };
+	struct ekka_call here, *call = &here;	/* enough for a launch without bytes */
+
 	if (!drv)
-		return none;
+		return mark;
 	ekka_self.inside = true;	/* the driver is ours for a moment */
 	kernel = ekka_kernel_facts(drv, launch->f, launch->symbol);
 	ekka_self.inside = false;
-	if (!kernel || !ekka_launch_enter(&call, &kernel->kernel, launch->caller, above_engine))
-		return none;
-	if (call.describe) {
-		call.rec.stream = (uintptr_t)launch->stream;
-		if (drv->p_cuCtxGetDevice(&device) == CUDA_SUCCESS)
-			call.rec.device = device;
-		describe(&call, launch, kernel);
+	if (!kernel) {
+		ekka_versions_wrote_anything();
+		return mark;
 	}
-	return ekka_launch_begin(&call);
+	if (ekka_conf.level == EKKA_LEVEL_FULL && (slot = ekka_slot_take()))
+		call = &slot->call;
+	if (ekka_launch_enter(call, &kernel->kernel, __builtin_frame_address(0), launch->caller, above_engine)) {
+		if (call->describe)
+			tell(call, drv, launch, kernel, slot);
+		mark = ekka_launch_begin(call);
+	}
+	if (slot && mark.event != 0 && call->full)
+		slot->mark = mark;
+	else if (slot)
+		ekka_slot_give();
+	return mark;
+}
+
+void ekka_launch_end(struct ekka_launch_mark mark, int64_t result)
+{
+	struct ekka_slot_memory *slot = ekka_slot_of(mark);
+
+	ekka_launch_finish(slot ? &slot->call : NULL, mark, result);
+	if (slot)
+		ekka_slot_give();
 }

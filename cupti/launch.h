@@ -25,11 +25,17 @@ struct ekka_launch {
 enum ekka_launch_source { EKKA_SOURCE_NONE, EKKA_SOURCE_CUPTI, EKKA_SOURCE_DRIVER };
 enum ekka_launch_source ekka_launch_source(void);
 
+/* The same for the trace: "cupti"; "driver", or "driver: " and why it is not CUPTI. Static text. */
+const char *ekka_launch_via(void);
+
 /* Fills a launch from cuLaunchKernelEx's configuration. Stream 0 is the thread's own one where per_thread is set. */
 void ekka_launch_from_config(struct ekka_launch *launch, const CUlaunchConfig *config, bool per_thread);
 
-/* Records the launch that is about to happen; ekka_launch_end with the mark follows. */
+/* Records the launch that is about to happen; ekka_launch_end with the mark follows on the same thread. */
 struct ekka_launch_mark ekka_launch_record(const struct ekka_launch *launch);
+
+/* The launch returned `result`, a CUresult. */
+void ekka_launch_end(struct ekka_launch_mark mark, int64_t result);
 
 /* CUPTI's callbacks: subscribe.c. NULL, or why there is no subscription (static text). */
 const char *ekka_cupti_subscribe(void);

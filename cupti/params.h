@@ -19,4 +19,16 @@ enum { EKKA_PARAMS_BYTES_MAX = 8 << 10 };	/* of parameters that stay bytes, per 
  */
 void ekka_params_describe(struct ekka_call *call, const struct ekka_kernel_facts *kernel, void *const *params, void *const *extra);
 
+/*
+ * Where the launch's parameters lie: kernel->kernel.n_args addresses, NULL for one that the launch does not give. True when all of the kernel's
+ * parameters are there. Writes nothing where the layout is not known.
+ */
+bool ekka_params_locate(const struct ekka_kernel_facts *kernel, void *const *params, void *const *extra, const void *ret_at[EKKA_MAX_ARGS]);
+
+/* Below 4 GiB lies no device allocation and, in a 64-bit process, hardly anything else; user space ends at 57 bits at most. */
+static inline bool ekka_looks_like_address(uint64_t v)
+{
+	return v >> 32 != 0 && v >> 57 == 0;
+}
+
 #endif

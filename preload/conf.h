@@ -14,7 +14,7 @@
 enum ekka_level { EKKA_LEVEL_OFF, EKKA_LEVEL_CALLS, EKKA_LEVEL_FULL };
 enum ekka_when_full { EKKA_BLOCK, EKKA_DROP };
 
-enum ekka_launches { EKKA_LAUNCHES_OFF, EKKA_LAUNCHES_CUPTI, EKKA_LAUNCHES_DRIVER };
+enum ekka_launches { EKKA_LAUNCHES_OFF, EKKA_LAUNCHES_CUPTI, EKKA_LAUNCHES_DRIVER, EKKA_LAUNCHES_AUTO };
 
 struct ekka_conf {
 	const char *output;		/* "" : default. Texts are borrowed from the environment at start, copied */
@@ -30,6 +30,7 @@ struct ekka_conf {
 	uint64_t stack;			/* frames */
 	enum ekka_launches launches;
 	const char *kernels;		/* colon-separated paths; "": none */
+	uint64_t buffer_bytes;		/* bytes */
 	uint64_t lineage, sync, quiet;	/* 0 or 1 */
 	char unknown[200];		/* a line about a variable EKKA_* that is no setting, or "" */
 };

@@ -11,11 +11,13 @@
 #include "preload/queue.h"
 #include "preload/sink.h"
 #include "preload/snapshot.h"
+#include "preload/starts.h"
 #include "preload/versions.h"
 #include "spec/gen/ids.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -83,15 +85,15 @@ static void count_ended(unsigned fn_id, const struct ekka_kernel *kernel)
 }
 
 /*
- * Forgets calls that a longjmp or an exception left behind: their memory lies below that of the call that begins now, as the
- * stack grows down, or overlaps it. One that lies above cannot be told from a call in progress, until a call from
+ * Forgets calls that a longjmp or an exception left behind: their memory lies below the end of that of the call that begins now, as the
+ * stack grows down. One that lies above cannot be told from a call in progress, until a call from
  * further up comes. A handler on another stack can be mistaken for that; it is then recorded as outermost.
  */
-static void drop_abandoned(const struct ekka_call *call)
+static void drop_abandoned(uintptr_t below)
 {
 	struct ekka_thread *self = &ekka_self;
 
-	while (self->depth > 0 && self->frame[self->depth - 1].at < (uintptr_t)call + sizeof(*call))
+	while (self->depth > 0 && self->frame[self->depth - 1].at < below)
 		self->depth--;
 }
 
@@ -118,8 +120,11 @@ static void init_call(struct ekka_call *call, unsigned fn_id, const void *caller
 	*p = (struct ekka_call_private){ .real = ekka_self.real, .generation = ekka_segment_generation() };
 }
 
-/* Makes `call` the next one of this thread, inside its innermost one; false when it is not to be recorded. */
-static bool enter(struct ekka_call *call, unsigned fn_id, const struct ekka_kernel *kernel, const void *caller)
+/*
+ * Makes `call` the next one of this thread, inside its innermost one; false when it is not to be recorded. top: on the stack, above
+ * everything that belongs to this call.
+ */
+static bool enter(struct ekka_call *call, unsigned fn_id, const struct ekka_kernel *kernel, const void *caller, uintptr_t top)
 {
 	int state = atomic_load_explicit(&ekka_state, memory_order_acquire);
 
@@ -139,7 +144,7 @@ static bool enter(struct ekka_call *call, unsigned fn_id, const struct ekka_kern
 	uint32_t fp = ekka_fp_enter();
 	if (ekka_in_child())
 		ekka_child_start();
-	drop_abandoned(call);
+	drop_abandoned(top);
 	if (ekka_self.depth == EKKA_MAX_DEPTH) {
 		ekka_count_drop("nested", 1);
 		ekka_fp_leave(fp);
@@ -164,28 +169,28 @@ static bool enter(struct ekka_call *call, unsigned fn_id, const struct ekka_kern
 
 bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
 {
-	if (!enter(call, fn_id, NULL, caller))
+	if (!enter(call, fn_id, NULL, caller, (uintptr_t)(call + 1)))
 		return false;
 	ekka_self.frame[ekka_self.depth++] = (struct ekka_frame){ .at = (uintptr_t)call, .muted = ekka_private(call)->muted };
 	return true;
 }
 
-bool ekka_launch_enter(struct ekka_call *call, const struct ekka_kernel *kernel, const void *caller, bool (*above)(const void *pc))
+bool ekka_launch_enter(struct ekka_call *call, const struct ekka_kernel *kernel, const void *frame, const void *caller,
+		       bool (*above)(const void *pc))
 {
-	if (!enter(call, UINT_MAX, kernel, caller)) {
+	if (!enter(call, UINT_MAX, kernel, caller, (uintptr_t)frame)) {
 		if (ekka_self.depth == 0 && !ekka_self.inside)
 			ekka_versions_wrote_anything();
 		return false;
 	}
 	ekka_private(call)->kernel = kernel;
 	ekka_private(call)->above = above;
-	call->full = false;
 	return true;
 }
 
 bool ekka_driver_enter(struct ekka_call *call, const struct ekka_kernel *fn, const void *caller)
 {
-	if (!enter(call, UINT_MAX, fn, caller))
+	if (!enter(call, UINT_MAX, fn, caller, (uintptr_t)(call + 1)))
 		return false;
 	ekka_private(call)->kernel = fn;
 	if (fn->aside)
@@ -231,6 +236,8 @@ static size_t usual_bytes(const struct ekka_rec_call *r)
 
 	for (unsigned i = 0; i < r->n_args; i++)
 		bytes += r->args[i].kind == EKKA_V_BIN ? r->args[i].bin.n : 0;
+	for (unsigned i = 0; i < r->n_attrs; i++)
+		bytes += r->attrs[i].value.kind == EKKA_V_STR && r->attrs[i].value.s ? strlen(r->attrs[i].value.s) : 0;
 	return bytes;
 }
 
@@ -287,6 +294,13 @@ static void leave(struct ekka_call *call)
 	ekka_self.inside = false;
 }
 
+static void note_starts(const struct ekka_rec_call *rec)
+{
+	for (unsigned i = 0; rec->device >= 0 && i < rec->n_tensors; i++)
+		if (rec->tensors[i].place == EKKA_DEVICE)
+			ekka_starts_note(rec->tensors[i].addr);
+}
+
 void ekka_call_begin(struct ekka_call *call)
 {
 	struct ekka_call_private *p = ekka_private(call);
@@ -304,6 +318,7 @@ void ekka_call_begin(struct ekka_call *call)
 		goto out;
 	}
 	if (call->full && !call->rec.bad_args) {
+		note_starts(&call->rec);
 		ekka_snapshot_host(call, EKKA_PRE);
 		ekka_snapshot_device(call, EKKA_PRE);
 	}
@@ -335,6 +350,14 @@ static bool is_current(unsigned generation)
 	return !ekka_in_child() && generation == ekka_segment_generation() && ekka_sink_running();
 }
 
+/* A launch that was refused has written nothing. */
+static void miss_all(struct ekka_call *call)
+{
+	for (unsigned i = 0; i < call->rec.n_tensors; i++)
+		if (call->tensors[i].post && call->tensors[i].alias_of < 0)
+			ekka_snapshot_missing(call, i, EKKA_POST, call->tensors[i].span_bytes, "launch failed");
+}
+
 static void record_end(struct ekka_call *call, const struct ekka_value *value)
 {
 	struct ekka_rec_ret ret = { .event = call->rec.event, .t_ns = ekka_now_ns() };
@@ -345,8 +368,12 @@ static void record_end(struct ekka_call *call, const struct ekka_value *value)
 		ret.value = *value;
 	if (bytes) {
 		ok = ekka_push_record(RET_BYTES, encode_finish, &(struct finish){ .ret = &ret });
-		ekka_snapshot_host(call, EKKA_POST);
-		ekka_snapshot_device(call, EKKA_POST);
+		if (ekka_private(call)->kernel && ret.value.i != 0) {
+			miss_all(call);
+		} else {
+			ekka_snapshot_host(call, EKKA_POST);
+			ekka_snapshot_device(call, EKKA_POST);
+		}
 		end.t_ns = ekka_now_ns();
 	}
 	if (!ok || !ekka_push_record(RET_BYTES + END_BYTES, encode_finish,
@@ -380,12 +407,16 @@ struct ekka_launch_mark ekka_launch_begin(struct ekka_call *call)
 	return (struct ekka_launch_mark){ .event = p->muted ? 0 : call->rec.event, .generation = p->generation };
 }
 
-void ekka_launch_end(struct ekka_launch_mark mark, int64_t result)
+void ekka_launch_finish(struct ekka_call *call, struct ekka_launch_mark mark, int64_t result)
 {
 	struct ekka_rec_ret ret = { .event = mark.event, .value = { .kind = EKKA_V_INT, .i = result } };
 	struct ekka_rec_end end = { .event = mark.event };
 	int saved = errno;
 
+	if (call && mark.event != 0) {
+		ekka_call_end(call, &ret.value);
+		return;
+	}
 	if (mark.event == 0 || atomic_load(&ekka_state) != EKKA_STATE_ON || ekka_self.inside)
 		return;
 	ekka_self.inside = true;

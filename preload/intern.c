@@ -84,7 +84,8 @@ static const uint8_t *build_id(const void *p, unsigned *ret_len)
 static bool push_kernel(uint32_t id, const struct ekka_kernel *k)
 {
 	const struct ekka_rec_fn rec = {
-		.id = id, .name = k->name, .library = k->library ? k->library : "kernel", .op = "", .args = k->args, .n_args = k->n_args,
+		.id = id, .name = k->name, .library = k->library ? k->library : "kernel", .op = "", .via = k->via, .args = k->args,
+		.n_args = k->n_args,
 	};
 
 	return ekka_push_record(SMALL_BYTES, encode_fn, &rec);

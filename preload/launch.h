@@ -3,7 +3,7 @@
  * Kernel launches as events: what cupti/ hands to preload/. Zone: inside the host process.
  *
  * A launch is entered and left by two callbacks, so that nothing of it may live on the stack in between: a mark
- * carries what its end needs. Nothing nests in a launch. Any thread.
+ * carries what its end needs, and the call, where its bytes are wanted, lives elsewhere. Nothing nests in a launch. Any thread.
  */
 #ifndef EKKA_PRELOAD_LAUNCH_H
 #define EKKA_PRELOAD_LAUNCH_H
@@ -15,6 +15,7 @@ struct ekka_kernel {
 	const char *name;			/* mangled */
 	const struct ekka_arg_info *args;	/* its parameters: name "p0", "p1"..., type "8 bytes at 16" */
 	unsigned n_args;
+	const char *via;			/* how its launches were seen when it was new: "cupti", "driver", with a reason after a colon */
 	bool wanted;				/* by EKKA_INCLUDE and EKKA_EXCLUDE */
 	const char *library;			/* NULL: a kernel. "driver": a function of the CUDA driver, that no spec has */
 	bool aside;				/* of the driver: no call in the sense of EKKA_SKIP, COUNT and EVERY; has no stack */
@@ -25,14 +26,19 @@ struct ekka_launch_mark { uint64_t event; unsigned generation; };
 
 /*
  * False when the launch is not to be recorded. True: `call` is initialised as a launch inside the thread's innermost recorded call, if any;
- * when call->describe is set arguments and attributes may be told, then ekka_launch_begin must follow. caller: return address in the
- * engine, or NULL when not known; `above` then says which return addresses are not the engine's.
+ * when call->describe is set arguments and attributes may be told, when call->full is set tensors too; then ekka_launch_begin must follow.
+ * frame: the calling function's, on the stack, where `call` need not be. caller: return address in the engine, or NULL when not known; `above` then says
+ * which return addresses are not the engine's.
  */
-bool ekka_launch_enter(struct ekka_call *call, const struct ekka_kernel *kernel, const void *caller, bool (*above)(const void *pc));
+bool ekka_launch_enter(struct ekka_call *call, const struct ekka_kernel *kernel, const void *frame, const void *caller,
+		       bool (*above)(const void *pc));
 struct ekka_launch_mark ekka_launch_begin(struct ekka_call *call);
 
-/* The launch returned `result`, a CUresult. */
-void ekka_launch_end(struct ekka_launch_mark mark, int64_t result);
+/*
+ * The launch returned `result`, a CUresult. call: the one that began, with its tensors; NULL when that is no more or its bytes are not wanted. A
+ * launch that failed has written nothing: no bytes are taken after it.
+ */
+void ekka_launch_finish(struct ekka_call *call, struct ekka_launch_mark mark, int64_t result);
 
 /*
  * A call of the driver. As ekka_call_enter; the caller has seen to include and exclude. One that is aside is recorded wherever the next call would be, or its

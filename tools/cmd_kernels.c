@@ -326,7 +326,7 @@ int ekka_cmd_kernels(const struct ekka_command *self, int argc, char **argv)
 		return ekka_fatal("%s", err.message);
 	status = collect(trace);
 	if (all.launches == 0) {
-		ekka_message("no kernel launches in '%s'; 'ekka record --launches cupti' records them", path);
+		ekka_message("no kernel launches in '%s'; unless EKKA_LAUNCHES is off, 'ekka record' records them", path);
 	} else {
 		if (!opt.json)
 			ekka_pager_start();

@@ -206,7 +206,7 @@ static void probe_cupti(struct list *l)
 
 	/* Library calls are recorded without it. */
 	if (why)
-		add(l, "CUPTI", EKKA_PROBE_OK, "%s; only kernel launches need it", why);
+		add(l, "CUPTI", EKKA_PROBE_OK, "%s; kernel launches are recorded at the driver's entry points instead", why);
 	else
 		add(l, "CUPTI", EKKA_PROBE_OK, "%s, API version %u", cupti.soname, cupti.version);
 }

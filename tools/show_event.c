@@ -42,6 +42,8 @@ static void print_head(const struct ekka_event *e)
 		field("kernel", kernel);
 		free(kernel);
 		field("launch", ekka_launch_shape(e, shape, sizeof(shape)));
+		if (e->fn->via && e->fn->via[0])
+			field("seen by", e->fn->via);
 	}
 	field("process", text);
 	if (e->call.parent) {

@@ -163,6 +163,8 @@ int ekka_show_json(struct ekka_trace *trace, const struct ekka_event *e)
 	ekka_json_add_text(o, "op", ekka_event_op(e));
 	ekka_json_add_text(o, "library", e->fn->library);
 	ekka_json_add_text(o, "object", e->fn->object);
+	if (e->fn->via && e->fn->via[0])
+		ekka_json_add_text(o, "via", e->fn->via);
 	ekka_json_add_uint(o, "depth", e->call.depth);
 	ekka_json_add_uint(o, "parent", e->call.parent);
 	ekka_json_add_int(o, "pid", e->segment->open.pid);

@@ -49,6 +49,7 @@ const char *ekka_decode_fn(const struct ekka_decode_zones *zones, const uint8_t 
 	ret->op = ekka_unpack_str(&u, ekka_unpack_find(&m, "op"));
 	ret->object = ekka_unpack_str(&u, ekka_unpack_find(&m, "obj"));
 	ret->build_id = ekka_unpack_bin(&u, ekka_unpack_find(&m, "build"), &ret->build_id_len);
+	ret->via = ekka_unpack_str(&u, ekka_unpack_find(&m, "via"));
 	args = ekka_unpack_array(&u, ekka_unpack_find(&m, "args"), EKKA_MAX_ARGS, &ret->n_args);
 	copy = ekka_unpack_alloc(&u, ret->n_args, sizeof *copy);
 	for (unsigned i = 0; copy && i < ret->n_args; i++) {

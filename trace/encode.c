@@ -44,7 +44,7 @@ size_t ekka_encode_fn(struct ekka_buf *buf, const struct ekka_rec_fn *r)
 	uint32_t n_args = at_most(r->n_args, EKKA_MAX_ARGS);
 	struct pack_frame f;
 
-	ekka_pack_begin(&f, buf, 3, "fn", 7);
+	ekka_pack_begin(&f, buf, 3, "fn", r->via ? 8 : 7);
 	ekka_pack_key_uint(&f, "id", r->id);
 	ekka_pack_key_str(&f, "name", r->name);
 	ekka_pack_key_str(&f, "lib", r->library);
@@ -52,6 +52,8 @@ size_t ekka_encode_fn(struct ekka_buf *buf, const struct ekka_rec_fn *r)
 	ekka_pack_key_str(&f, "obj", r->object);
 	ekka_pack_key(&f, "build");
 	ekka_pack_bin(&f, r->build_id, r->build_id_len);
+	if (r->via)
+		ekka_pack_key_str(&f, "via", r->via);
 	ekka_pack_key_array(&f, "args", n_args);
 	for (uint32_t i = 0; i < n_args; i++) {
 		(void)ekka_mp_array(&f, 2);

@@ -134,6 +134,7 @@ struct ekka_rec_fn {			/* written once, before the first call of that function *
 	unsigned build_id_len;
 	const struct ekka_arg_info *args;
 	unsigned n_args;
+	const char *via;		/* a kernel's: how its launches were seen, "cupti" or "driver", with the reason after a colon; else NULL, or "" once read */
 };
 
 struct ekka_rec_device {		/* written once per CUDA device, before its first call */

@@ -31,6 +31,14 @@ def attrs(event):
     return event["attributes"]
 
 
+def only(names, event):
+    """Those of the event's attributes."""
+    return {k: v for k, v in attrs(event).items() if k.startswith(names)}
+
+
+SHAPE = ("grid_", "block_", "shared", "cluster_", "cooperative")
+
+
 def all_there(events, way):
     must("names", [e["name"] for e in events], NAMES)
     shown = [show(EKKA, TRACE, e["event"]) for e in events]
@@ -41,10 +49,10 @@ def all_there(events, way):
     must("packed parameters", values(packed), [x, 0x40400000, 100])
     must("types", [a["type"] for a in plain["arguments"]], ["8 bytes at 0", "4 bytes at 8", "4 bytes at 12"])
     shape = {"grid_x": 2, "grid_y": 3, "grid_z": 1, "block_x": 64, "block_y": 1, "block_z": 1, "shared": 128}
-    must("shape", attrs(plain), shape)
+    must("shape", only(SHAPE, plain), shape)
     cluster = {"grid_x": 4, "grid_y": 1, "grid_z": 1, "block_x": 32, "block_y": 1, "block_z": 1, "shared": 7, "cluster_x": 2,
                "cluster_y": 1, "cluster_z": 1, "cooperative": 1}
-    must("launch attributes", attrs(ex), cluster)
+    must("launch attributes", only(SHAPE, ex), cluster)
     must("parameters of a CUkernel", values(kernel), [x, 0x40e00000, 100])
     must("a structure", values(odd), ["ffffffff0000c03f61626300", 2**64 - 2, 200])
     must("cooperative", attrs(odd)["cooperative"], 1)
@@ -58,6 +66,64 @@ def all_there(events, way):
     return True
 
 
+def tensor(event, i):
+    """Name, direction, type, bytes, least and greatest before and after, or why not."""
+    def seen(t, when):
+        x = t.get(when)
+        return None if x is None else x["missing"] if "missing" in x else (x["min"], x["max"])
+    t = event["tensors"][i]
+    return t["name"], t["dir"], t["dtype"], t["span_bytes"], seen(t, "before"), seen(t, "after")
+
+
+def step_there(event, before, after):
+    must("what it means", only(("op", "a", "b_", "expr", "refused", "extent"), event), {"op": "elementwise", "a": 1, "expr": "a * in0 + b"})
+    must("its place", attrs(event)["description"].split("/")[-1], "launches.kd:3")
+    must("input of %d" % event["event"], tensor(event, 0), ("in0", "in", "f32", 800, before, None))
+    must("output of %d" % event["event"], tensor(event, 1), ("out0", "out", "f32", 800, None, after))
+
+
+def bytes_there(events):
+    must("names", [e["name"] for e in events], [STEP] * 12 + ["_Z5paintPcS_3boxPvS1_", "_Z4many4many", "_Z6refusePf", STEP, STEP] +
+         ["cblas_sdot", STEP, STEP] + ["cblas_sdot", STEP, STEP])
+    shown = [show(EKKA, TRACE, e["event"]) for e in events]
+    for i in range(12):
+        step_there(shown[i], (i, i), (i + 1, i + 1))
+    paint, many, refused, captured, failed, dot, inner, on_thread, dot2, inner2, last = shown[12:]
+    must("buffers", [tensor(paint, i) for i in range(len(paint["tensors"]))],
+         [("p0", "inout", "u8", 5120, (9, 9), (1, 9)), ("p1", "inout", "u8", 3072, (9, 9), (9, 9)),
+          ("p2+8", "inout", "u8", 50000, (9, 9), (2, 9))])
+    must("bounds", only("extent", paint), {"extent_p0": "neighbour", "extent_p1": "allocation", "extent_p2+8": "cap"})
+    must("no description", only(("op", "description", "refused"), paint), {})
+    must("many", (len(many["tensors"]), attrs(many)["more_buffers"], many["tensors"][15]["name"]), (16, 4, "p0+120"))
+    must("refusal", only(("op", "refused", "extent"), refused), {"refused": "launches.kd:14: the grid is not two", "extent_p0": "allocation"})
+    must("a refused launch's buffer", tensor(refused, 0)[:4], ("p0", "inout", "u8", 800))
+    step_there(captured, "capture", "capture")
+    must("a failure", (failed["returned"], tensor(failed, 0)[4]), (1, (12, 12)))
+    must("after a failure", tensor(failed, 1)[5], "launch failed")
+    for outer, launch in (dot, inner), (dot2, inner2):
+        must("inside a library call", (launch["parent"], launch["depth"], launch["tensors"]), (outer["event"], 1, []))
+        must("nothing of what it means", only(("op", "description", "extent"), launch), {})
+    step_there(on_thread, (13, 13), (14, 14))
+    step_there(last, (15, 15), (16, 16))
+    must("threads", on_thread["tid"] == last["tid"] == inner2["tid"] != paint["tid"], True)
+    return True
+
+
+def often_there(events):
+    """Launches of which nobody told the end: what was before them is there all the same."""
+    shown = [show(EKKA, TRACE, e["event"]) for e in events]
+    must("launches", len(shown), 100)
+    for i, s in enumerate(shown):
+        must("before %d" % i, tensor(s, 0)[4], (i, i))
+    return True
+
+
+def via(events):
+    """How launches were seen, in the order of its first appearance."""
+    return list(dict.fromkeys(show(EKKA, TRACE, x["event"])["via"] for x in events if x["name"] != "cblas_sdot"))
+
+
+STEP = "_Z4axpbPfPKfffi"
 EKKA, TRACE = sys.argv[1:3]
 e = lines(EKKA, "log", "--json", TRACE)
 with open(sys.argv[3]) as f:

@@ -37,6 +37,8 @@ FAKE_EXPORT enum fake_kind fake_kind_of(uint64_t address, size_t bytes);
 FAKE_EXPORT bool fake_map(uint64_t p, size_t bytes);
 FAKE_EXPORT bool fake_access(uint64_t p, size_t bytes, bool allowed);
 FAKE_EXPORT bool fake_unmap(uint64_t p, size_t bytes);
+/* The allocation that holds `address`; its kind, FAKE_NONE when there is none. */
+FAKE_EXPORT enum fake_kind fake_range_of(uint64_t address, uint64_t *ret_start, uint64_t *ret_bytes);
 /* Where the stand-ins' own code reaches the bytes behind a device or host address. */
 FAKE_EXPORT void *fake_bytes(uint64_t address);
 FAKE_EXPORT void fake_memory_info(size_t *ret_free, size_t *ret_total);

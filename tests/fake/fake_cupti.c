@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libcupti.so: callbacks around the stand-in driver's launches, for one subscriber at a time. EKKA_TEST_FAKE_CUPTI=taken: somebody else is it
- * already.
+ * already; deaf: nobody hears that a function has returned.
  */
 #include "config.h"
 
@@ -15,11 +15,18 @@
 enum { IDS = 1024 };
 static struct { CUpti_CallbackFunc call; void *user; bool enabled[IDS]; } subscriber;
 
+static bool mood(const char *which)
+{
+	const char *how = getenv("EKKA_TEST_FAKE_CUPTI");
+
+	return how && strcmp(how, which) == 0;
+}
+
 static void observe(unsigned id, const char *symbol, const void *arguments, const CUresult *result, uint64_t *word)
 {
 	CUpti_CallbackData d = { 0 };
 
-	if (!subscriber.call || id >= IDS || !subscriber.enabled[id])
+	if (!subscriber.call || id >= IDS || !subscriber.enabled[id] || (result && mood("deaf")))
 		return;
 	d.callbackSite = result ? CUPTI_API_EXIT : CUPTI_API_ENTER;
 	d.functionParams = arguments;
@@ -37,9 +44,7 @@ FAKE_EXPORT CUptiResult cuptiGetVersion(uint32_t *version)
 
 FAKE_EXPORT CUptiResult cuptiSubscribe(CUpti_SubscriberHandle *handle, CUpti_CallbackFunc call, void *user)
 {
-	const char *how = getenv("EKKA_TEST_FAKE_CUPTI");
-
-	if (subscriber.call || (how && strcmp(how, "taken") == 0))
+	if (subscriber.call || mood("taken"))
 		return CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED;
 	memset(&subscriber, 0, sizeof(subscriber));
 	subscriber.call = call;

@@ -215,15 +215,39 @@ FAKE_EXPORT CUresult cuMemHostAlloc(void **p, size_t bytes, unsigned flags)
 	return *p != NULL ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
+FAKE_EXPORT CUresult cuMemAllocManaged(CUdeviceptr *p, size_t bytes, unsigned flags)
+{
+	ENTER(cuMemAllocManaged);
+	UNSAFE();
+	(void)flags;
+	*p = fake_alloc(FAKE_MANAGED, bytes);
+	return *p != 0 ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
 FAKE_EXPORT CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr p)
 {
-	enum fake_kind kind = fake_kind_of(p, 1);
+	uint64_t start = 0, bytes = 0;
+	enum fake_kind kind = fake_range_of(p, &start, &bytes);
 
 	ENTER(cuPointerGetAttribute);
-	if (kind == FAKE_NONE || attribute != CU_POINTER_ATTRIBUTE_MEMORY_TYPE)
+	if (kind == FAKE_NONE)
 		return CUDA_ERROR_INVALID_VALUE;
-	*(CUmemorytype *)data = kind == FAKE_PINNED ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
-	return CUDA_SUCCESS;
+	switch ((int)attribute) {
+	case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+		*(CUmemorytype *)data = kind == FAKE_PINNED ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+		*(unsigned *)data = kind == FAKE_MANAGED;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+		*(CUdeviceptr *)data = start;
+		return CUDA_SUCCESS;
+	case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
+		*(size_t *)data = bytes;
+		return CUDA_SUCCESS;
+	default:
+		return CUDA_ERROR_INVALID_VALUE;
+	}
 }
 
 struct copy { uint64_t dst, src; size_t bytes; };
@@ -301,6 +325,26 @@ FAKE_EXPORT CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus 
 {
 	ENTER(cuStreamIsCapturing);
 	return fake_capture_status(fake_stream_of(stream), status);
+}
+
+FAKE_EXPORT CUresult cuStreamBeginCapture(CUstream stream, CUstreamCaptureMode mode)
+{
+	ENTER(cuStreamBeginCapture);
+	return fake_capture_begin(fake_stream_of(stream), mode);
+}
+
+FAKE_EXPORT CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph)
+{
+	ENTER(cuStreamEndCapture);
+	return fake_capture_end(fake_stream_of(stream), (struct fake_graph **)graph);
+}
+
+FAKE_EXPORT CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode *nodes, size_t *n)
+{
+	ENTER(cuGraphGetNodes);
+	(void)nodes;
+	*n = fake_graph_nodes((struct fake_graph *)graph);
+	return CUDA_SUCCESS;
 }
 
 FAKE_EXPORT CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)

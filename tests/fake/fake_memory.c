@@ -189,6 +189,22 @@ bool fake_unmap(uint64_t p, size_t bytes)
 	return change(p, bytes, FAKE_NONE);
 }
 
+enum fake_kind fake_range_of(uint64_t address, uint64_t *ret_start, uint64_t *ret_bytes)
+{
+	enum fake_kind kind = FAKE_NONE;
+	unsigned i;
+
+	pthread_mutex_lock(&lock);
+	i = find(address);
+	if (i < ALLOCS_MAX) {
+		kind = allocs[i].kind;
+		*ret_start = allocs[i].start;
+		*ret_bytes = allocs[i].bytes;
+	}
+	pthread_mutex_unlock(&lock);
+	return kind;
+}
+
 void *fake_bytes(uint64_t address)
 {
 	if (device_view != NULL && address >= (uint64_t)device_view && address < (uint64_t)device_view + arena_bytes)

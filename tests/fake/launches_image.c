@@ -18,6 +18,28 @@ static void scale(const void *block, uint64_t threads)
 		x[i] *= p.f;
 }
 
+/* axpb(float *y, const float *x, float a, float b, int n): y = a * x + b */
+static void axpb(const void *block, uint64_t threads)
+{
+	struct { uint64_t y, x; float a, b; int n; } p;
+
+	memcpy(&p, block, sizeof(p));
+	float *y = fake_bytes(p.y);
+	const float *x = fake_bytes(p.x);
+	for (uint64_t i = 0; i < threads && i < (uint64_t)p.n; i++)
+		y[i] = p.a * x[i] + p.b;
+}
+
+/* paint(char *p, char *unused, box b, void *host, void *managed): ones there, twos where the box points to */
+static void paint(const void *block, uint64_t threads)
+{
+	struct { uint64_t p, unused; struct box b; uint64_t host, managed; } p;
+
+	memcpy(&p, block, sizeof(p));
+	memset(fake_bytes(p.p), 1, threads);
+	memset(fake_bytes(p.b.p), 2, threads);
+}
+
 static void nothing(const void *block, uint64_t threads)
 {
 	(void)block, (void)threads;
@@ -29,6 +51,10 @@ static const struct fake_kernel kernels[] = {
 	{ "_Z5scalePffi", scale, 3, { { 0, 8 }, { 8, 4 }, { 12, 4 } } },
 	{ "_Z3odd3oddlh", nothing, 3, { { 0, 12 }, { 16, 8 }, { 24, 1 } } },
 	{ "_Z3big3big", nothing, 1, { { 0, sizeof(struct big) } } },
+	{ "_Z4axpbPfPKfffi", axpb, 5, { { 0, 8 }, { 8, 8 }, { 16, 4 }, { 20, 4 }, { 24, 4 } } },
+	{ "_Z5paintPcS_3boxPvS1_", paint, 5, { { 0, 8 }, { 8, 8 }, { 16, sizeof(struct box) }, { 40, 8 }, { 48, 8 } } },
+	{ "_Z4many4many", nothing, 1, { { 0, sizeof(struct many) } } },
+	{ "_Z6refusePf", nothing, 1, { { 0, 8 } } },
 	{ "_Z5fiftyi", nothing, 50, { TEN(0), TEN(10), TEN(20), TEN(30), TEN(40) } },
 };
 static const struct fake_kernel others[] = {

@@ -1,5 +1,5 @@
 # A CUDA machine on the host, for capture tests without a GPU (fake.h), and the tests that need nothing but it.
-EXTRA_DIST += tests/fake/fake.h tests/fake/fake_cublas.h tests/fake/launches.h tests/fake/test-launches.sh tests/fake/check_launches.py
+EXTRA_DIST += tests/fake/fake.h tests/fake/fake_cublas.h tests/fake/launches.h tests/fake/test-launches.sh tests/fake/check_launches.py tests/fake/launches.kd
 if HAVE_CUDA
 if BUILD_SHIM
 fake_ldflags = $(AM_LDFLAGS) -shared -rpath $(abs_builddir)/tests/fake
@@ -31,13 +31,13 @@ tests_fake_libcupti_la_LIBADD = tests/fake/libcuda.la
 tests_fake_libcblas_launches_la_SOURCES = tests/fake/launches_blas.c
 tests_fake_libcblas_launches_la_LDFLAGS = $(fake_ldflags) -module -avoid-version
 check_PROGRAMS += tests/fake/launches tests/fake/launches-linked
-launches_sources = tests/fake/launches.c tests/fake/launches_image.c
+launches_sources = tests/fake/launches.c tests/fake/launches_bytes.c tests/fake/launches_image.c
 tests_fake_launches_SOURCES = $(launches_sources)
 tests_fake_launches_CPPFLAGS = $(fake_cppflags)
-tests_fake_launches_LDADD = tests/fake/libcuda.la -ldl
+tests_fake_launches_LDADD = tests/fake/libcuda.la -ldl -lpthread
 tests_fake_launches_linked_SOURCES = $(launches_sources)
 tests_fake_launches_linked_CPPFLAGS = $(fake_cppflags) -DLINKED
-tests_fake_launches_linked_LDADD = tests/fake/libcuda.la -ldl
+tests_fake_launches_linked_LDADD = tests/fake/libcuda.la -ldl -lpthread
 TESTS += tests/fake/test-launches.sh
 
 # Memory operations.
@@ -53,13 +53,17 @@ TESTS += tests/fake/test-memory.sh
 
 if HAVE_CRITERION
 cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/cupti/test_params \
-	tests/unit/cupti/test_alloc
+	tests/unit/cupti/test_alloc tests/unit/cupti/test_slot
 check_PROGRAMS += $(cuda_tests)
 TESTS += $(cuda_tests)
 tests_unit_cupti_test_params_SOURCES = tests/unit/cupti/test_params.c cupti/params.c
 tests_unit_cupti_test_params_CPPFLAGS = $(fake_cppflags)
 tests_unit_cupti_test_params_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_cupti_test_params_LDADD = $(CRITERION_LIBS)
+tests_unit_cupti_test_slot_SOURCES = tests/unit/cupti/test_slot.c cupti/slot.c
+tests_unit_cupti_test_slot_CPPFLAGS = $(fake_cppflags)
+tests_unit_cupti_test_slot_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_cupti_test_slot_LDADD = $(CRITERION_LIBS) -lpthread
 tests_unit_cupti_test_alloc_SOURCES = tests/unit/cupti/test_alloc.c cupti/alloc.c cupti/ranges.c preload/lock.c
 tests_unit_cupti_test_alloc_CPPFLAGS = $(fake_cppflags)
 tests_unit_cupti_test_alloc_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

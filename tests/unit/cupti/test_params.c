@@ -150,3 +150,37 @@ Test(params, without_a_layout_a_packed_block_is_kept_whole)
 	ekka_params_describe(&call, &kernel, (void *[]){ block }, NULL);
 	cr_expect(call.rec.n_args == 0 && why);
 }
+
+Test(params, are_located_in_either_form)
+{
+	struct { uint64_t p; int32_t n; } block = { 1, 2 };
+	size_t bytes = sizeof(block.p) + sizeof(block.n), too_short = sizeof(block.p);
+	const void *at[EKKA_MAX_ARGS];
+
+	begin(2, (const uint32_t[][2]){ { 0, 8 }, { 8, 4 } });
+	cr_expect(ekka_params_locate(&kernel, (void *[]){ &block.p, &block.n }, NULL, at));
+	cr_expect(at[0] == &block.p && at[1] == &block.n);
+	cr_expect(ekka_params_locate(&kernel, NULL, (void *[]){ CU_LAUNCH_PARAM_BUFFER_POINTER, &block, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes,
+								CU_LAUNCH_PARAM_END }, at));
+	cr_expect(at[0] == &block.p && at[1] == &block.n);
+	cr_expect(not(ekka_params_locate(&kernel, NULL, (void *[]){ CU_LAUNCH_PARAM_BUFFER_POINTER, &block, CU_LAUNCH_PARAM_BUFFER_SIZE,
+								    &too_short, CU_LAUNCH_PARAM_END }, at)));
+	cr_expect(at[0] == &block.p && at[1] == NULL);
+	cr_expect(not(ekka_params_locate(&kernel, NULL, NULL, at)));
+	kernel.layout_known = false;
+	cr_expect(not(ekka_params_locate(&kernel, (void *[]){ &block.p, &block.n }, NULL, at)));
+}
+
+Test(params, more_than_the_array_holds_are_not_all_there)
+{
+	const void *at[EKKA_MAX_ARGS];
+	void *params[EKKA_MAX_ARGS + 1];
+	uint32_t layout[EKKA_MAX_ARGS][2], v = 0;
+
+	for (uint32_t i = 0; i < EKKA_MAX_ARGS; i++)
+		layout[i][0] = 4 * i, layout[i][1] = 4, params[i] = &v;
+	begin(EKKA_MAX_ARGS, layout);
+	cr_expect(ekka_params_locate(&kernel, params, NULL, at));
+	kernel.n_params++;
+	cr_expect(not(ekka_params_locate(&kernel, params, NULL, at)));
+}
