@@ -11,6 +11,7 @@
  *
  *	+ - * fma		1. The compiler may contract a b + c: it then makes one rounding of the two. A product that overflows
  *				before a sum is unknown, not infinite
+ *				None where the operands are exact, the type is f32 and the result such a number: i0 * 0.5, a - a
  *	/			4: div.full.f32 is within 2 ulp (PTX ISA), and an ulp is at most 2 u |r|
  *	functions		2 n + 1, n the ulps by which they may differ from the correctly rounded result after the CUDA C++ Programming Guide,
  *				"Mathematical Functions", the worse one of single (no -prec-sqrt, and pow as in older editions) and double precision:
@@ -28,7 +29,7 @@
  * gelu, gelu_tanh: 1.13; silu, gelu_quick: 1.1). Where v - e and v + e lie on both sides of a pole or of a domain's end, e is infinite. A
  * comparison that could go either way makes where() the hull of both of its branches. max, min and clamp are 1-Lipschitz; NaN is handed on.
  *
- * A rounding such as bf16(x) of an exact value is exact (to nearest even), otherwise its e is the hull of what v - e to v + e round to;
+ * A rounding such as bf16(x) of an exact value is exact (to nearest even; to the compute type it is the rounding of the operation in it), otherwise its e is the hull of what v - e to v + e round to;
  * e4m3 and e5m2 saturate. Integer casts truncate and, of integers, wrap. round(x) may go either way for halves (rint: to even).
  * The doubles' own rounding, 2^-53 per operation, is covered by adding 2^-52 to k u.
  */

@@ -18,12 +18,21 @@ static const double *error_of(const struct ekka_expr_register *a)
 /* The operands of element i. */
 struct operands { double a, ea, b, eb, c, ec; };
 
+/*
+ * Does an operation round. Not where its operands are exact and their result is a binary32: every way of computing it gives that one
+ * (but flushing of subnormals).
+ */
+static inline bool keeps_error(double r, double e, double size, double normal, double never)
+{
+	return (e > 0) | (never > 0) | ((double)(float)r != r) | ((size < normal) & (size > 0));
+}
+
 #define ARITH(name, R, E, MORE)                                                                                                          \
 	EKKA_CLONES static double name(size_t n, const double *restrict pa, const double *restrict qa, const double *restrict pb,   \
 				       const double *restrict qb, const double *restrict pc, const double *restrict qc,               \
 				       double *restrict ret, double *restrict error, const struct ekka_expr_rounding *p)              \
 	{                                                                                                                            \
-		double odd = 0, unit = p->unit, normal = p->normal, overflow = p->overflow;                                         \
+		double odd = 0, unit = p->unit, normal = p->normal, overflow = p->overflow, never = p->single ? 0 : 1;               \
 		(void)pc;                                                                                                            \
 		(void)qc;                                                                                                            \
 		(void)pb;                                                                                                            \
@@ -36,7 +45,7 @@ struct operands { double a, ea, b, eb, c, ec; };
 			e = E;                                                                                                       \
 			s = fabs(r) + e;                                                                                             \
 			t = s < normal ? s : normal;                                                                                 \
-			e += unit * s + t;                                                                                           \
+			e += keeps_error(r, e, s, normal, never) ? unit * s + t : 0;                                                 \
 			odd += s + e < overflow && MORE ? 0 : 1;                                                                     \
 			ret[i] = r;                                                                                                  \
 			error[i] = e;                                                                                                \
@@ -124,7 +133,7 @@ static void settle(enum ekka_expr_op op, const struct operands *o, double *r, do
 		return;
 	}
 	size = fabs(*r) + *e;
-	*e += p->unit * size + fmin(size, p->normal);
+	*e += keeps_error(*r, *e, size, p->normal, op == EKKA_X_DIV || !p->single) ? p->unit * size + fmin(size, p->normal) : 0;
 	if ((op == EKKA_X_ADD || op == EKKA_X_SUB) && (fabs(o->a) + o->ea >= p->overflow || fabs(o->b) + o->eb >= p->overflow))
 		*e = error_of_swallowing(op, o, r, *e, p->overflow);
 	else if (!p->contracts)

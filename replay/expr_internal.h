@@ -36,7 +36,7 @@ struct ekka_expr_node {
 	enum ekka_expr_op op;
 	bool is_int;			/* of the value */
 	bool contracts;			/* a product that the compiler may contract with the sum that uses it */
-	bool last;			/* the store rounds */
+	bool last;			/* the store, or a cast, rounds */
 	unsigned n_args;
 	uint8_t arg[EKKA_EXPR_ARGS];
 	unsigned input;			/* INPUT: which; INDEX: dim */
@@ -61,7 +61,11 @@ struct ekka_expr {
 };
 
 /* How an operation rounds: k u, and when results overflow; a product that may be contracted keeps what overflows, for the sum to decide. */
-struct ekka_expr_rounding { double unit, normal, overflow; bool contracts; };
+struct ekka_expr_rounding {
+	double unit, normal, overflow;
+	bool contracts;
+	bool single;			/* results that are binary32 numbers are exact: the type is f32, and the operation correctly rounded */
+};
 
 struct ekka_expr_register {
 	union { double re[EKKA_EXPR_BLOCK]; int64_t ints[EKKA_EXPR_BLOCK]; };

@@ -464,18 +464,24 @@ static void allocate(struct ekka_expr *x)
 	}
 }
 
-/* Products that only sums use may be contracted with them. */
-static void mark_products(struct ekka_expr *x)
+/* Products that only sums use may be contracted with them; what only a rounding to the compute type uses is rounded once, by that. */
+static void mark_roundings(struct ekka_expr *x)
 {
-	bool other[EKKA_EXPR_NODES] = { false };
+	bool not_sum[EKKA_EXPR_NODES] = { false }, not_cast[EKKA_EXPR_NODES] = { false };
 
 	for (unsigned k = 0; k < x->n_results; k++)
-		other[x->result[k].node] = true;
+		not_sum[x->result[k].node] = not_cast[x->result[k].node] = true;
 	for (unsigned i = 0; i < x->n_nodes; i++)
-		for (unsigned k = 0; k < x->node[i].n_args; k++)
-			other[x->node[i].arg[k]] |= x->node[i].is_int || (x->node[i].op != EKKA_X_ADD && x->node[i].op != EKKA_X_SUB);
-	for (unsigned i = 0; i < x->n_nodes; i++)
-		x->node[i].contracts = !other[i] && x->node[i].op == EKKA_X_MUL && !x->node[i].is_int;
+		for (unsigned k = 0; k < x->node[i].n_args; k++) {
+			const struct ekka_expr_node *user = &x->node[i];
+
+			not_sum[user->arg[k]] |= user->is_int || (user->op != EKKA_X_ADD && user->op != EKKA_X_SUB);
+			not_cast[user->arg[k]] |= user->op != EKKA_X_ROUND_TO || user->dtype != x->compute;
+		}
+	for (unsigned i = 0; i < x->n_nodes; i++) {
+		x->node[i].contracts = !not_sum[i] && x->node[i].op == EKKA_X_MUL && !x->node[i].is_int;
+		x->node[i].last = !not_cast[i];
+	}
 }
 
 /* Table names outlive the symbols. */
@@ -524,7 +530,7 @@ int ekka_expr_parse(const char *text, const struct ekka_expr_symbol *symbols, un
 		ekka_expr_free(p.x);
 		return p.failed;
 	}
-	mark_products(p.x);
+	mark_roundings(p.x);
 	allocate(p.x);
 	*ret = p.x;
 	return 0;

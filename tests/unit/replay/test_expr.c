@@ -79,6 +79,7 @@ Test(expr, c_operators_bind_as_in_c)
 	cr_expect_eq(exact("u8(j) + i8(200) + u16(-1)"), 253 - 56 + 65535);
 	cr_expect_eq(exact("i32(-b)"), 2);
 	cr_expect_eq(exact("i1 + i0"), 0);
+	cr_expect_eq(exact("floor(f32(i * 0.25) * 4 - i)"), 0);
 	cr_expect_eq(exact("bool(a) + isnan(nan) + isinf(-inf) + isfinite(a)"), 4);
 	cr_expect(isnan(exact("max(a, nan)")) && isnan(exact("min(nan, a)")) && isnan(exact("clamp(nan, a, 2.0)")));
 }
@@ -225,10 +226,12 @@ Test(expr, honest_floats_lie_within_the_bound)
 
 Test(expr, bounds_are_no_wider_than_their_derivation)
 {
-	static const struct { const char *text; double a, b, units; } bounds[] = {	/* error / (2^-24 |r|) */
-		{ "a + b", 3, 4, 1 }, { "a * b", 3, 5, 1 }, { "a / b", 3, 5, 4 }, { "a * b + a", 3, 5, 2 }, { "exp(a)", 1, 0, 7.4 },
+	static const struct { const char *text; double a, b, units; } bounds[] = {	/* error / (2^-24 |r|); 3.1 is no float, so that sums are rounded */
+		{ "a + b", 3.1, 4, 1 }, { "a * b", 3.1, 3.3, 1 }, { "a / b", 3, 5, 4 }, { "a * b + a", 3.1, 5, 2 }, { "exp(a)", 1, 0, 7.4 },
 		{ "sqrt(a)", 2, 0, 3 }, { "tanh(a)", 1, 0, 5 }, { "silu(a)", 1, 0, 19.4 }, { "gelu(a)", 2, 0, 9.2 }, { "neg(a)", 2, 0, 0 },
-		{ "max(a, b)", 2, 1, 0 }, { "a * 0.1", 1, 0, 2 }, { "a * 0.5", 1, 0, 1 }, { "bf16(a)", 1.001, 0, 0 },
+		{ "max(a, b)", 2, 1, 0 }, { "a * 0.1", 1, 0, 2 }, { "a * 0.5", 1, 0, 0 }, { "a * b - 15", 3, 5.5, 0 }, { "floor(k * 2.0) + floor(a * 0.5)", 4, 0, 0 },
+		/* As a float, 3 times the float next to 1/3 is 1. */
+		{ "floor(f32(a * b))", 3, 0x1.555556p-2, 0 }, { "a / 2", 4, 0, 4 }, { "bf16(a)", 1.001, 0, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
@@ -241,7 +244,7 @@ Test(expr, bounds_are_no_wider_than_their_derivation)
 
 Test(expr, the_last_rounding_can_be_the_stores)
 {
-	double a = 3, b = 4;
+	double a = 3, b = 0.1;
 	const struct ekka_expr_input in[2] = { { &a, NULL, NULL }, { &b, NULL, NULL } };
 	const int64_t *const index[EKKA_MAX_DIMS] = { 0 };
 	struct ekka_expr_result r[EKKA_EXPR_RESULTS];
