@@ -141,6 +141,25 @@ static bool overlap(const struct ekka_tensor *x, const struct ekka_tensor *y)
 	return (off < a.length && line < a.n) || (off + b.length > a.step && line + 1 < a.n);
 }
 
+/*
+ * In place: the output's elements are the input's, one by one, and the op reads an element, or its row, before it writes it. A product of
+ * matrices reads on after it has begun to write.
+ */
+static bool in_place(const struct ekka_event *e, const struct ekka_tensor *out, const struct ekka_tensor *in)
+{
+	static const char *const unsafe[] = { "gemm", "matmul", "conv", "attention", "cat", "sort", "scatter" };
+
+	for (size_t i = 0; i < sizeof unsafe / sizeof unsafe[0]; i++)
+		if (!strcmp(ekka_event_op(e), unsafe[i]))
+			return false;
+	if (out->addr != in->addr || out->n_dims != in->n_dims || ekka_dtype_bytes(out->dtype) != ekka_dtype_bytes(in->dtype))
+		return false;
+	for (unsigned d = 0; d < out->n_dims; d++)
+		if (out->dim[d] != in->dim[d] || (out->stride[d] != in->stride[d] && out->dim[d] > 1))
+			return false;
+	return true;
+}
+
 static void audit_tensors(const struct ekka_event *e, struct ekka_verdict *v)
 {
 	char text[160];
@@ -162,7 +181,7 @@ static void audit_tensors(const struct ekka_event *e, struct ekka_verdict *v)
 		for (unsigned j = 0; j < e->call.n_tensors; j++) {
 			const struct ekka_tensor *in = &e->call.tensors[j];
 
-			if (in->dir != EKKA_IN || in->alias_of >= 0 || !overlap(out, in))
+			if (in->dir != EKKA_IN || in->alias_of >= 0 || !overlap(out, in) || in_place(e, out, in))
 				continue;
 			(void)snprintf(text, sizeof text, "the output %s overlaps the input %s", out->name, in->name);
 			ekka_audit_append(v, text);

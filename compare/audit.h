@@ -11,7 +11,8 @@
 
 /*
  * Appends findings about this event to v->audit: arguments the API forbids, null pointers, an output that overlaps an input or itself.
- * Only certain overlap is reported: parts of one larger matrix whose ranges interleave are legitimate. Thread-safe on distinct verdicts.
+ * Only certain overlap is reported: parts of one larger matrix whose ranges interleave are legitimate, and so are ops that go element by element
+ * or row by row where the output is the input (x += y). Thread-safe on distinct verdicts.
  */
 void ekka_audit_event(const struct ekka_event *event, struct ekka_verdict *v);
 

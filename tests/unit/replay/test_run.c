@@ -461,3 +461,27 @@ Test(run, a_launch_is_judged_by_the_op_it_carries)
 	ekka_report_release(&r);
 	problem_release(&p);
 }
+
+Test(run, in_place_is_a_finding_for_products_only)
+{
+	static struct ekka_trace t;
+	struct problem p = small(1);
+	struct seen seen;
+	struct ekka_report r;
+
+	for (int k = 0; k < 3; k++) {
+		struct ekka_tensor *x;
+
+		fake_trace_init(&t);
+		(void)fake_trace_add(&t, &p);
+		x = t.tensor[1];
+		x[1] = x[2];
+		x[1].dir = EKKA_IN;
+		x[1].addr += k == 2 ? x[1].stride[0] * 4 : 0;
+		t.fn[1].op = k == 0 ? "gemm" : "elementwise";
+		r = replay(&t, (struct ekka_replay_options){ 0 }, &seen);
+		cr_expect_eq(strstr(seen.verdict[0].audit, "overlaps the input") != NULL, k != 1, "%d: %s", k, seen.verdict[0].audit);
+		ekka_report_release(&r);
+	}
+	problem_release(&p);
+}
