@@ -23,16 +23,16 @@ static int64_t least(int64_t a, int64_t b)
 
 void ekka_attention_range(const struct ekka_attention *x, int64_t b, int64_t i, int64_t *ret_lo, int64_t *ret_hi)
 {
-	int64_t n = keys(x, b), o = (x->top_left ? 0 : n - (x->partition ? 1 : x->q_len[b])), lo = 0, hi = n - x->fault_drop;
-	int64_t at = (x->partition ? 0 : i) + o;
+	int64_t n = keys(x, b), o = x->top_left ? 0 : n - x->q_len[b], lo = 0, hi = n - x->fault_drop, at = i / x->parts + o;
+	int64_t part = i % x->parts;
 
 	if (x->left >= 0 && at - x->left > lo)
 		lo = at - x->left;
 	if (x->right >= 0)
 		hi = least(hi, at + x->right + 1 + x->fault_right);
 	if (x->partition) {
-		lo = lo > i * x->partition ? lo : i * x->partition;
-		hi = least(hi, (i + 1) * x->partition);
+		lo = lo > part * x->partition ? lo : part * x->partition;
+		hi = least(hi, (part + 1) * x->partition);
 	}
 	*ret_lo = lo;
 	*ret_hi = hi;
@@ -44,27 +44,22 @@ static void get(const struct ekka_array *a, int64_t at, int64_t stride, int64_t 
 	ekka_convert(a->dtype, a->bytes + at * (int64_t)ekka_dtype_bytes(a->dtype), stride, (size_t)n, ret, NULL);
 }
 
-/* Line index in the tensor, and its batch item. */
-static int64_t q_row(const struct ekka_attention *x, int64_t b, int64_t i)
+int64_t ekka_attention_rows(const struct ekka_attention *x, int64_t b)
 {
-	return x->q_start[b] + (x->partition ? 0 : i);
+	return x->q_len[b] * x->parts;
 }
 
 void ekka_attention_q_line(const struct ekka_attention *x, int64_t b, int64_t h, int64_t i, double *ret)
 {
 	const struct ekka_array *q = x->q;
 
-	get(q, q->offset + (x->packed_q ? 0 : b) * q->stride[0] + h * q->stride[1] + q_row(x, b, i) * q->stride[2], q->stride[3], x->d, ret);
+	get(q, q->offset + (x->packed_q ? 0 : b) * q->stride[0] + h * q->stride[1] + (x->q_start[b] + i / x->parts) * q->stride[2], q->stride[3],
+	    x->d, ret);
 }
 
-int64_t ekka_attention_out_first(const struct ekka_attention *x, int64_t b, int64_t h, int64_t i)
+int64_t ekka_attention_out_row(const struct ekka_attention *x, int64_t b, int64_t h, int64_t i)
 {
-	return (((x->packed_q ? 0 : b) * x->out->dim[1] + h) * x->out->dim[2] + x->q_start[b] + i) * x->dv;
-}
-
-int64_t ekka_attention_lse_index(const struct ekka_attention *x, int64_t b, int64_t h, int64_t i)
-{
-	return ((x->packed_q ? 0 : b) * x->lse->dim[1] + h) * x->lse->dim[2] + x->q_start[b] + i;
+	return ((x->packed_q ? 0 : b) * x->heads + h) * x->q->dim[2] * x->parts + x->q_start[b] * x->parts + i;
 }
 
 /* Element index of line j of K or V. */
@@ -119,7 +114,7 @@ void ekka_attention_logits(const struct ekka_attention *x, int64_t b, int64_t h,
 			   double *scratch)
 {
 	double slope = x->alibi ? x->alibi[h] : 0;
-	int64_t lo, hi, diagonal = i + keys(x, b) - (x->partition ? 1 : x->q_len[b]);
+	int64_t lo, hi, diagonal = i / x->parts + keys(x, b) - x->q_len[b];
 
 	ekka_attention_range(x, b, i, &lo, &hi);
 	lo = lo - j0 > 0 ? least(lo - j0, n) : 0;
@@ -142,7 +137,7 @@ void ekka_attention_logits(const struct ekka_attention *x, int64_t b, int64_t h,
 			magnitude[j] += fabs(add);
 	}
 	if (x->bias.array && hi > lo) {
-		view(&x->bias, b, h, i, j0 + lo, hi - lo, scratch);
+		view(&x->bias, b, h, i / x->parts, j0 + lo, hi - lo, scratch);
 		for (int64_t j = lo; j < hi; j++) {
 			s[j] += scratch[j - lo];
 			if (magnitude)
@@ -150,7 +145,7 @@ void ekka_attention_logits(const struct ekka_attention *x, int64_t b, int64_t h,
 		}
 	}
 	if (x->mask.array && hi > lo) {
-		view(&x->mask, b, h, i, j0 + lo, hi - lo, scratch);
+		view(&x->mask, b, h, i / x->parts, j0 + lo, hi - lo, scratch);
 		for (int64_t j = lo; j < hi; j++)
 			if (scratch[j - lo] == 0)
 				s[j] = -INFINITY;

@@ -11,6 +11,9 @@
  * `causal`) or 0 ("top-left"); causal is right = 0. ALiBi adds -slope |i + N - M - j|. Reference: float64, online over tiles of keys; memory
  * O(rows of the heads that share a K head), not O(M N). Rows behind a batch item's length are not judged: engines leave there what they like.
  *
+ * Kernels that split the keys, to be combined by another one, write parts: row i is then query i / parts over the keys [s, s + 1) * partition,
+ * s = i % parts. Rows whose part begins behind the last key are not judged.
+ *
  * Bound of one element, u = 2^-24 (2^-53 for f64):
  *
  *   Logits. The product q.k_j is off by at most g |q| |k_j| in Euclidean norms: compare/bound.h's model of the sum for D terms, its 2^e and S
@@ -62,13 +65,12 @@ struct ekka_attention_view {
 
 struct ekka_attention {
 	const struct ekka_array *q, *k, *v, *out;
-	const struct ekka_array *lse;		/* NULL: none */
 	struct ekka_attention_view bias, mask;
 	const double *alibi;			/* [heads], or NULL */
 	int64_t batch, heads, heads_k;
-	int64_t m, n;				/* most rows and keys of a batch item */
+	int64_t m, n;				/* most rows of out (queries times parts) and keys of a batch item */
 	int64_t d, dv;
-	const int64_t *q_start, *q_len, *k_start, *k_len;	/* [batch]; start: row in the tensor, for packed ones */
+	const int64_t *q_start, *q_len, *k_start, *k_len;	/* [batch]; queries and keys; start: row in the tensor, for packed ones */
 	bool packed_q, packed_k;		/* all batch items lie one behind another in batch item 0 */
 	const int64_t *pages;			/* [batch, n_pages] rows of k and v, or NULL */
 	int64_t n_pages, page;			/* keys a page */
@@ -76,7 +78,7 @@ struct ekka_attention {
 	double softcap;				/* 0: none */
 	bool top_left;
 	int64_t left, right;			/* -1: unlimited */
-	int64_t partition;			/* 0, or: row i of out is query 0 over keys [i * partition, (i + 1) * partition) */
+	int64_t partition, parts;		/* keys a part, parts; 0 and 1 when keys are not parted */
 	double lse_unit;			/* 1, or 1 / log 2 */
 	struct ekka_attention_error error;
 	/* Only in hypotheses: how a faulty kernel might read its operands. */
@@ -94,10 +96,12 @@ void ekka_attention_range(const struct ekka_attention *, int64_t b, int64_t i, i
 /* Head of K for head h. */
 int64_t ekka_attention_head_k(const struct ekka_attention *, int64_t h);
 
-/* Row i of head h of Q or out: element index of its first element in the array's row-major order through ret_first (may be NULL). */
+/* How many rows of out batch item b has. */
+int64_t ekka_attention_rows(const struct ekka_attention *, int64_t b);
+
+/* The query of row i of head h; and the row's number in out, in row-major order. */
 void ekka_attention_q_line(const struct ekka_attention *, int64_t b, int64_t h, int64_t i, double *ret);
-int64_t ekka_attention_out_first(const struct ekka_attention *, int64_t b, int64_t h, int64_t i);
-int64_t ekka_attention_lse_index(const struct ekka_attention *, int64_t b, int64_t h, int64_t i);
+int64_t ekka_attention_out_row(const struct ekka_attention *, int64_t b, int64_t h, int64_t i);
 
 /* Lines j0..j0+n-1 of K ([n, d]) or V ([n, dv]), times k_scale or v_scale. */
 void ekka_attention_k_lines(const struct ekka_attention *, int64_t b, int64_t hk, int64_t j0, int64_t n, double *ret);

@@ -276,7 +276,7 @@ static int gather(struct look *k, bool *ret_usable, struct ekka_error *err)
 
 		if (e < 0)
 			return e;
-		ekka_array_get(x->out, ekka_attention_out_first(x, k->rows[r].b, k->rows[r].h, k->rows[r].i), (size_t)x->dv, out);
+		ekka_array_get(x->out, ekka_attention_out_row(x, k->rows[r].b, k->rows[r].h, k->rows[r].i) * x->dv, (size_t)x->dv, out);
 		for (int64_t c = 0; c < x->dv; c++)
 			k->deviation += (out[c] - ref[c]) * (out[c] - ref[c]);
 	}

@@ -234,7 +234,7 @@ static void finish(struct work *w, int64_t r, void (*row)(void *arg, const struc
 	}
 	result.lse = (w->max[r] + log(l)) * x->lse_unit;
 	result.lse_bound = (lambda * (1 + lambda) + 4 * e->u * (fabs(w->max[r]) + fabs(log(l)) + 1)) * x->lse_unit;
-	result.lse_shift = x->alibi ? x->alibi[h] * (double)(i + x->k_len[w->b] - x->q_len[w->b]) * x->lse_unit : 0;
+	result.lse_shift = x->alibi ? x->alibi[h] * (double)(i / x->parts + x->k_len[w->b] - x->q_len[w->b]) * x->lse_unit : 0;
 	result.sum_bound = l * lambda;
 	lambda += e->p_round;
 	if (w->max[r] < ABSORBED) {
@@ -259,7 +259,7 @@ static void group(struct work *w, void (*row)(void *arg, const struct ekka_atten
 	const struct ekka_attention *x = w->x;
 	int64_t n = x->k_len[w->b];
 
-	w->m = x->partition ? x->m : x->q_len[w->b];
+	w->m = ekka_attention_rows(x, w->b);
 	w->rows = w->group * w->m;
 	memset(w->o, 0, (size_t)(w->rows * x->dv) * sizeof *w->o);
 	memset(w->w, 0, (size_t)(w->rows * x->dv) * sizeof *w->w);

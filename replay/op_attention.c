@@ -54,12 +54,12 @@ static int take_integers(struct task *t, const char *name, int64_t n, int64_t *r
 }
 
 /* A factor that is an attribute or a tensor of one element. */
-static int take_factor(struct task *t, const char *name, double *ret, struct ekka_error *err)
+static int take_factor(struct task *t, const char *name, double fallback, double *ret, struct ekka_error *err)
 {
 	struct ekka_array *a;
 	int r = ekka_rows_take(&t->rows, name, EKKA_PRE, false, &a, err);
 
-	*ret = ekka_rows_number(&t->rows, name, 1);
+	*ret = ekka_rows_number(&t->rows, name, fallback);
 	if (r == 0 && a)
 		ekka_array_get(a, 0, 1, ret);
 	return r;
@@ -175,7 +175,7 @@ static int take_geometry(struct task *t, struct ekka_error *err)
 	x->q_len = t->numbers + n;
 	x->k_start = t->numbers + 2 * n;
 	x->k_len = t->numbers + 3 * n;
-	x->m = x->partition ? x->out->dim[2] : largest(x->q_len, n);
+	x->m = largest(x->q_len, n) * x->parts;
 	x->n = largest(x->k_len, n);
 	if (r == 0 && !t->rows.settled)
 		check_pages(t);
@@ -189,8 +189,7 @@ static bool shapes_fit(const struct ekka_attention *x)
 	int64_t d = k->n_dims == 5 ? k->dim[2] * k->dim[4] : k->dim[3];
 
 	return x->heads % x->heads_k == 0 && v->dim[1] == x->heads_k && d == x->d && out->dim[1] == x->heads && out->dim[0] == q->dim[0] &&
-	       (x->partition || out->dim[2] == q->dim[2]) && out->n == out->dim[0] * out->dim[1] * out->dim[2] * out->dim[3] &&
-	       x->d < INT32_MAX && x->dv < INT32_MAX;
+	       out->n == q->dim[0] * q->dim[1] * q->dim[2] * x->parts * x->dv && x->d < INT32_MAX && x->dv < INT32_MAX;
 }
 
 /* After the batch is known: do the batch items exist in every tensor. */
@@ -199,7 +198,7 @@ static bool batch_fits(const struct ekka_attention *x)
 	bool q = x->packed_q ? x->q->dim[0] == 1 : x->q->dim[0] == x->batch;
 	bool kv = x->pages || (x->packed_k ? x->k->dim[0] == 1 && x->v->dim[0] == 1 : x->k->dim[0] == x->batch && x->v->dim[0] == x->batch);
 
-	return q && kv && (x->pages ? x->v->dim[2] == x->page : x->v->dim[2] == x->k->dim[2]) && (!x->partition || !x->packed_q);
+	return q && kv && (x->pages ? x->v->dim[2] == x->page : x->v->dim[2] == x->k->dim[2]);
 }
 
 static int take_operands(struct task *t, struct ekka_error *err)
@@ -220,15 +219,16 @@ static int take_operands(struct task *t, struct ekka_error *err)
 	x->k = k;
 	x->v = v;
 	x->out = t->out;
-	if (q->n_dims != 4 || (k->n_dims != 4 && k->n_dims != 5) || v->n_dims != 4 || t->out->n_dims != 4) {
-		misfit(t, "q, k, v or out is not of four dimensions");
+	x->partition = (int64_t)ekka_rows_number(&t->rows, "partition", 0);
+	if (q->n_dims != 4 || (k->n_dims != 4 && k->n_dims != 5) || v->n_dims != 4 || t->out->n_dims != (x->partition ? 5 : 4)) {
+		misfit(t, "q, k, v or out has more or fewer dimensions than it should");
 		return 0;
 	}
 	x->heads = q->dim[1];
 	x->heads_k = k->dim[1];
 	x->d = q->dim[3];
-	x->dv = t->out->dim[3];
-	x->partition = (int64_t)ekka_rows_number(&t->rows, "partition", 0);
+	x->dv = t->out->dim[t->out->n_dims - 1];
+	x->parts = x->partition ? t->out->dim[3] : 1;
 	if (x->partition < 0 || v->dim[3] != x->dv || !shapes_fit(x))
 		misfit(t, "the recorded dimensions do not fit together");
 	return 0;
@@ -238,7 +238,7 @@ static int take_operands(struct task *t, struct ekka_error *err)
 static int take_view(struct task *t, const char *name, struct ekka_attention_view *ret, struct ekka_error *err)
 {
 	const struct ekka_attention *x = &t->x;
-	int64_t want[4] = { x->batch, x->heads, x->m, x->n };
+	int64_t want[4] = { x->batch, x->heads, x->m / x->parts, x->n };
 	struct ekka_array *a;
 	int r = ekka_rows_take(&t->rows, name, EKKA_PRE, false, &a, err);
 
@@ -285,7 +285,6 @@ static void take_rules(struct task *t)
 	struct ekka_attention *x = &t->x;
 	const char *causal = ekka_rows_text(&t->rows, "causal", "");
 
-	x->scale = ekka_rows_number(&t->rows, "scale", 1 / sqrt((double)x->d));
 	x->softcap = ekka_rows_number(&t->rows, "softcap", 0);
 	x->left = (int64_t)ekka_rows_number(&t->rows, "window_left", -1);
 	x->right = (int64_t)ekka_rows_number(&t->rows, "window_right", -1);
@@ -318,14 +317,14 @@ static int take_error(struct task *t)
 	return 0;
 }
 
-/* An output with one number a row. */
+/* An output with one number a row of out: the same dims but the last; a last dim of 1 may follow. */
 static int take_per_row(struct task *t, const char *name, struct ekka_array **ret, struct ekka_error *err)
 {
 	const struct ekka_array *out = t->out;
 	int r = ekka_rows_output(&t->rows, name, ret, err);
 
-	if (r == 0 && *ret && ((*ret)->n_dims < 3 || (*ret)->dim[0] != out->dim[0] || (*ret)->dim[1] != out->dim[1] ||
-			       (*ret)->n != (*ret)->dim[0] * (*ret)->dim[1] * (*ret)->dim[2] || (*ret)->dim[2] < out->dim[2]))
+	if (r == 0 && *ret && ((*ret)->n != out->n / t->x.dv || (*ret)->n_dims < out->n_dims - 1 ||
+			       memcmp((*ret)->dim, out->dim, (out->n_dims - 1) * sizeof out->dim[0]) != 0))
 		misfit(t, "an output of one number a row does not fit out");
 	return r;
 }
@@ -345,9 +344,11 @@ static int prepare(struct task *t, struct ekka_error *err)
 	if (r == 0 && !t->rows.settled)
 		r = take_alibi(t, err);
 	if (r == 0 && !t->rows.settled)
-		r = take_factor(t, "k_scale", &t->x.k_scale, err);
+		r = take_factor(t, "scale", 1 / sqrt((double)t->x.d), &t->x.scale, err);
 	if (r == 0 && !t->rows.settled)
-		r = take_factor(t, "v_scale", &t->x.v_scale, err);
+		r = take_factor(t, "k_scale", 1, &t->x.k_scale, err);
+	if (r == 0 && !t->rows.settled)
+		r = take_factor(t, "v_scale", 1, &t->x.v_scale, err);
 	if (r == 0 && !t->rows.settled)
 		r = take_per_row(t, "lse", &t->lse, err);
 	if (r == 0 && !t->rows.settled)
@@ -356,7 +357,6 @@ static int prepare(struct task *t, struct ekka_error *err)
 		r = take_per_row(t, "sum", &t->sum, err);
 	if (r < 0 || t->rows.settled)
 		return r;
-	t->x.lse = t->lse;
 	take_rules(t);
 	if (!t->rows.settled)
 		r = take_error(t);
@@ -396,24 +396,18 @@ static void add_per_row(struct task *t, struct ekka_array *a, int64_t index, dou
 
 static void add_statistics(struct task *t, const struct ekka_attention_result *row)
 {
-	int64_t b = row->row.b, h = row->row.h, i = row->row.i;
+	int64_t index = ekka_attention_out_row(&t->x, row->row.b, row->row.h, row->row.i);
 	bool none = row->kind != EKKA_ROW_PLAIN;
 	double lse = row->lse, out;
 
 	if (t->lse) {
-		int64_t index = ekka_attention_lse_index(&t->x, b, h, i);
-
 		ekka_array_get(t->lse, index, 1, &out);
 		if (fabs(out - lse - row->lse_shift) < fabs(out - lse))
 			lse += row->lse_shift;
 		add_per_row(t, t->lse, index, lse, row->lse_bound, none);
 	}
-	if (t->max || t->sum) {
-		int64_t index = ekka_attention_out_first(&t->x, b, h, i) / t->x.dv;
-
-		add_per_row(t, t->max, index, row->max, row->lse_bound, none);
-		add_per_row(t, t->sum, index, row->sum, row->sum_bound + row->lse_bound * row->sum, none);
-	}
+	add_per_row(t, t->max, index, row->max, row->lse_bound, none);
+	add_per_row(t, t->sum, index, row->sum, row->sum_bound + row->lse_bound * row->sum, none);
 }
 
 /* Keeps some of the wrong rows, from all over: the n-th takes the place of one before with decreasing likelihood. */
@@ -429,10 +423,12 @@ static void note_bad(struct task *t, const struct ekka_attention_row *row)
 static void judge_row(void *arg, const struct ekka_attention_result *row)
 {
 	struct task *t = arg;
-	int64_t n = t->x.dv, first = ekka_attention_out_first(&t->x, row->row.b, row->row.h, row->row.i);
+	int64_t n = t->x.dv, first = ekka_attention_out_row(&t->x, row->row.b, row->row.h, row->row.i) * n;
 	double *out = t->line, *ref = out + n, *bound = ref + n, u = ekka_dtype_unit_roundoff(t->out->dtype);
 	bool bad = false;
 
+	if (row->kind == EKKA_ROW_EMPTY && row->row.i % t->x.parts * t->x.partition >= t->x.k_len[row->row.b] && t->x.partition)
+		return;
 	ekka_array_get(t->out, first, (size_t)n, out);
 	ekka_elements_output(t->rows.elements, t->out->tensor);
 	if (row->kind == EKKA_ROW_PLAIN) {
@@ -457,7 +453,7 @@ static void audit(struct task *t)
 	char text[EKKA_TEXT];
 
 	for (int64_t b = 0; b < x->batch; b++)
-		rows += (uint64_t)(x->heads * (x->partition ? x->m : x->q_len[b]));
+		rows += (uint64_t)(x->heads * ekka_attention_rows(x, b));
 	if (!isfinite(x->scale) || x->scale == 0) {
 		(void)snprintf(text, sizeof text, "the attention scale is %g", x->scale);
 		ekka_audit_append(t->rows.verdict, text);

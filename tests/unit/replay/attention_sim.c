@@ -109,7 +109,7 @@ static float logit(const struct sim *s, int64_t b, int64_t h, int64_t i, int64_t
 	}
 	x = acc * scale;
 	if (s->softcap > 0 && s->fault != SIM_NO_SOFTCAP)
-		x = (float)s->softcap * tanhf(x / (float)s->softcap) * (1 + 0x1p-12f);
+		x = (float)s->softcap * tanhf(x / (float)s->softcap) * (1 + (j % 2 ? 0x1p-11f : -0x1p-11f));	/* as tanh.approx.f32 may be */
 	if (s->alibi && s->fault != SIM_NO_ALIBI)
 		x += -s->slopes[h] * fabsf((float)(i + n - m - j));
 	if (s->bias)
@@ -119,12 +119,19 @@ static float logit(const struct sim *s, int64_t b, int64_t h, int64_t i, int64_t
 	return x;
 }
 
-static void row(struct sim *s, int64_t b, int64_t h, int64_t i, float *o)
+static int64_t parts(const struct sim *s)
+{
+	return s->partition ? (s->n + s->partition - 1) / s->partition : 1;
+}
+
+/* Query i over one part of the keys. */
+static void row(struct sim *s, int64_t b, int64_t h, int64_t i, int64_t part, float *o)
 {
 	float scale = (float)(s->scale != 0 ? s->scale : 1 / sqrt((double)s->d)), m = -INFINITY, l = 0, x[256];
 	const float log2e = 1.4426950408889634f;
 	int64_t n = len_k(s, b), hk = s->fault == SIM_GROUPS ? h % s->heads_k : h / (s->heads / s->heads_k);
-	float *out = s->out + (q_line(s, b, i) * s->heads + h) * s->dv;
+	int64_t line = (q_line(s, b, i) * s->heads + h) * parts(s) + part, begin = part * s->partition;
+	float *out = s->out + line * s->dv;
 
 	if (s->fault == SIM_NO_SCALE)
 		scale = 1;
@@ -137,7 +144,9 @@ static void row(struct sim *s, int64_t b, int64_t h, int64_t i, float *o)
 	if (s->fault == SIM_LAST_TILE)
 		n -= n > s->tile ? s->tile : 0;
 	memset(o, 0, (size_t)s->dv * sizeof *o);
-	for (int64_t j0 = 0; j0 < n; j0 += s->tile) {
+	if (s->partition && n > begin + s->partition)
+		n = begin + s->partition;
+	for (int64_t j0 = begin; j0 < n; j0 += s->tile) {
 		int64_t t = n - j0 < s->tile ? n - j0 : s->tile;
 		float before = m, alpha, sum = 0;
 
@@ -168,10 +177,13 @@ static void row(struct sim *s, int64_t b, int64_t h, int64_t i, float *o)
 		}
 	}
 	for (int64_t c = 0; c < s->dv; c++)
-		out[c] = l == 0 ? 0 : s->fault == SIM_NOT_NORMALISED ? o[c] : o[c] * (1 / l);
+		out[c] = l == 0 ? (s->fault == SIM_MASKED_NAN ? NAN : s->fault == SIM_MASKED_MEAN ? 0.01f : 0) :
+			 s->fault == SIM_NOT_NORMALISED ? o[c] : o[c] * (1 / l);
+	s->max_out[line] = s->fault == SIM_WRONG_MAX && h == 1 ? m + 1 : m;
+	s->sum_out[line] = s->fault == SIM_WRONG_SUM && h == 1 ? l * 1.01f : l;
 	if (s->fault == SIM_NAN_ROW && h == 1 && i == s->m / 2)
 		out[3] = NAN;
-	if (s->lse)
+	if (s->lse && !s->partition)
 		s->lse_out[h * total_q(s) + q_line(s, b, i)] =
 			l == 0 ? -INFINITY :
 			(s->fault == SIM_WRONG_LSE ? m : m + logf(l)) * ((s->base2 ? log2e : 1) * (s->fault == SIM_LSE_BASE ? log2e : 1));
@@ -252,6 +264,25 @@ static void extras(struct sim *s)
 	}
 }
 
+/* Out of every part, [B, H, M, parts, Dv] in mathematical order, and what goes with it. */
+static void describe_parts(struct sim *s)
+{
+	static const char *const names[] = { "out", "max", "sum" };
+	long long p = parts(s), width[] = { (long long)s->dv, 1, 1 };
+	const void *memory[] = { s->raw[3], s->max_out, s->sum_out };
+	char dims[96], strides[96];
+
+	for (int i = 0; i < 3; i++) {
+		long long row = p * width[i];
+
+		(void)snprintf(dims, sizeof dims, "%lldx%lldx%lldx%lld%s%lld", (long long)s->batch, (long long)s->heads, (long long)s->m, p, "x",
+			       width[i]);
+		(void)snprintf(strides, sizeof strides, "%lldx%lldx%lldx%lldx1", row * s->heads * s->m, row, row * s->heads, width[i]);
+		(void)fake_event_tensor(&s->event, names[i], EKKA_OUT, i ? EKKA_F32 : s->dtype, dims, strides, NULL, memory[i]);
+	}
+	fake_event_int(&s->event, "partition", s->partition);
+}
+
 static void make_event(struct sim *s)
 {
 	int64_t blocks = s->page ? total_k(s) / s->page : 0, bq = s->cu_q ? 1 : s->batch, bk = s->cu_k ? 1 : s->page ? blocks : s->batch;
@@ -264,7 +295,7 @@ static void make_event(struct sim *s)
 	s->raw[0] = pack(s, s->q, bq, rq, s->heads, s->d);
 	s->raw[1] = s->vector_cache ? pack_vectors(s, blocks) : pack(s, s->k, bk, rk, s->heads_k, s->d);
 	s->raw[2] = pack(s, s->v, bk, rk, s->heads_k, s->dv);
-	s->raw[3] = pack(s, s->out, bq, rq, s->heads, s->dv);
+	s->raw[3] = pack(s, s->out, bq, rq, s->heads, s->dv * parts(s));
 	describe(s, "q", EKKA_IN, bq, rq, s->heads, s->d, s->raw[0]);
 	if (s->vector_cache) {
 		(void)snprintf(dims, sizeof dims, "%lldx%lldx%lldx%lldx8", (long long)blocks, (long long)s->heads_k, (long long)s->d / 8,
@@ -274,7 +305,10 @@ static void make_event(struct sim *s)
 		describe(s, "k", EKKA_IN, bk, rk, s->heads_k, s->d, s->raw[1]);
 	}
 	describe(s, "v", EKKA_IN, bk, rk, s->heads_k, s->dv, s->raw[2]);
-	describe(s, "out", EKKA_OUT, bq, rq, s->heads, s->dv, s->raw[3]);
+	if (s->partition)
+		describe_parts(s);
+	else
+		describe(s, "out", EKKA_OUT, bq, rq, s->heads, s->dv, s->raw[3]);
 	extras(s);
 	if (s->cu_q)
 		list(s, "cu_seqlens_q", s->batch + 1, s->cu_q);
@@ -286,7 +320,10 @@ static void make_event(struct sim *s)
 		(void)snprintf(dims, sizeof dims, "%lldx%lld", (long long)s->batch, (long long)(blocks / s->batch));
 		(void)fake_event_tensor(&s->event, "block_table", EKKA_IN, EKKA_I32, dims, NULL, s->table, NULL);
 	}
-	fake_event_real(&s->event, "scale", s->scale != 0 ? s->scale : 1 / sqrt((double)s->d));
+	if (s->scale_tensor)
+		(void)fake_event_tensor(&s->event, "scale", EKKA_IN, EKKA_F32, "1", NULL, &s->scale_in, NULL);
+	else if (s->scale != 0)
+		fake_event_real(&s->event, "scale", s->scale);
 	if (s->causal)
 		fake_event_text(&s->event, "causal", s->top_left ? "top-left" : "bottom-right");
 	if (s->left >= 0)
@@ -317,14 +354,17 @@ void sim_run(struct sim *s)
 	s->q = fill(s, nq * s->heads * s->d, s->size > 0 ? s->size : 1);
 	s->k = fill(s, nk * s->heads_k * s->d, s->size > 0 ? s->size : 1);
 	s->v = fill(s, nk * s->heads_k * s->dv, 1);
-	s->out = calloc((size_t)(nq * s->heads * s->dv), sizeof *s->out);
+	s->out = calloc((size_t)(nq * s->heads * s->dv * parts(s)), sizeof *s->out);
+	s->max_out = calloc((size_t)(nq * s->heads * parts(s)), sizeof *s->max_out);
+	s->sum_out = calloc((size_t)(nq * s->heads * parts(s)), sizeof *s->sum_out);
+	s->scale_in = (float)s->scale;
 	s->lse_out = calloc((size_t)(nq * s->heads), sizeof *s->lse_out);
 	s->bias_in = malloc((size_t)(s->heads * s->m * s->n) * sizeof *s->bias_in);
 	s->mask_in = malloc((size_t)(s->batch * s->m * s->n));
 	s->slopes = malloc((size_t)s->heads * sizeof *s->slopes);
 	s->table = malloc((size_t)(blocks + 1) * sizeof *s->table);
 	for (int64_t i = 0; i < s->heads * s->m * s->n; i++)
-		s->bias_in[i] = (float)gaussian();
+		s->bias_in[i] = (float)(s->bias_mean + gaussian());
 	for (int64_t i = 0; i < s->batch * s->m * s->n; i++)
 		s->mask_in[i] = gaussian() > -0.5;
 	if (s->mask)
@@ -336,7 +376,9 @@ void sim_run(struct sim *s)
 	for (int64_t b = 0; b < s->batch; b++)
 		for (int64_t h = 0; h < s->heads; h++)
 			for (int64_t i = 0; i < len_q(s, b); i++)
-				row(s, b, h, i, o);
+				for (int64_t p = 0; p < parts(s); p++)
+					if (p * s->partition < len_k(s, b))
+						row(s, b, h, i, p, o);
 	if (s->lse && !s->cu_q) {	/* [heads, batch, m] so far */
 		float *t = malloc((size_t)(nq * s->heads) * sizeof *t);
 
@@ -352,7 +394,7 @@ void sim_run(struct sim *s)
 
 void sim_release(struct sim *s)
 {
-	void *all[] = { s->q, s->k, s->v, s->out, s->lse_out, s->bias_in, s->slopes, s->mask_in, s->table };
+	void *all[] = { s->q, s->k, s->v, s->out, s->lse_out, s->bias_in, s->slopes, s->mask_in, s->table, s->max_out, s->sum_out };
 
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		free(all[i]);

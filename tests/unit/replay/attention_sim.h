@@ -13,7 +13,8 @@ enum sim_fault {
 	SIM_NO_SCALE, SIM_SCALE_TWICE, SIM_STALE_SCALE,
 	SIM_MASK_MORE, SIM_MASK_LESS, SIM_MASK_ALIGNMENT, SIM_NO_MASK,
 	SIM_LAST_TILE, SIM_GROUPS, SIM_V_HEAD, SIM_NO_SOFTCAP, SIM_LENGTHS, SIM_NAN_ROW,
-	SIM_NOT_NORMALISED, SIM_NO_RESCALE, SIM_WRONG_LSE, SIM_LSE_BASE, SIM_NO_ALIBI, SIM_WINDOW, SIM_PAGE
+	SIM_NOT_NORMALISED, SIM_NO_RESCALE, SIM_WRONG_LSE, SIM_LSE_BASE, SIM_NO_ALIBI, SIM_WINDOW, SIM_PAGE, SIM_MASKED_NAN, SIM_MASKED_MEAN,
+	SIM_WRONG_MAX, SIM_WRONG_SUM
 };
 
 struct sim {
@@ -29,10 +30,13 @@ struct sim {
 	const int32_t *len_k, *cu_q, *cu_k;	/* [batch], [batch + 1] */
 	int64_t page;			/* 0: not paged */
 	bool vector_cache;		/* paged K as [blocks, heads, d / 8, page, 8] */
+	int64_t partition;		/* 0, or keys a part: [B, M, H, parts, Dv] in memory, with maxima and sums */
 	double size;			/* of q and k; 0: 1 */
+	double bias_mean;
+	bool scale_tensor;
 	enum sim_fault fault;
 	/* Filled by sim_run; owned. */
-	float *q, *k, *v, *out, *lse_out, *bias_in, *slopes;
+	float *q, *k, *v, *out, *lse_out, *bias_in, *slopes, *max_out, *sum_out, scale_in;
 	unsigned char *mask_in;
 	int32_t *table, *lens;
 	unsigned char *raw[5];		/* q, k, v, out in their types, and the bias */

@@ -69,6 +69,11 @@ Test(attention, every_option)
 	s = (struct sim){ BASE, .causal = true };
 	s.m = 1;
 	passes("decode", s);
+	s.n = 700;
+	s.size = 2;
+	passes("more keys than the reference takes at a time", s);
+	s.m = 30;
+	passes("the same, several queries", s);
 	s.scale = 0.3;
 	passes("scale", s);
 	passes("softcap", (struct sim){ BASE, .softcap = 5, .size = 2 });
@@ -77,6 +82,52 @@ Test(attention, every_option)
 	passes("bias", (struct sim){ BASE, .bias = true, .lse = true });
 	passes("mask", (struct sim){ BASE, .mask = true, .lse = true });
 	passes("lengths", (struct sim){ BASE, .len_k = lengths, .causal = true, .lse = true });
+}
+
+Test(attention, additions_to_the_logits_round)
+{
+	struct sim s = { BASE, .bias = true, .bias_mean = 5000, .size = 0.05 };
+
+	s.dtype = EKKA_F32;
+	s.n = 4;
+	passes("large bias", s);
+	s = (struct sim){ BASE, .softcap = 30, .size = 3 };
+	s.dtype = EKKA_F32;
+	passes("softcap", s);
+}
+
+Test(attention, parts_of_the_keys)
+{
+	struct sim s = { BASE, .len_k = lengths, .partition = 48, .interleaved = true };
+
+	s.m = 3;
+	passes("parts", s);
+	s.fault = SIM_WRONG_MAX;
+	fails("max", s, NULL);
+	s.fault = SIM_WRONG_SUM;
+	fails("sum", s, NULL);
+	s.fault = SIM_STALE_SCALE;
+	fails("scale", s, "as if the scale was 0.068");
+}
+
+Test(attention, the_scale_may_be_a_tensor)
+{
+	struct sim s = { BASE, .scale = 0.2, .scale_tensor = true };
+
+	passes("tensor", s);
+	s.fault = SIM_STALE_SCALE;
+	fails("tensor", s, "as if the scale was 0.11");
+}
+
+Test(attention, rows_that_see_nothing)
+{
+	struct sim s = { BASE, .mask = true, .lse = true };
+
+	passes("zero", s);
+	s.fault = SIM_MASKED_NAN;
+	passes("NaN", s);
+	s.fault = SIM_MASKED_MEAN;
+	fails("something", s, NULL);
 }
 
 Test(attention, packed_and_paged)
