@@ -76,8 +76,8 @@ nodist_doc_DATA = spec/gen/functions.md
 
 # Descriptions of kernels, built in and installed: spec/kernels/local.mk lists them.
 include spec/kernels/local.mk
-EXTRA_DIST += spec/kernels/README.md spec/gen-kernels.awk
-dist_kernels_DATA = $(EKKA_KERNELS)
+EXTRA_DIST += spec/gen-kernels.awk
+dist_kernels_DATA = $(EKKA_KERNELS) spec/kernels/README.md
 kernelsdir = $(pkgdatadir)/kernels
 spec/gen/kernels.c: $(EKKA_KERNELS) spec/gen-kernels.awk
 	$(AM_V_GEN)$(MKDIR_P) spec/gen && LC_ALL=C $(AWK) -f $(srcdir)/spec/gen-kernels.awk \

@@ -5,6 +5,7 @@
 #include "tools/event.h"
 #include "tools/json.h"
 #include "tools/kernel_name.h"
+#include "tools/kernels_skeleton.h"
 #include "tools/message.h"
 #include "tools/open.h"
 #include "tools/term.h"
@@ -17,7 +18,7 @@
 
 static struct {
 	bool json;
-	const char *only, *kernels;
+	const char *only, *kernels, *skeleton, *check;
 } opt;
 
 const struct ekka_option ekka_kernels_options[] = {
@@ -26,6 +27,10 @@ const struct ekka_option ekka_kernels_options[] = {
 	  .help = "only kernels whose mangled or demangled names match" },
 	{ .kind = EKKA_OPT_TEXT, .name = "kernels", .metavar = "PATHS", .value = &opt.kernels, .complete = "@file",
 	  .help = "descriptions to look into before those that are built in: files and folders, separated by colons" },
+	{ .kind = EKKA_OPT_TEXT, .name = "skeleton", .metavar = "NAME", .value = &opt.skeleton,
+	  .help = "print a description to start from, for the most frequent kernel with NAME in its mangled or demangled name" },
+	{ .kind = EKKA_OPT_TEXT, .name = "check", .metavar = "PATHS", .value = &opt.check, .complete = "@file",
+	  .help = "only say what is wrong with these descriptions: files and folders, separated by colons" },
 	EKKA_OPTIONS_END
 };
 
@@ -34,13 +39,15 @@ struct parent { const char *name; uint64_t launches; };		/* name "": the program
 struct kernel {
 	const char *name;		/* mangled; the trace's */
 	char *text;			/* demangled */
-	uint64_t launches;
+	uint64_t launches, outside;	/* outside: of library calls, which are judged themselves */
+	uint64_t first;			/* event */
 	uint64_t *shapes;		/* hashes of distinct grids and blocks */
 	size_t n_shapes;
 	struct parent *parents;
 	size_t n_parents;
 	const struct ekka_binding *binding;	/* NULL: no description has its name */
 	uint64_t described, nothing, refused;	/* launches: with an op, with nothing to judge, refused */
+	uint64_t covered;			/* outside, with an op or nothing to judge */
 	char op[32];				/* of the first that has one */
 	char *reason;				/* of the first that was refused */
 };
@@ -99,6 +106,7 @@ static void add_meaning(struct kernel *k, const struct ekka_event *e)
 		return;
 	}
 	ekka_describe(k->binding, &launch.facts, &m);
+	k->covered += e->call.parent == 0 && (m.nothing || m.op);
 	if (m.nothing) {
 		k->nothing++;
 	} else if (m.op) {
@@ -167,7 +175,9 @@ static int collect(struct ekka_trace *trace)
 		if (!ekka_event_is_launch(&e))
 			continue;
 		struct kernel *k = kernel_of(e.fn->name);
+		k->first = k->first ? k->first : i;
 		k->launches++;
+		k->outside += e.call.parent == 0;
 		all.launches++;
 		add_shape(k, &e);
 		add_meaning(k, &e);
@@ -297,19 +307,68 @@ static void print_problem(void *arg, const char *text)
 /* How much of the trace descriptions cover, for people. */
 static void sum_up(void)
 {
-	uint64_t described = 0, nothing = 0, refused = 0;
-	size_t kernels = 0;
+	uint64_t covered = 0, outside = 0, refused = 0;
+	size_t kernels = 0, covered_kernels = 0;
 
 	for (size_t i = 0; i < all.n; i++) {
-		described += all.k[i].described;
-		nothing += all.k[i].nothing;
-		refused += all.k[i].refused;
-		kernels += all.k[i].binding && !all.k[i].refused;
+		const struct kernel *k = &all.k[i];
+
+		covered += k->covered;
+		outside += k->outside;
+		refused += k->refused;
+		kernels += k->outside != 0;
+		covered_kernels += k->outside && k->covered == k->outside;
 	}
-	ekka_message("%zu of %zu kernels are described, and %" PRIu64 " of %" PRIu64 " launches (%.1f%%): %" PRIu64
-		     " have an op, %" PRIu64 " compute nothing; %" PRIu64 " are refused",
-		     kernels, all.n, described + nothing, all.launches, 100 * (double)(described + nothing) / (double)all.launches, described, nothing,
-		     refused);
+	if (outside)
+		ekka_message("outside of library calls %" PRIu64 " of %" PRIu64 " launches (%.1f%%) and %zu of %zu kernels are described; %" PRIu64
+			     " launches are refused", covered, outside, 100 * (double)covered / (double)outside, covered_kernels, kernels, refused);
+}
+
+/* The most frequent one with the text in either name; NULL after having said that there is none. */
+static const struct kernel *kernel_named(const char *part)
+{
+	for (size_t i = 0; i < all.n; i++)
+		if (strstr(all.k[i].name, part) || strstr(all.k[i].text, part))
+			return &all.k[i];
+	ekka_message("no kernel of the trace has '%s' in its name", part);
+	return NULL;
+}
+
+static int print_skeleton(struct ekka_trace *trace)
+{
+	const struct kernel *k;
+	struct ekka_event e = { 0 };
+	struct ekka_error err = { 0 };
+
+	qsort(all.k, all.n, sizeof(*all.k), by_launches);
+	k = kernel_named(opt.skeleton);
+	if (!k)
+		return EKKA_EXIT_FATAL;
+	if (ekka_trace_event_read(trace, k->first, &e, &err) < 0) {
+		ekka_event_release(&e);
+		return ekka_fatal("event %" PRIu64 ": %s", k->first, err.message);
+	}
+	ekka_kernels_skeleton(&e, k->text);
+	ekka_event_release(&e);
+	return EKKA_EXIT_CLEAN;
+}
+
+/* --check: the errors of description files are the result. */
+static void print_found(void *arg, const char *text)
+{
+	*(int *)arg = EKKA_EXIT_FAULT;
+	puts(text);
+}
+
+static int check(void)
+{
+	struct ekka_descriptions *set;
+	struct ekka_error err = { 0 };
+	int status = EKKA_EXIT_CLEAN;
+
+	if (ekka_descriptions_load(opt.check, &set, print_found, &status, &err) < 0)
+		return ekka_fatal("%s", err.message);
+	return status;
 }
 
 int ekka_cmd_kernels(const struct ekka_command *self, int argc, char **argv)
@@ -320,6 +379,8 @@ int ekka_cmd_kernels(const struct ekka_command *self, int argc, char **argv)
 	int status, problem = EKKA_EXIT_CLEAN, i;
 
 	i = ekka_command_parse(self, argc, argv, &status);
+	if (i >= 0 && opt.check)
+		return i < argc ? ekka_command_usage_error(self, "--check looks at no trace") : check();
 	if (i < 0 || (status = ekka_operand_trace(self, argc, argv, i, &path)) || (status = ekka_open_trace(path, &trace, &path)))
 		return status;
 	if (ekka_descriptions_load(opt.kernels, &all.descriptions, print_problem, &problem, &err) < 0)
@@ -327,6 +388,10 @@ int ekka_cmd_kernels(const struct ekka_command *self, int argc, char **argv)
 	status = collect(trace);
 	if (all.launches == 0) {
 		ekka_message("no kernel launches in '%s'; unless EKKA_LAUNCHES is off, 'ekka record' records them", path);
+	} else if (opt.skeleton) {
+		int skeleton = print_skeleton(trace);
+
+		status = skeleton ? skeleton : status;
 	} else {
 		if (!opt.json)
 			ekka_pager_start();

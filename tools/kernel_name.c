@@ -49,6 +49,21 @@ static void find_base(const char *text, const char **ret_from, const char **ret_
 	*ret_to = from + strcspn(from, "<(");
 }
 
+size_t ekka_kernel_name_length(const char *demangled)
+{
+	const char *open = NULL, *p;
+	int depth = 0;
+
+	for (p = demangled; *p; p++) {
+		if (depth == 0 && *p == '(')
+			open = p;
+		depth += p > demangled && p[-1] == '-' && *p == '>' ? 0 : nesting(*p);
+		if (depth == 0 && open && *p == ')' && !strstr(p, "::"))
+			return (size_t)(open - demangled);
+	}
+	return (size_t)(p - demangled);
+}
+
 const char *ekka_kernel_short(const char *mangled, char *buf, size_t len)
 {
 	char *text = ekka_kernel_demangle(mangled);

@@ -13,6 +13,9 @@ char *ekka_kernel_demangle(const char *mangled);
 /* "vectorized_elementwise_kernel": the demangled name without scope, template arguments and parameters, into buf. Returns buf. */
 const char *ekka_kernel_short(const char *mangled, char *buf, size_t len);
 
+/* Characters of a demangled name in front of its parameter list. */
+size_t ekka_kernel_name_length(const char *demangled);
+
 /* A function's name as a listing shows it: a kernel's is shortened. Returns buf or the name. */
 const char *ekka_event_name(const struct ekka_event *, char *buf, size_t len);
 

@@ -21,6 +21,7 @@ bin_PROGRAMS += tools/ekka
 tools_ekka_SOURCES = tools/ekka.c tools/command.c tools/commands.c tools/dump_table.c \
 	tools/cmd_record.c tools/cmd_log.c tools/cmd_kernels.c tools/cmd_show.c tools/cmd_replay.c tools/cmd_export.c tools/cmd_fsck.c tools/cmd_doctor.c tools/cmd_help.c \
 	tools/open.h tools/open.c tools/show.h tools/show_event.c tools/show_json.c tools/show_values.c \
+	tools/kernels_skeleton.h tools/kernels_skeleton.c \
 	tools/report.h tools/report_text.c tools/report_json.c \
 	tools/export.h tools/export_tensors.c tools/export_program.c tools/export_call.h tools/export_call.c \
 	tools/safetensors.h tools/safetensors.c \
@@ -42,6 +43,7 @@ man_prose = tools/man/ekka.roff tools/man/record.roff tools/man/log.roff tools/m
 man_pages = tools/ekka.1 tools/ekka-record.1 tools/ekka-log.1 tools/ekka-kernels.1 tools/ekka-show.1 tools/ekka-replay.1 tools/ekka-export.1 tools/ekka-fsck.1 tools/ekka-doctor.1 tools/ekka-help.1
 EXTRA_DIST += $(man_prose) tools/completion.bash
 man_MANS = $(man_pages)
+dist_man_MANS += tools/man/ekka-kernels.5
 completiondir = $(datadir)/bash-completion/completions
 nodist_completion_DATA = tools/completions/ekka
 CLEANFILES += $(man_pages) $(nodist_completion_DATA)
