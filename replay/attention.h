@@ -18,8 +18,7 @@
  *
  *   Logits. The product q.k_j is off by at most g |q| |k_j| in Euclidean norms: compare/bound.h's model of the sum for D terms, its 2^e and S
  *   both being at most |q| |k_j| (Cauchy and Schwarz); f32 on a device is taken as three tf32 products (2^-19, three times the steps), which
- *   plain f32 does not exceed. Scaling, the factor log2 e, and each addition round once: 4 u (|c q.k_j| + |bias| + |alibi| + |s_j|) and,
- *   common to the row, 4 u |m|. A softcap's tanh.approx.f32 has a relative error of 2^-10.9 (PTX ISA): 2^-10 |s_j|. Sum: eta_j.
+ *   plain f32 does not exceed. Scaling, the factor log2 e, and each addition round once: 4 u (|c q.k_j| + |bias| + |alibi| + |s_j| + |m|). A softcap's tanh.approx.f32 has a relative error of 2^-10.9 (PTX ISA): 2^-10 |s_j|. Sum: eta_j.
  *   The running maximum's differences telescope, so that rescaling adds to the argument no more than that.
  *
  *   Weights. p_j is off by the factor e^(+-eta_j) (1 + x)^(T + 2): x = 2^-22 for ex2.approx.f32 and its relatives (2 ulp), T = N / 32 + 4

@@ -78,13 +78,13 @@ struct factors { double max, logit, u, softcap, base; };
 EKKA_CLONES static void weigh(const struct factors *f, int64_t n, double *restrict s, double *restrict magnitude,
 			      const double *restrict k_norm, float *restrict w)
 {
-	double max = f->max, logit = f->logit, u4 = 4 * f->u, cap = f->softcap, base = f->base;
+	double max = f->max, logit = f->logit, u4 = 4 * f->u, cap = f->softcap, base = f->base, top = fabs(max);
 
 	for (int64_t j = 0; j < n; j++) {
 		double x = s[j], p = exp_negative(x - max), size = x < 0 ? -x : x, eta;
 
 		size = p > 0 ? size : 0;
-		eta = logit * k_norm[j] + u4 * (magnitude[j] + size) + cap * size;
+		eta = logit * k_norm[j] + u4 * (magnitude[j] + size + top) + cap * size;
 		eta = p > 0 ? p * STEEP * eta * (eta > 0.5 ? 1e30 : 1) : p;	/* beyond, nothing is promised; NaN stays */
 		s[j] = p;
 		magnitude[j] = eta;
@@ -166,7 +166,7 @@ static void soften(struct work *w, int64_t r, int64_t j0, int64_t n, double *s, 
 {
 	const struct ekka_attention *x = w->x;
 	const struct ekka_attention_error *e = &x->error;
-	double max = w->max[r], alpha;
+	double max = w->max[r], alpha, more;
 	struct factors f = { .logit = e->product * fabs(x->scale) * w->q_norm[r], .u = e->u, .softcap = e->softcap,
 			     .base = e->p_round + e->rescale + e->exponential + e->sum };
 
@@ -177,12 +177,13 @@ static void soften(struct work *w, int64_t r, int64_t j0, int64_t n, double *s, 
 	f.max = max == -INFINITY ? 0 : max;
 	weigh(&f, n, s, w->magnitude, w->k_norm, weight);
 	alpha = w->max[r] == max || max == -INFINITY ? 1 : exp(w->max[r] - max);
+	more = alpha > 0 && alpha < 1 ? STEEP * 4 * e->u * (max - w->max[r]) : 0;	/* what eta lacks that took the old maximum for the last */
 	w->max[r] = max;
+	w->eta[r] = (w->eta[r] + more * w->sum[r]) * alpha + total(w->magnitude, n);
 	w->sum[r] = w->sum[r] * alpha + total(s, n);
-	w->eta[r] = w->eta[r] * alpha + total(w->magnitude, n);
 	if (alpha != 1) {
 		cblas_dscal((int)x->dv, alpha, w->o + r * x->dv, 1);
-		cblas_sscal((int)x->dv, (float)alpha, w->w + r * x->dv, 1);
+		cblas_sscal((int)x->dv, (float)(alpha * (1 + more / f.base)), w->w + r * x->dv, 1);
 	}
 }
 
@@ -224,8 +225,7 @@ static void finish(struct work *w, int64_t r, void (*row)(void *arg, const struc
 	int64_t h = head(w, r), i = r % w->m;
 	struct ekka_attention_result result = { .row = { w->b, h, i }, .ref = w->o + r * x->dv, .bound = w->bound, .max = w->max[r],
 						.sum = w->sum[r] };
-	double l = w->sum[r], base = e->p_round + e->rescale + e->exponential + e->sum, common = STEEP * 4 * e->u * fabs(w->max[r]);
-	double lambda = w->eta[r] / l + common + e->order + e->exponential, *o = w->o + r * x->dv;
+	double l = w->sum[r], lambda = w->eta[r] / l + e->order + e->exponential, *o = w->o + r * x->dv;
 
 	if (l == 0) {
 		result.kind = EKKA_ROW_EMPTY;
@@ -244,7 +244,7 @@ static void finish(struct work *w, int64_t r, void (*row)(void *arg, const struc
 		return;
 	}
 	for (int64_t c = 0; c < x->dv; c++) {
-		double error = ((double)w->w[r * x->dv + c] * WIDEN * (1 + common / base) + e->p_tiny * w->v_sum[c]) / l;
+		double error = ((double)w->w[r * x->dv + c] * WIDEN + e->p_tiny * w->v_sum[c]) / l;
 
 		o[c] /= l;
 		w->bound[c] = lambda < 0.5 ? (error + lambda * fabs(o[c])) / (1 - lambda) + 4 * e->u * fabs(o[c]) + 0x1p-140 : INFINITY;
