@@ -1,6 +1,6 @@
 # cuDNN: the stand-in, the subject in its three forms, and the test that records it.
 EXTRA_DIST += tests/fake/fake_cudnn.h tests/fake/fake_cudnn.map tests/fake/fake_cudnn_graph.map tests/gpu/cudnn_graph.h tests/fake/test-cudnn.sh \
-	tests/fake/check_cudnn.py
+	tests/fake/check_cudnn.py tests/unit/preload/cudnn
 if HAVE_CUDNN
 if BUILD_SHIM
 check_LTLIBRARIES += tests/fake/libcudnn_graph.la tests/fake/libcudnn.la tests/gpu/cudnn-plugin.la
@@ -26,5 +26,15 @@ tests_gpu_cudnn_plugin_la_CPPFLAGS = $(fake_cppflags) -DAS_PLUGIN
 tests_gpu_cudnn_plugin_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/gpu
 tests_gpu_cudnn_plugin_la_LIBADD = tests/fake/libcudnn.la tests/fake/libcudart.la -lm
 TESTS += tests/fake/test-cudnn.sh
+
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/preload/test_cudnn
+TESTS += tests/unit/preload/test_cudnn
+tests_unit_preload_test_cudnn_SOURCES = tests/unit/preload/test_cudnn.c preload/cudnn.c preload/cudnn_json.c preload/cudnn_graph.c \
+	preload/cudnn_plan.c preload/cudnn_pack.c preload/cudnn_sdpa.c preload/cudnn_conv.c preload/cudnn_matmul.c
+tests_unit_preload_test_cudnn_CPPFLAGS = $(fake_cppflags)
+tests_unit_preload_test_cudnn_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_preload_test_cudnn_LDADD = libtrace.la $(CRITERION_LIBS) -lm
+endif
 endif
 endif
