@@ -25,6 +25,12 @@ tests_gpu_cudnn_plugin_la_SOURCES = $(cudnn_cases)
 tests_gpu_cudnn_plugin_la_CPPFLAGS = $(fake_cppflags) -DAS_PLUGIN
 tests_gpu_cudnn_plugin_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/gpu
 tests_gpu_cudnn_plugin_la_LIBADD = tests/fake/libcudnn.la tests/fake/libcudart.la -lm
+# A cuDNN that is wrong once, preloaded behind the shim.
+check_LTLIBRARIES += tests/gpu/libfaulty-cudnn.la
+tests_gpu_libfaulty_cudnn_la_SOURCES = tests/gpu/faulty_cudnn.c
+tests_gpu_libfaulty_cudnn_la_CPPFLAGS = $(fake_cppflags)
+tests_gpu_libfaulty_cudnn_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/gpu
+tests_gpu_libfaulty_cudnn_la_LIBADD = -ldl -lpthread
 TESTS += tests/fake/test-cudnn.sh
 
 if HAVE_CRITERION
