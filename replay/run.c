@@ -53,12 +53,14 @@ static void set_reason(struct ekka_verdict *v, enum ekka_status status, const ch
 	(void)snprintf(v->reason, sizeof v->reason, "%s", reason);
 }
 
-/* Why a launch without an op cannot be judged. */
+/* Why a launch or a call without an op cannot be judged. */
 static void say_undescribed(const struct ekka_event *e, char reason[EKKA_TEXT])
 {
 	const struct ekka_value *refused = ekka_event_attr(e, "refused");
 
-	if (refused && refused->kind == EKKA_V_STR)
+	if (!ekka_event_is_launch(e))
+		(void)snprintf(reason, EKKA_TEXT, "%s", refused && refused->kind == EKKA_V_STR ? refused->s : "this function has no reference");
+	else if (refused && refused->kind == EKKA_V_STR)
 		(void)snprintf(reason, EKKA_TEXT, "the description does not fit: %s", refused->s);
 	else
 		(void)snprintf(reason, EKKA_TEXT, "no description of kernel %s", e->fn->name);

@@ -29,6 +29,9 @@ bool ekka_event_computes(const struct ekka_event *e)
 		return false;
 	if (ekka_event_op(e)[0])
 		return true;
+	/* Every function of cuDNN that is recorded at all computes something. */
+	if (of_library(e, "cudnn"))
+		return true;
 	/* A launch that is described and has no op computes nothing worth judging. */
 	return ekka_event_is_launch(e) && (!ekka_event_attr(e, "description") || ekka_event_attr(e, "refused"));
 }

@@ -27,7 +27,7 @@ record() {
 	grep -qE '^(WRONG|skipped)' "$work/$name.out" && fail "$name: the subject computed something else"
 	"$ekka" fsck "$work/$name.ekka" >"$work/fsck" 2>&1 || fail "$name: fsck: $(head -3 "$work/fsck")"
 	"$PYTHON3" "$top_srcdir/tests/fake/check_cudnn.py" "$ekka" "$work/$name.ekka" || fail "$name"
-	judged "$name" "s['fail'] == 0 and s['incomplete'] == 0 and s['pass'] >= 8"
+	judged "$name" "s['fail'] == 0 and s['incomplete'] == 0 and s['pass'] == 12 and s['unsupported'] == 1"
 }
 
 # judged NAME CONDITION: Python over the summary s and the events e of the replay.
