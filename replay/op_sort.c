@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Op "sort": y[..., k] are x[..., n]'s k smallest elements in ascending order, or with `descending` its largest in descending order; index their places in
- * the row. k is what y or index has. Without y and with x as inout, x is sorted in place. NaN counts as larger than all, as in PyTorch.
+ * the row. k is what y or index has. Without y and with x as inout, x is sorted in place. An index that is inout, too, holds names of x's elements, which
+ * move with them. NaN counts as larger than all, as in PyTorch.
  *
  * Values must be exact. Of equal elements any index is right, but none twice in a row; with `stable` equal elements keep their order. With `sorted` = 0 (top-k)
  * the elements may come in any order, and each index must belong to the value beside it.
@@ -14,12 +15,13 @@
 
 struct sort {
 	struct ekka_rows rows;
-	struct ekka_array *x, *y, *index;
+	struct ekka_array *x, *y, *index, *before;	/* before: the index as it was, when that names the elements */
 	bool descending, sorted, stable, integers;
 	int64_t n, k, n_rows;
 	struct ekka_keyed *items, *mine, *work;	/* x in order; y's values in order */
 	double *values, *refs;			/* of the row's x; the results */
 	int64_t *ints, *int_refs, *index_refs, *got, *used;	/* used[i]: 1 + the row that took element i last */
+	int64_t *names;					/* of the row's elements */
 };
 
 static void *room(struct sort *x, int64_t n, size_t size, struct ekka_error *err)
@@ -31,7 +33,7 @@ static int take_buffers(struct sort *x, struct ekka_error *err)
 {
 	struct ekka_keyed **const keyed[] = { &x->items, &x->mine, &x->work };
 	double **const reals[] = { &x->values, &x->refs };
-	int64_t **const ints[] = { &x->ints, &x->int_refs, &x->index_refs, &x->got, &x->used };
+	int64_t **const ints[] = { &x->ints, &x->int_refs, &x->index_refs, &x->got, &x->used, &x->names };
 
 	for (unsigned i = 0; i < 3; i++)
 		if (!(*keyed[i] = room(x, x->n, sizeof(struct ekka_keyed), err)))
@@ -39,7 +41,7 @@ static int take_buffers(struct sort *x, struct ekka_error *err)
 	for (unsigned i = 0; i < 2; i++)
 		if (!(*reals[i] = room(x, x->n, sizeof(double), err)))
 			return EKKA_ERR_NOMEM;
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 6; i++)
 		if (!(*ints[i] = room(x, x->n, sizeof(int64_t), err)))
 			return EKKA_ERR_NOMEM;
 	return 0;
@@ -57,13 +59,16 @@ static int prepare(struct sort *x, struct ekka_error *err)
 		n = ekka_rows_output(r, "x", &x->y, err);
 	if (n == 0)
 		n = ekka_rows_output(r, "index", &x->index, err);
+	if (n == 0 && x->index && x->index->tensor->dir == EKKA_INOUT)
+		n = ekka_rows_take(r, "index", EKKA_PRE, true, &x->before, err);
 	if (n < 0 || r->settled)
 		return n;
 	out = x->y ? x->y : x->index;
 	x->n = ekka_rows_length(x->x, 1);
 	x->n_rows = ekka_rows_count(x->x, 1);
 	x->k = out ? ekka_rows_length(out, 1) : 0;
-	if (!out || x->k > x->n || ekka_rows_count(out, 1) != x->n_rows || (x->index && x->index->n != out->n)) {
+	if (!out || x->k > x->n || ekka_rows_count(out, 1) != x->n_rows || (x->index && x->index->n != out->n) ||
+	    (x->before && x->before->n != x->x->n)) {
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "the dimensions of x, y and index do not fit together");
 		return 0;
 	}
@@ -158,18 +163,49 @@ static int64_t another(const struct sort *x, int64_t row, uint64_t key)
 	return -1;
 }
 
+/* The place of an element with this name; -1 when there is none. mine: names in order. */
+static int64_t place_of(const struct sort *x, int64_t name)
+{
+	uint64_t key = ekka_order_key_int(name);
+	int64_t low = 0, high = x->n;
+
+	while (low < high) {
+		int64_t mid = low + (high - low) / 2;
+
+		if (x->mine[mid].key < key)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < x->n && x->mine[low].key == key ? x->mine[low].index : -1;
+}
+
+static void load_names(struct sort *x, int64_t row)
+{
+	ekka_array_get_int(x->before, row * x->n, (size_t)x->n, x->names);
+	for (int64_t i = 0; i < x->n; i++)
+		x->mine[i] = (struct ekka_keyed){ ekka_order_key_int(x->names[i]), i };
+	ekka_order_sort(x->mine, x->work, (size_t)x->n);
+}
+
 static void judge_index(struct sort *x, int64_t row)
 {
 	ekka_array_get_int(x->index, row * x->k, (size_t)x->k, x->got);
+	if (x->before)
+		load_names(x, row);
 	for (int64_t i = 0; i < x->k; i++) {
 		uint64_t key = x->items[i].key;
 
 		if (!x->sorted && x->y)
 			key = key_of(x, x->refs[i], x->int_refs[i]);
+		if (x->before)
+			x->got[i] = place_of(x, x->got[i]);
 		if (x->stable)
 			x->index_refs[i] = x->items[i].index;
 		else
 			x->index_refs[i] = takes(x, row, x->got[i], key) ? x->got[i] : another(x, row, key);
+		if (x->before && x->index_refs[i] >= 0)
+			x->index_refs[i] = x->names[x->index_refs[i]];
 	}
 	ekka_rows_compare_int(&x->rows, x->index, row * x->k, x->k, x->index_refs);
 }

@@ -258,3 +258,27 @@ Test(sort, in_place)
 	after[20] = 21;
 	EXPECT(EKKA_FAIL, fake_event_judge(&f));
 }
+
+static enum ekka_status sort_names(const int64_t *before, const int64_t *after)
+{
+	static const float x[] = { 3, 1, 2, 1, 7 }, sorted_x[] = { 1, 1, 2, 3, 7 };
+
+	fake_event_init(&f, "sort");
+	fake_event_tensor(&f, "x", EKKA_INOUT, EKKA_F32, "5", NULL, x, sorted_x);
+	fake_event_tensor(&f, "index", EKKA_INOUT, EKKA_I64, "5", NULL, before, after);
+	return fake_event_judge(&f).status;
+}
+
+/* Names that are no places. */
+Test(sort, names_move_with_the_elements)
+{
+	const int64_t names[] = { 50, 40, 30, 20, -5 }, right[][5] = { { 40, 20, 30, 50, -5 }, { 20, 40, 30, 50, -5 } };
+	const int64_t wrong[][5] = { { 40, 40, 30, 50, -5 }, { 40, 20, 50, 30, -5 }, { 1, 3, 2, 0, 4 }, { 50, 40, 30, 20, -5 } };
+	const int64_t twice[] = { 50, 40, 30, 40, -5 }, sorted_twice[] = { 40, 40, 30, 50, -5 };
+
+	for (unsigned i = 0; i < 2; i++)
+		cr_expect_eq(sort_names(names, right[i]), EKKA_PASS, "case %u", i);
+	for (unsigned i = 0; i < 4; i++)
+		cr_expect_eq(sort_names(names, wrong[i]), EKKA_FAIL, "case %u", i);
+	cr_expect_eq(sort_names(twice, sorted_twice), EKKA_PASS);
+}
