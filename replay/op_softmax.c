@@ -108,16 +108,30 @@ static void mask_row(const struct softmax *x, int64_t row, const struct form *f,
 	}
 }
 
+enum { LANES = 8 };		/* independent sums, so that they vectorise */
+
 EKKA_CLONES static double largest(size_t n, const double *s, bool *ret_nan)
 {
-	double max = -INFINITY, nan = 0;
+	double max[LANES], nan[LANES] = { 0 };
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		max = s[i] > max ? s[i] : max;
-		nan += s[i] == s[i] ? 0 : 1;
+	for (unsigned l = 0; l < LANES; l++)
+		max[l] = -INFINITY;
+	for (; i + LANES <= n; i += LANES)
+		for (unsigned l = 0; l < LANES; l++) {
+			max[l] = s[i + l] > max[l] ? s[i + l] : max[l];
+			nan[l] += s[i + l] == s[i + l] ? 0 : 1;
+		}
+	for (; i < n; i++) {
+		max[0] = s[i] > max[0] ? s[i] : max[0];
+		nan[0] += s[i] == s[i] ? 0 : 1;
 	}
-	*ret_nan = nan > 0;
-	return max;
+	for (unsigned l = 1; l < LANES; l++) {
+		max[0] = max[l] > max[0] ? max[l] : max[0];
+		nan[0] += nan[l];
+	}
+	*ret_nan = nan[0] > 0;
+	return max[0];
 }
 
 struct sums { double sum, error; };
@@ -141,15 +155,26 @@ static void exact_exponentials(int64_t n, const double *s, double max, double *p
 		p[i] = exp(s[i] - max);
 }
 
-static struct sums add_up(int64_t n, const double *p, const double *e)
+/* An infinite relative error of what is 0 counts as none. */
+EKKA_CLONES static struct sums add_up(size_t n, const double *restrict p, const double *restrict e)
 {
-	struct sums t = { 0, 0 };
+	double sum[LANES] = { 0 }, error[LANES] = { 0 };
+	size_t i = 0;
 
-	for (int64_t i = 0; i < n; i++) {
-		t.sum += p[i];
-		t.error += p[i] > 0 ? p[i] * e[i] : 0;
+	for (; i + LANES <= n; i += LANES)
+		for (unsigned l = 0; l < LANES; l++) {
+			sum[l] += p[i + l];
+			error[l] += p[i + l] > 0 ? p[i + l] * e[i + l] : 0;
+		}
+	for (; i < n; i++) {
+		sum[0] += p[i];
+		error[0] += p[i] > 0 ? p[i] * e[i] : 0;
 	}
-	return t;
+	for (unsigned l = 1; l < LANES; l++) {
+		sum[0] += sum[l];
+		error[0] += error[l];
+	}
+	return (struct sums){ sum[0], error[0] };
 }
 
 EKKA_CLONES static void quotients(size_t n, double sum, double total, double u, double tiny, double *restrict ref, double *restrict bound)
@@ -197,7 +222,7 @@ static void one_row(struct softmax *x, int64_t row, const struct form *f, double
 	exponentials((size_t)x->n, s, max, u, x->k, floor, ref, bound);
 	if (x->compute == EKKA_F64)
 		exact_exponentials(x->n, s, max, ref);
-	t = add_up(f->summed, ref, bound);
+	t = add_up((size_t)f->summed, ref, bound);
 	total = t.sum > 0 ? t.error / t.sum + (x->additions + (double)x->n * 0x1p-53 / x->u) * x->u : INFINITY;
 	if (!(total < 0.5))
 		fill(x->n, bound, INFINITY);
