@@ -19,6 +19,7 @@ replay_tests = \
 	tests/unit/replay/test_gemm_thin \
 	tests/unit/replay/test_interval \
 	tests/unit/replay/test_lineage \
+	tests/unit/replay/test_narrow \
 	tests/unit/replay/test_norm \
 	tests/unit/replay/test_panel \
 	tests/unit/replay/test_reduce \
@@ -97,6 +98,9 @@ tests_unit_replay_test_reduce_LDADD = $(replay_test_libs)
 tests_unit_replay_test_softmax_SOURCES = tests/unit/replay/test_softmax.c $(replay_test_rows)
 tests_unit_replay_test_softmax_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_softmax_LDADD = $(replay_test_libs)
+tests_unit_replay_test_narrow_SOURCES = tests/unit/replay/test_narrow.c
+tests_unit_replay_test_narrow_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_narrow_LDADD = $(replay_test_libs)
 tests_unit_replay_test_norm_SOURCES = tests/unit/replay/test_norm.c $(replay_test_rows)
 tests_unit_replay_test_norm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_norm_LDADD = $(replay_test_libs)

@@ -257,6 +257,18 @@ Test(conv, a_librarys_f32_may_have_been_cut_or_transformed)
 	release(&v);
 }
 
+Test(conv, a_mirrored_window_where_it_is_asked_for)
+{
+	struct conv v = make(2, GAUSS, 1);
+
+	v.mirrored = true;
+	compute(&v, STRIDED);
+	EXPECT(EKKA_FAIL, judge(&v), v.name);
+	fake_event_int(&f, "flip", 1);
+	EXPECT(EKKA_PASS, fake_event_judge(&f), v.name);
+	release(&v);
+}
+
 Test(conv, doubles_and_integers)
 {
 	double x[6] = { 1, 2, 3, 4, 5, 6 }, w[3] = { 1, 10, 100 }, y[4];

@@ -297,8 +297,15 @@ Test(reduce, any_of_equal_values_is_right_unless_the_first_is_asked_for)
 	EXPECT(EKKA_FAIL, judge(&r));
 	samples_put(EKKA_I64, r.y, 1, -1);
 	EXPECT(EKKA_FAIL, judge(&r));
+	samples_put(EKKA_BF16, r.x, 2 * 40, 50);	/* the next row's */
+	samples_put(EKKA_I64, r.y, 2, 0);
 	samples_put(EKKA_I64, r.y, 1, 40);
 	EXPECT(EKKA_FAIL, judge(&r));
+	samples_put(EKKA_I64, r.y, 1, 7);
+	samples_put(EKKA_BF16, r.x, 7, NAN);
+	samples_put(EKKA_BF16, r.x, 9, NAN);
+	samples_put(EKKA_I64, r.y, 0, 9);
+	EXPECT(EKKA_PASS, judge(&r));
 	release(&r);
 }
 

@@ -103,6 +103,7 @@ Test(sort, keys_order_as_numbers_do)
 	for (unsigned i = 0; i + 1 < sizeof numbers / sizeof numbers[0]; i++)
 		cr_expect_lt(ekka_order_key(numbers[i]), ekka_order_key(numbers[i + 1]));
 	cr_expect_eq(ekka_order_key(-0.0), ekka_order_key(0.0));
+	cr_expect_eq(ekka_order_key(-NAN), ekka_order_key(NAN));
 	cr_expect_lt(ekka_order_key_int(-1), ekka_order_key_int(0));
 	cr_expect_lt(ekka_order_key_int(INT64_MIN), ekka_order_key_int(INT64_MAX));
 }
