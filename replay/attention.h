@@ -33,6 +33,9 @@
  *	|error| <= (sum W_j |v_j| / l + lambda |out|) / (1 - lambda) + 4 u |out|
  *	|error of lse| <= (lambda - u_P) (1 + lambda) + 4 u (|m| + |lse| + 1)
  *
+ * Honest kernels in bf16 and f16 reach 0.02 to 0.05 of this in the median and 0.5 at most; in f32, thousands of times less, because three tf32 products may all
+ * truncate at the size of |q| |k_j| and of sum p |v|, and hardly do.
+ *
  * A weight error eta_j enters numerator and denominator, 2 eta in all, as in e^(2 eta) - 1, but with its own p_j instead of the row's
  * worst. The sum over |v| is done in f32 and widened by 2^-10. Rows that see no key may hold 0 or NaN (lse: an infinity, or NaN); rows all of whose
  * logits are below -2^100 (masked by a large negative bias) anything that does not exceed the largest |v|.

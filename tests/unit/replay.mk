@@ -3,6 +3,7 @@ replay_tests = \
 	tests/unit/replay/test_array \
 	tests/unit/replay/test_cat \
 	tests/unit/replay/test_attention \
+	tests/unit/replay/test_attention_combine \
 	tests/unit/replay/test_moe \
 	tests/unit/replay/test_quantize \
 	tests/unit/replay/test_rope \
@@ -82,6 +83,9 @@ tests_unit_replay_test_quantize_LDADD = $(replay_test_libs)
 tests_unit_replay_test_moe_SOURCES = tests/unit/replay/test_moe.c $(replay_test_rows)
 tests_unit_replay_test_moe_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_moe_LDADD = $(replay_test_libs)
+tests_unit_replay_test_attention_combine_SOURCES = tests/unit/replay/test_attention_combine.c $(replay_test_rows)
+tests_unit_replay_test_attention_combine_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_attention_combine_LDADD = $(replay_test_libs)
 tests_unit_replay_test_rope_SOURCES = tests/unit/replay/test_rope.c $(replay_test_rows)
 tests_unit_replay_test_rope_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_rope_LDADD = $(replay_test_libs)
