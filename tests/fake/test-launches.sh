@@ -55,12 +55,20 @@ assert s['fail'] == 0 and s['unsupported'] >= 9, s" || fail "replay"
 # Off: not one; and nobody is told that there would be.
 launches off off proc "" "[x['name'] for x in e] == ['cblas_sdot'] and text == ''"
 # The bytes of launches, by description or without one; the stand-in's streams run late, and whoever does not keep their order is wrong.
-bytes=(EKKA_KERNELS="$top_srcdir/tests/fake/launches.kd" EKKA_BUFFER_BYTES=50000)
+bytes=(EKKA_KERNELS="$top_srcdir/tests/fake/launches.kd" EKKA_BUFFER_BYTES=50000 EKKA_STACK=0)
 for mode in cupti driver; do
 	for way in linked dlsym proc; do
 		launches "bytes $mode $way" $mode $way bytes "bytes_there(e) and text == ''" "${bytes[@]}" EKKA_TEST_FAKE_SEED=$RANDOM
 	done
 done
+# They are judged: what the stand-in computed is right, and in place.
+"$ekka" replay --json "$work/t.ekka" >"$work/out" || fail "replay of bytes: status $?"
+"$PYTHON3" -c "
+import json
+r = json.load(open('$work/out'))
+s = r['summary']
+assert (s['pass'], s['fail'], s['undecided'], s['incomplete']) == (16, 0, 0, 2), s
+assert not any(x['audit'] for x in r['suspects']), r['suspects'][0]" || fail "replay of bytes"
 # More launches than can be in progress at once, and no end of them is told.
 launches deaf cupti proc often "often_there(e)" "${bytes[@]}" EKKA_TEST_FAKE_CUPTI=deaf
 # Without bytes nobody asks what a launch means.
