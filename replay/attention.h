@@ -18,8 +18,9 @@
  *
  *   Logits. The product q.k_j is off by at most g |q| |k_j| in Euclidean norms: compare/bound.h's model of the sum for D terms, its 2^e and S
  *   both being at most |q| |k_j| (Cauchy and Schwarz); f32 on a device is taken as three tf32 products (2^-19, three times the steps), which
- *   plain f32 does not exceed. Scaling, the factor log2 e, and each addition round once: 4 u (|c q.k_j| + |bias| + |alibi| + |s_j| + |m|). A softcap's tanh.approx.f32 has a relative error of 2^-10.9 (PTX ISA): 2^-10 |s_j|. Sum: eta_j.
- *   The running maximum's differences telescope, so that rescaling adds to the argument no more than that.
+ *   plain f32 does not exceed. Scaling, the factor log2 e, and each addition round once: 4 u (|c q.k_j| + |bias| + |alibi| + |s_j| + |m|).
+ *   A softcap's tanh.approx.f32 has a relative error of 2^-10.9 (PTX ISA): 2^-10 |s_j|. Sum: eta_j. The running maximum's
+ *   differences telescope, so that rescaling adds to the argument no more than that.
  *
  *   Weights. p_j is off by the factor e^(+-eta_j) (1 + x)^(T + 2): x = 2^-22 for ex2.approx.f32 and its relatives (2 ulp), T = N / 32 + 4
  *   tiles and splits, each of which may multiply by an exponential and round; once more 2^-13 on Blackwell, where kernels
@@ -33,8 +34,8 @@
  *	|error| <= (sum W_j |v_j| / l + lambda |out|) / (1 - lambda) + 4 u |out|
  *	|error of lse| <= (lambda - u_P) (1 + lambda) + 4 u (|m| + |lse| + 1)
  *
- * Honest kernels in bf16 and f16 reach 0.02 to 0.05 of this in the median and 0.5 at most; in f32, thousands of times less, because three tf32 products may all
- * truncate at the size of |q| |k_j| and of sum p |v|, and hardly do.
+ * Simulated kernels (tests/unit/replay/attention_sim.c) in bf16 and f16 reach 0.02 to 0.05 of this in the median and 0.5 at most; in f32 2 * 10^-4 and
+ * 0.004, because the bound lets three tf32 products truncate at the size of |q| |k_j| and of sum p |v| in every step.
  *
  * A weight error eta_j enters numerator and denominator, 2 eta in all, as in e^(2 eta) - 1, but with its own p_j instead of the row's
  * worst. The sum over |v| is done in f32 and widened by 2^-10. Rows that see no key may hold 0 or NaN (lse: an infinity, or NaN); rows all of whose

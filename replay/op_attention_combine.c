@@ -21,7 +21,7 @@
 #include "replay/rows.h"
 
 struct combine {
-	const struct ekka_array *parts, *lse, *max, *sum, *lengths, *out, *out_lse;	/* NULL where absent */
+	const struct ekka_array *parts, *lse, *max, *sum, *lengths, *out, *out_lse;	/* NULL: absent */
 	int64_t rows, n, dv, per_batch;	/* rows; parts; rows of one batch item */
 	int64_t partition;
 	double eps, unit;		/* unit: 1, or 1 / log 2 */

@@ -254,7 +254,9 @@ static bool shape(struct ekka_rows *r, struct quantize *q, const struct ekka_arr
 	q->block_rows = (int64_t)ekka_rows_number(r, "block_rows", (double)((q->rows + q->r - 1) / q->r));
 	q->block = (int64_t)ekka_rows_number(r, "block", (double)((q->n + q->g - 1) / q->g));
 	q->inverse = ekka_rows_number(r, "inverse", 0) != 0;
-	q->u = ekka_dtype_unit_roundoff(ekka_rows_compute(r, EKKA_F32)) + (scale->dtype == EKKA_F32 || scale->dtype == EKKA_F64 ? 0 : ekka_dtype_unit_roundoff(scale->dtype));
+	q->u = ekka_dtype_unit_roundoff(ekka_rows_compute(r, EKKA_F32));
+	if (scale->dtype != EKKA_F32 && scale->dtype != EKKA_F64)	/* what was written is rounded, what was used may not be */
+		q->u += ekka_dtype_unit_roundoff(scale->dtype);
 	if (!range_of(q, t))
 		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for quantisation to this type");
 	else if (q->x->n != q->y->n || ekka_dtype_is_integer(q->x->dtype))

@@ -166,7 +166,8 @@ static int take_pair(struct ekka_rows *r, const char *in, const char *out, bool 
 		n = ekka_rows_output(r, in, ret_y, err);
 	if (n < 0 || r->settled || !*ret_x)
 		return n;
-	if (!*ret_y || (*ret_x)->n_dims != 3 || (*ret_y)->n_dims != 3 || (*ret_x)->n != (*ret_y)->n || memcmp((*ret_x)->dim, (*ret_y)->dim, 3 * sizeof (*ret_x)->dim[0]) ||
+	if (!*ret_y || (*ret_x)->n_dims != 3 || (*ret_y)->n_dims != 3 || (*ret_x)->n != (*ret_y)->n ||
+	    memcmp((*ret_x)->dim, (*ret_y)->dim, 3 * sizeof (*ret_x)->dim[0]) != 0 ||
 	    (*ret_y)->n != (*ret_y)->dim[0] * (*ret_y)->dim[1] * (*ret_y)->dim[2])
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "x and y are not both of dimensions tokens, heads, D");
 	return 0;

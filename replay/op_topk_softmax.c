@@ -167,7 +167,8 @@ static void explain(struct ekka_rows *r, struct routing *t)
 static bool fits(const struct routing *t)
 {
 	return t->x->n_dims == 2 && t->weights->n_dims == 2 && t->indices->n == t->weights->n && t->weights->dim[0] == t->x->dim[0] &&
-	       t->weights->n == t->weights->dim[0] * t->weights->dim[1] && t->weights->dim[1] <= t->x->dim[1] && (!t->source || t->source->n == t->weights->n) &&
+	       t->weights->n == t->weights->dim[0] * t->weights->dim[1] && t->weights->dim[1] <= t->x->dim[1] &&
+	       (!t->source || t->source->n == t->weights->n) &&
 	       ekka_dtype_is_integer(t->indices->dtype);
 }
 

@@ -310,6 +310,8 @@ static void make_event(struct sim *s)
 	else
 		describe(s, "out", EKKA_OUT, bq, rq, s->heads, s->dv, s->raw[3]);
 	extras(s);
+	if (s->lie)
+		list(s, s->lie, strncmp(s->lie, "cu_", 3) ? s->batch : s->batch + 1, s->lie_numbers);
 	if (s->cu_q)
 		list(s, "cu_seqlens_q", s->batch + 1, s->cu_q);
 	if (s->cu_k)
@@ -389,6 +391,8 @@ void sim_run(struct sim *s)
 		s->lse_out = t;
 	}
 	free(o);
+	if (s->lie_page)
+		s->table[1] = (int32_t)blocks;
 	make_event(s);
 }
 

@@ -35,6 +35,9 @@ struct sim {
 	double bias_mean;
 	bool scale_tensor;
 	enum sim_fault fault;
+	const char *lie;		/* the event says other lengths than there are */
+	const int32_t *lie_numbers;
+	bool lie_page;			/* a page that does not exist */
 	/* Filled by sim_run; owned. */
 	float *q, *k, *v, *out, *lse_out, *bias_in, *slopes, *max_out, *sum_out, scale_in;
 	unsigned char *mask_in;

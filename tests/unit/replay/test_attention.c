@@ -197,6 +197,27 @@ Test(attention, faults_are_convicted_and_named)
 	fails("page", s, NULL);
 }
 
+Test(attention, what_does_not_fit_is_not_judged)
+{
+	static const int32_t longer[] = { 97, 151 }, backwards[] = { 0, 41, 40, 100 }, beyond[] = { 0, 40, 41, 100 }, negative[] = { -1, 20 };
+	struct sim s = { BASE, .len_k = lengths };
+	const struct { const char *name; const int32_t *bad; } cases[] = { { "seqlens_k", longer }, { "seqlens_k", negative },
+									   { "cu_seqlens_q", backwards }, { "cu_seqlens_q", beyond } };
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct ekka_verdict v;
+
+		s.lie = cases[i].name;
+		s.lie_numbers = cases[i].bad;
+		v = sim_judge(s);
+		cr_expect_eq(v.status, EKKA_INCOMPLETE, "%zu: %s, margin %g", i, ekka_status_name(v.status), v.margin);
+		cr_expect(v.reason[0]);
+	}
+	s = (struct sim){ BASE, .len_k = lengths, .page = 16, .lie_page = true };
+	s.m = 1;
+	cr_expect_str_eq(sim_judge(s).reason, "block_table leads outside the cache");
+}
+
 Test(attention, wrong_statistics_are_convicted)
 {
 	struct sim s = { BASE, .lse = true, .fault = SIM_WRONG_LSE };
