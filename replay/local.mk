@@ -40,4 +40,5 @@ libreplay_la_SOURCES = \
 	replay/replay.h \
 	replay/report.h replay/report.c \
 	replay/run.c \
-	replay/signed_sum.h replay/signed_sum.c replay/signed_sum_typed.h
+	replay/signed_sum.h replay/signed_sum.c replay/signed_sum_typed.h \
+	replay/written.h replay/written.c

@@ -15,6 +15,7 @@
 #include "replay/blame.h"
 #include "replay/op.h"
 #include "replay/report.h"
+#include "replay/written.h"
 
 enum {
 	MAX_THREADS = 64,	/* OpenBLAS has buffers for a limited number of callers and ends the process beyond it */
@@ -109,34 +110,6 @@ static uint64_t wanted_memory(const struct ekka_event *e)
 	return __builtin_add_overflow(sum, sum / 3 + BLOCKS_MEMORY, &sum) ? UINT64_MAX : sum;
 }
 
-/* Did the call change tensor i, as far as the trace tells: what was not recorded on both sides counts as changed. */
-static bool changed(const struct ekka_event *e, unsigned i)
-{
-	const struct ekka_event_data *pre = &e->data[i][EKKA_PRE], *post = &e->data[i][EKKA_POST];
-
-	return !pre->present || !post->present || pre->rec.missing || post->rec.missing ||
-	       memcmp(&pre->rec.id, &post->rec.id, sizeof pre->rec.id) != 0;
-}
-
-/* What the event wrote: its outputs; of a launch that is not described those buffers that are not what they were. */
-static uint64_t output_bytes(const struct ekka_event *e)
-{
-	uint64_t sum = 0;
-	bool described = ekka_event_op(e)[0];
-
-	for (unsigned i = 0; i < e->call.n_tensors; i++) {
-		const struct ekka_tensor *t = &e->call.tensors[i];
-		uint64_t n = ekka_dtype_bytes(t->dtype);
-
-		for (unsigned d = 0; d < t->n_dims; d++)
-			if (t->dim[d] < 0 || __builtin_mul_overflow(n, (uint64_t)t->dim[d], &n))
-				n = 0;
-		if ((t->dir & EKKA_OUT) && (described || changed(e, i)))
-			sum += n;
-	}
-	return sum;
-}
-
 /* A share of the budget; big events may take half of it, whatever the number of threads. */
 static uint64_t take_memory(struct run *run, uint64_t wanted)
 {
@@ -168,7 +141,7 @@ static void judge(struct run *run, struct slot *slot)
 	int r;
 
 	slot->counts = true;
-	slot->output_bytes = output_bytes(e);
+	slot->output_bytes = ekka_written_bytes(run->trace, e);
 	if (settle_without_op(e, op, v)) {
 		ekka_audit_event(e, v);
 		return;

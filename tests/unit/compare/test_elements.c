@@ -41,6 +41,7 @@ Test(elements, half_an_ulp_is_allowed_and_no_more)
 
 		cr_expect_eq(one(formats[i].t, 1 + u, 1, 0), EKKA_FAIL, "%zu", i);
 		cr_expect_eq(one(formats[i].t, 1, 1, 0), EKKA_PASS);
+		cr_expect_eq(one(formats[i].t, 1 - u / 2, 1, 0), EKKA_FAIL, "below a power of 2 the neighbour is half as far");
 		cr_expect_eq(one(formats[i].t, 1 + u, 1, u), EKKA_PASS);
 		cr_expect_eq(one(formats[i].t, 1 + 3 * u, 1, u), EKKA_FAIL);
 		cr_expect_eq(one(formats[i].t, 3 * tiny, tiny, 0), EKKA_FAIL);

@@ -430,6 +430,8 @@ Test(run, a_precision_policy_is_a_note_and_no_suspect)
 Test(run, a_launch_is_judged_by_the_op_it_carries)
 {
 	static struct ekka_trace t;
+	static unsigned char changed[1024];
+	uint64_t n;
 	struct problem p = small(1);
 	struct ekka_event *e[5];
 	struct ekka_report r;
@@ -445,6 +447,16 @@ Test(run, a_launch_is_judged_by_the_op_it_carries)
 	e[0]->call.tensors = t.tensor[1];
 	t.tensor[1][0].dir = EKKA_INOUT;
 	e[0]->data[0][EKKA_POST] = e[0]->data[0][EKKA_PRE];	/* the same bytes: not written */
+	n = t.tensor[1][2].span_bytes;
+	cr_assert_leq(n, sizeof changed);
+	memcpy(changed, p.c, n);
+	changed[40] ^= 1;	/* bytes 40 and 50 are in one sector, 130 in another */
+	changed[50] ^= 1;
+	changed[130] ^= 1;
+	e[0]->data[2][EKKA_PRE].rec.id = e[0]->data[2][EKKA_POST].rec.id;
+	e[0]->data[2][EKKA_POST].rec.id.b[0] = (uint8_t)t.n_blobs;
+	t.blob[t.n_blobs] = changed;
+	t.blob_bytes[t.n_blobs++] = n;
 	t.attr[2][2] = (struct ekka_attr){ "op", { .kind = EKKA_V_STR, .s = "gemm" } };
 	t.attr[3][2] = (struct ekka_attr){ "refused", { .kind = EKKA_V_STR, .s = "the grid is odd" } };
 	t.attr[4][2] = (struct ekka_attr){ "description", { .kind = EKKA_V_STR, .s = "x.kd:4" } };
@@ -456,7 +468,7 @@ Test(run, a_launch_is_judged_by_the_op_it_carries)
 	cr_expect_str_eq(seen.verdict[0].reason, "no description of kernel _Z4kernPf");
 	cr_expect_eq(seen.verdict[1].status, EKKA_PASS, "%s", seen.verdict[1].reason);
 	cr_expect(strstr(seen.verdict[2].reason, "the grid is odd"));
-	cr_expect_eq(r.bytes_total, 3u * 8 * 9 * 4);
+	cr_expect_eq(r.bytes_total, 8u * 9 * 4 + 64, "two sectors of the first changed, nothing of the refused one");
 	cr_expect_eq(r.bytes_judged, 8u * 9 * 4);
 	ekka_report_release(&r);
 	problem_release(&p);
