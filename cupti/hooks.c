@@ -10,6 +10,7 @@
 
 #define CUDA_ENABLE_DEPRECATED
 #include "cupti/alloc.h"
+#include "cupti/graph.h"
 #include "cupti/hooks.h"
 #include "cupti/kernel.h"
 #include "cupti/launch.h"
@@ -137,7 +138,7 @@ static int hook_for(const char *asked, const void *found, int version, bool per_
 	Dl_info info;
 
 	for (int h = 0; lib && h < EKKA_HOOKS; h++) {
-		if (strcmp(hooks[h].asked, asked) != 0)
+		if (strcmp(hooks[h].asked, asked) != 0 && strcmp(hooks[h].symbol, asked) != 0)
 			continue;
 		bool fits = hooks[h].since <= version && (per_thread || !hooks[h].per_thread);
 		if (ekka_libc.dlsym(lib, hooks[h].symbol) == found && (by_address < 0 || fits))
@@ -224,6 +225,7 @@ void ekka_launches_start(void)
 void ekka_launches_fork_child(void)
 {
 	ekka_alloc_fork_child();
+	ekka_graphs_fork_child();
 }
 
 EKKA_PUBLIC CUresult cuInit(unsigned flags)

@@ -3,6 +3,7 @@
 
 #include "cupti/launch.h"
 
+#include "cupti/graph.h"
 #include "cupti/meaning.h"
 #include "cupti/params.h"
 
@@ -83,6 +84,10 @@ static void tell(struct ekka_call *call, const struct ekka_cuda_driver *drv, con
 	if (drv->p_cuCtxGetDevice(&device) == CUDA_SUCCESS)
 		call->rec.device = device;
 	describe(call, launch, kernel);
+	if (ekka_is_captured(drv, launch->stream)) {
+		ekka_attr_int(call, "captured", 1);
+		call->full = false;	/* it does not run now, and nothing may be enqueued */
+	}
 	if (!call->full)
 		return;
 	if (slot)

@@ -4,6 +4,7 @@
 #include "cupti/memory.h"
 
 #include "cupti/alloc.h"
+#include "cupti/graph.h"
 
 #include "preload/conf.h"
 #include "preload/cuda_driver.h"
@@ -41,7 +42,7 @@ static bool is_wanted(struct ekka_driver_fn *fn)
 
 bool ekka_memory_enter(struct ekka_call *call, struct ekka_driver_fn *fn, const void *caller)
 {
-	if (!ekka_conf.lineage || !ekka_memory_on())
+	if ((fn->fn.aside && !ekka_conf.lineage) || !ekka_memory_on())
 		return false;
 	if (!is_wanted(fn)) {
 		ekka_versions_wrote_anything();
@@ -58,6 +59,8 @@ void ekka_memory_tell(struct ekka_call *call, CUstream stream, const struct ekka
 	call->rec.stream = (uintptr_t)stream;
 	if (drv && drv->p_cuCtxGetDevice(&device) == CUDA_SUCCESS)
 		call->rec.device = device;
+	if (drv && ekka_is_captured(drv, stream))
+		ekka_attr_int(call, "captured", 1);
 	if (n_args > 0)
 		memcpy(call->args, args, n_args * sizeof(*args));
 	call->rec.n_args = n_args;

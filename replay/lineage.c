@@ -42,9 +42,18 @@ static bool allocates(const struct ekka_event *e)
 	return from_library(e, "driver") && strstr(e->fn->name, "Alloc");
 }
 
+/* The launch of a graph is many kernels: its buffers are some of theirs. */
 static bool is_raw(const struct ekka_event *e)
 {
-	return from_library(e, "kernel") && !ekka_event_attr(e, "op");
+	return (from_library(e, "kernel") || strncmp(e->fn->name, "cuGraphLaunch", strlen("cuGraphLaunch")) == 0) && !ekka_event_attr(e, "op");
+}
+
+/* It went into a graph, or the driver refused it. */
+static bool did_not_run(const struct ekka_event *e)
+{
+	bool of_driver = from_library(e, "driver") || from_library(e, "kernel");
+
+	return ekka_event_attr(e, "captured") || (of_driver && e->state != EKKA_EVENT_BEGUN && e->ret.kind == EKKA_V_INT && e->ret.i != 0);
 }
 
 /* ---- the bytes of a tensor, run by run -------------------------------- */
@@ -240,7 +249,7 @@ static int write_outputs(struct pass *p)
 			return r;
 	}
 	/* A kernel of unknown meaning writes where it likes, a library call of unknown meaning too. */
-	if (!from_library(e, "driver") && (is_raw(e) || (!from_library(e, "kernel") && e->call.n_tensors == 0)))
+	if (is_raw(e) || (!from_library(e, "driver") && !from_library(e, "kernel") && e->call.n_tensors == 0))
 		p->opaque = e->number;
 	return 0;
 }
@@ -266,7 +275,8 @@ static int run_pass(struct pass *p)
 		struct ekka_error ignored = { 0 };
 
 		p->l->first[number] = p->l->n;
-		if (ekka_trace_event_read(p->trace, number, &p->event, &ignored) < 0 || p->event.call.depth > 0)
+		if (ekka_trace_event_read(p->trace, number, &p->event, &ignored) < 0 || p->event.call.depth > 0 ||
+		    did_not_run(&p->event))
 			continue;
 		if (p->event.segment != p->segment || number == 1)
 			enter_segment(p, p->event.segment);

@@ -57,9 +57,11 @@ static void set_reason(struct ekka_verdict *v, enum ekka_status status, const ch
 /* Why a launch or a call without an op cannot be judged. */
 static void say_undescribed(const struct ekka_event *e, char reason[EKKA_TEXT])
 {
-	const struct ekka_value *refused = ekka_event_attr(e, "refused");
+	const struct ekka_value *refused = ekka_event_attr(e, "refused"), *kernels = ekka_event_attr(e, "kernels");
 
-	if (!ekka_event_is_launch(e))
+	if (kernels && kernels->kind == EKKA_V_INT)
+		(void)snprintf(reason, EKKA_TEXT, "a graph of %lld kernels, recorded as a whole", (long long)kernels->i);
+	else if (!ekka_event_is_launch(e))
 		(void)snprintf(reason, EKKA_TEXT, "%s", refused && refused->kind == EKKA_V_STR ? refused->s : "this function has no reference");
 	else if (refused && refused->kind == EKKA_V_STR)
 		(void)snprintf(reason, EKKA_TEXT, "the description does not fit: %s", refused->s);

@@ -25,8 +25,10 @@ const char *ekka_event_op(const struct ekka_event *e)
 
 bool ekka_event_computes(const struct ekka_event *e)
 {
-	if (e->call.depth > 0 || of_library(e, "driver"))
+	if (e->call.depth > 0 || ekka_event_attr(e, "captured"))
 		return false;
+	if (of_library(e, "driver"))
+		return ekka_event_attr(e, "nodes");	/* the launch of a graph */
 	if (ekka_event_op(e)[0])
 		return true;
 	/* Every function of cuDNN that is recorded at all computes something. */

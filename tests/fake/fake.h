@@ -72,6 +72,11 @@ FAKE_EXPORT CUresult fake_capture_begin(struct fake_stream *, CUstreamCaptureMod
 FAKE_EXPORT CUresult fake_capture_end(struct fake_stream *, struct fake_graph **ret_graph);
 FAKE_EXPORT CUresult fake_capture_status(struct fake_stream *, CUstreamCaptureStatus *ret_status);
 FAKE_EXPORT size_t fake_graph_nodes(const struct fake_graph *);
+/* Node i, which stays where it is; an executable graph is a copy, whose nodes answer to the handles of those it was made from. */
+struct fake_node { fake_work *work; void *arg; size_t bytes; bool disabled; };
+FAKE_EXPORT struct fake_node *fake_graph_node(struct fake_graph *, size_t i);
+FAKE_EXPORT struct fake_graph *fake_graph_copy(struct fake_graph *);
+FAKE_EXPORT struct fake_node *fake_graph_counterpart(struct fake_graph *copy, const struct fake_node *original);
 FAKE_EXPORT CUresult fake_graph_launch(const struct fake_graph *, struct fake_stream *);
 FAKE_EXPORT CUstreamCaptureMode fake_exchange_mode(CUstreamCaptureMode mode);
 /* For calls CUDA forbids during a capture in global mode: spoils the captures and returns an error unless this thread is relaxed. */
@@ -92,6 +97,10 @@ struct fake_kernel {
 };
 struct fake_image { char magic[8]; const struct fake_kernel *kernel; unsigned n_kernels; };
 #define FAKE_MAGIC "FAKEIMG"
+
+/* Kernels in graphs: false when the node is none. What get fills belongs to the node; set takes CUDA_KERNEL_NODE_PARAMS with kernelParams. */
+bool fake_kernel_node_get(struct fake_node *, CUDA_KERNEL_NODE_PARAMS *ret);
+bool fake_kernel_node_set(struct fake_node *, const CUDA_KERNEL_NODE_PARAMS *);
 
 /*
  * Set by the stand-in for libcupti: called around the function `cbid` with its arguments, as CUPTI does. result is NULL before the call;

@@ -179,13 +179,26 @@ FAKE_EXPORT CUresult cuKernelGetParamInfo(CUkernel k, size_t i, size_t *offset, 
 
 /* ---- launches --------------------------------------------------------- */
 
-struct work { const struct fake_kernel *kernel; uint64_t threads; char block[]; };
+struct work {
+	const struct fake_kernel *kernel;
+	CUfunction f;
+	unsigned grid[3], block[3], shared;
+	bool packed;			/* was given through `extra` */
+	size_t bytes;
+	void *pointer[FAKE_PARAMS], *extra[5];	/* for whoever asks a graph's node */
+	char params[];
+};
+
+static uint64_t threads_of(const struct work *w)
+{
+	return (uint64_t)w->grid[0] * w->grid[1] * w->grid[2] * w->block[0] * w->block[1] * w->block[2];
+}
 
 static void do_run(void *arg)
 {
 	const struct work *w = arg;
 
-	w->kernel->run(w->block, w->threads);
+	w->kernel->run(w->params, threads_of(w));
 }
 
 /* The parameter block, however it was given. */
@@ -202,14 +215,15 @@ static CUresult fill_block(char *block, size_t bytes, const struct fake_kernel *
 	return CUDA_SUCCESS;
 }
 
-static CUresult launch(CUfunction f, uint64_t blocks, uint64_t threads, CUstream stream, void **params, void **extra)
+static CUresult launch(CUfunction f, const unsigned grid[3], const unsigned block[3], unsigned shared, CUstream stream, void **params,
+		       void **extra)
 {
 	const struct handle *h = handle_of(f);
 	size_t bytes = 0;
 	struct work *w;
 	CUresult res;
 
-	if (!h || blocks == 0 || threads == 0 || threads > 1024)
+	if (!h || grid[0] * grid[1] * grid[2] == 0 || block[0] * block[1] * block[2] == 0 || block[0] * block[1] * block[2] > 1024)
 		return CUDA_ERROR_INVALID_VALUE;
 	for (unsigned i = 0; i < h->kernel->n_params; i++)
 		bytes = h->kernel->param[i].offset + h->kernel->param[i].bytes;
@@ -217,12 +231,48 @@ static CUresult launch(CUfunction f, uint64_t blocks, uint64_t threads, CUstream
 	if (!w)
 		abort();
 	w->kernel = h->kernel;
-	w->threads = blocks * threads;
-	res = fill_block(w->block, bytes, h->kernel, params, extra);
+	w->f = f;
+	memcpy(w->grid, grid, sizeof(w->grid));
+	memcpy(w->block, block, sizeof(w->block));
+	w->shared = shared;
+	w->packed = params == NULL;
+	w->bytes = bytes;
+	res = fill_block(w->params, bytes, h->kernel, params, extra);
 	if (res == CUDA_SUCCESS)
 		res = fake_enqueue(fake_stream_of(stream), do_run, w, sizeof(*w) + bytes);
 	free(w);
 	return res;
+}
+
+bool fake_kernel_node_get(struct fake_node *node, CUDA_KERNEL_NODE_PARAMS *ret)
+{
+	struct work *w = node->arg;
+
+	if (node->work != do_run)
+		return false;
+	*ret = (CUDA_KERNEL_NODE_PARAMS){ .func = w->f, .gridDimX = w->grid[0], .gridDimY = w->grid[1], .gridDimZ = w->grid[2],
+					  .blockDimX = w->block[0], .blockDimY = w->block[1], .blockDimZ = w->block[2],
+					  .sharedMemBytes = w->shared };
+	for (unsigned i = 0; i < w->kernel->n_params; i++)
+		w->pointer[i] = w->params + w->kernel->param[i].offset;
+	memcpy(w->extra, (void *[]){ CU_LAUNCH_PARAM_BUFFER_POINTER, w->params, CU_LAUNCH_PARAM_BUFFER_SIZE, &w->bytes, CU_LAUNCH_PARAM_END },
+	       sizeof(w->extra));
+	if (w->packed)
+		ret->extra = w->extra;
+	else
+		ret->kernelParams = w->pointer;
+	return true;
+}
+
+bool fake_kernel_node_set(struct fake_node *node, const CUDA_KERNEL_NODE_PARAMS *p)
+{
+	struct work *w = node->arg;
+
+	if (node->work != do_run || p->func != w->f)
+		return false;
+	memcpy(w->grid, (const unsigned[]){ p->gridDimX, p->gridDimY, p->gridDimZ }, sizeof(w->grid));
+	memcpy(w->block, (const unsigned[]){ p->blockDimX, p->blockDimY, p->blockDimZ }, sizeof(w->block));
+	return fill_block(w->params, w->bytes, w->kernel, p->kernelParams, p->extra) == CUDA_SUCCESS;
 }
 
 static uint64_t begin(unsigned cbid, CUfunction f, const void *arguments)
@@ -254,7 +304,7 @@ CUresult cuLaunchCooperativeKernel_ptsz(CUfunction, unsigned, unsigned, unsigned
 		const cuLaunchKernel_params a = { f, gx, gy, gz, bx, by, bz, shared, s, params, extra };                    \
 		ENTER(name);                                                                                                \
 		uint64_t word = begin(CUPTI_DRIVER_TRACE_CBID_##name, f, &a);                                               \
-		CUresult res = launch(f, (uint64_t)gx * gy * gz, (uint64_t)bx * by * bz, s, params, extra);                 \
+		CUresult res = launch(f, (unsigned[]){ gx, gy, gz }, (unsigned[]){ bx, by, bz }, shared, s, params, extra);                 \
 		return end(CUPTI_DRIVER_TRACE_CBID_##name, &a, res, word);                                                  \
 	}
 LAUNCH(cuLaunchKernel)
@@ -266,7 +316,7 @@ LAUNCH(cuLaunchKernel_ptsz)
 		const cuLaunchCooperativeKernel_params a = { f, gx, gy, gz, bx, by, bz, shared, s, params };                \
 		ENTER(name);                                                                                                \
 		uint64_t word = begin(CUPTI_DRIVER_TRACE_CBID_##name, f, &a);                                               \
-		CUresult res = launch(f, (uint64_t)gx * gy * gz, (uint64_t)bx * by * bz, s, params, NULL);                  \
+		CUresult res = launch(f, (unsigned[]){ gx, gy, gz }, (unsigned[]){ bx, by, bz }, shared, s, params, NULL);                 \
 		return end(CUPTI_DRIVER_TRACE_CBID_##name, &a, res, word);                                                  \
 	}
 LAUNCH_COOPERATIVE(cuLaunchCooperativeKernel)
@@ -278,8 +328,8 @@ LAUNCH_COOPERATIVE(cuLaunchCooperativeKernel_ptsz)
 		const cuLaunchKernelEx_params a = { c, f, params, extra };                                                  \
 		ENTER(name);                                                                                                \
 		uint64_t word = begin(CUPTI_DRIVER_TRACE_CBID_##name, f, &a);                                               \
-		CUresult res = launch(f, (uint64_t)c->gridDimX * c->gridDimY * c->gridDimZ,                                 \
-				      (uint64_t)c->blockDimX * c->blockDimY * c->blockDimZ, c->hStream, params, extra);     \
+		CUresult res = launch(f, (unsigned[]){ c->gridDimX, c->gridDimY, c->gridDimZ },                             \
+				      (unsigned[]){ c->blockDimX, c->blockDimY, c->blockDimZ }, c->sharedMemBytes, c->hStream, params, extra); \
 		return end(CUPTI_DRIVER_TRACE_CBID_##name, &a, res, word);                                                  \
 	}
 LAUNCH_EX(cuLaunchKernelEx)
@@ -303,6 +353,8 @@ static CUresult find_entry(const char *symbol, void **pfn, cuuint64_t flags)
 	char name[64];
 
 	*pfn = NULL;
+	if (strcmp(symbol, "cuGraphInstantiate") == 0)
+		symbol = "cuGraphInstantiateWithFlags";	/* since 12.0 */
 	for (unsigned i = flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM ? 0 : 4; i < 6 && !*pfn; i++) {
 		(void)snprintf(name, sizeof(name), "%s%s", symbol, endings[i]);
 		*pfn = dlsym(self, name);

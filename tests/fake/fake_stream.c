@@ -38,8 +38,9 @@ struct fake_stream {
 struct fake_event { struct fake_stream *stream; uint64_t count; };
 
 struct fake_graph {
-	struct { fake_work *work; void *arg; size_t bytes; } node[NODES_MAX];
+	struct fake_node node[NODES_MAX];
 	size_t n;
+	const struct fake_graph *original;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -331,12 +332,37 @@ size_t fake_graph_nodes(const struct fake_graph *graph)
 	return graph->n;
 }
 
+struct fake_node *fake_graph_node(struct fake_graph *graph, size_t i)
+{
+	return i < graph->n ? &graph->node[i] : NULL;
+}
+
+struct fake_graph *fake_graph_copy(struct fake_graph *graph)
+{
+	struct fake_graph *copy = calloc(1, sizeof(*copy));
+
+	if (copy == NULL)
+		abort();
+	for (size_t i = 0; i < graph->n; i++)
+		(void)add_node(copy, graph->node[i].work, graph->node[i].arg, graph->node[i].bytes);
+	copy->original = graph;
+	return copy;
+}
+
+struct fake_node *fake_graph_counterpart(struct fake_graph *copy, const struct fake_node *original)
+{
+	size_t i = (size_t)(original - copy->original->node);
+
+	return original >= copy->original->node && i < copy->n ? &copy->node[i] : NULL;
+}
+
 CUresult fake_graph_launch(const struct fake_graph *graph, struct fake_stream *s)
 {
 	CUresult res = CUDA_SUCCESS;
 
 	for (size_t i = 0; i < graph->n && res == CUDA_SUCCESS; i++)
-		res = fake_enqueue(s, graph->node[i].work, graph->node[i].arg, graph->node[i].bytes);
+		if (!graph->node[i].disabled)
+			res = fake_enqueue(s, graph->node[i].work, graph->node[i].arg, graph->node[i].bytes);
 	return res;
 }
 

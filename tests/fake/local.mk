@@ -6,7 +6,7 @@ fake_ldflags = $(AM_LDFLAGS) -shared -rpath $(abs_builddir)/tests/fake
 fake_cppflags = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 check_LTLIBRARIES += tests/fake/libcuda.la tests/fake/libcudart.la tests/fake/libcublas.la \
 	tests/fake/libcublasLt.la
-tests_fake_libcuda_la_SOURCES = tests/fake/fake_driver.c tests/fake/fake_copy.c tests/fake/fake_launch.c tests/fake/fake_memory.c tests/fake/fake_stream.c
+tests_fake_libcuda_la_SOURCES = tests/fake/fake_driver.c tests/fake/fake_copy.c tests/fake/fake_graph.c tests/fake/fake_launch.c tests/fake/fake_memory.c tests/fake/fake_stream.c
 tests_fake_libcuda_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcuda_la_LDFLAGS = $(fake_ldflags) -version-info 1:0:0
 tests_fake_libcudart_la_SOURCES = tests/fake/fake_cudart.c
@@ -50,6 +50,17 @@ tests_fake_memory_linked_SOURCES = tests/fake/memory.c
 tests_fake_memory_linked_CPPFLAGS = $(fake_cppflags) -DLINKED
 tests_fake_memory_linked_LDADD = tests/fake/libcuda.la -ldl -lpthread
 TESTS += tests/fake/test-memory.sh
+
+# Graphs.
+EXTRA_DIST += tests/fake/test-graphs.sh tests/fake/check_graphs.py
+check_PROGRAMS += tests/fake/graphs tests/fake/graphs-linked
+tests_fake_graphs_SOURCES = tests/fake/graphs.c tests/fake/launches_image.c
+tests_fake_graphs_CPPFLAGS = $(fake_cppflags)
+tests_fake_graphs_LDADD = tests/fake/libcuda.la -ldl
+tests_fake_graphs_linked_SOURCES = tests/fake/graphs.c tests/fake/launches_image.c
+tests_fake_graphs_linked_CPPFLAGS = $(fake_cppflags) -DLINKED
+tests_fake_graphs_linked_LDADD = tests/fake/libcuda.la -ldl
+TESTS += tests/fake/test-graphs.sh
 
 if HAVE_CRITERION
 cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/cupti/test_params \

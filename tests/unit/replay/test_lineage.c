@@ -114,6 +114,38 @@ Test(lineage, last_writer_of_every_byte)
 	free(t);
 }
 
+Test(lineage, what_was_captured_or_refused_wrote_nothing)
+{
+	struct ekka_trace *t = malloc(sizeof(*t));
+
+	init(t);
+	add(t, "driver", "cuMemcpyHtoD_v2", NULL), touch(t, EKKA_OUT, 0x1000, 1, 16, 16, 0, 0);
+	add(t, "kernel", "captured", "elementwise"), touch(t, EKKA_OUT, 0x1000, 1, 16, 16, 0, 5);
+	t->attr[2].name = "captured";
+	add(t, "driver", "cuMemsetD8Async", NULL)->ret = (struct ekka_value){ .kind = EKKA_V_INT, .i = 1 };
+	touch(t, EKKA_OUT, 0x1000, 1, 16, 16, 0, 0);
+	add(t, "kernel", "reader", "elementwise"), touch(t, EKKA_IN, 0x1000, 1, 16, 16, 1, 0);
+	struct ekka_lineage *l = build(t);
+	expect(l, 4, 1, (struct ekka_edge[]){ { .writer = 1, .bytes = 64 } });
+	ekka_lineage_free(l);
+	free(t);
+}
+
+Test(lineage, a_graph_writes_what_changed_and_perhaps_more)
+{
+	struct ekka_trace *t = malloc(sizeof(*t));
+
+	init(t);
+	add(t, "kernel", "writer", "elementwise"), touch(t, EKKA_OUT, 0x1000, 1, 8, 8, 0, 1), touch(t, EKKA_OUT, 0x2000, 1, 8, 8, 0, 2);
+	add(t, "driver", "cuGraphLaunch", NULL), touch(t, EKKA_INOUT, 0x1000, 1, 8, 8, 1, 1), touch(t, EKKA_INOUT, 0x2000, 1, 8, 8, 2, 3);
+	add(t, "kernel", "reader", "elementwise"), touch(t, EKKA_IN, 0x1000, 1, 8, 8, 9, 0), touch(t, EKKA_IN, 0x2000, 1, 8, 8, 3, 0);
+	struct ekka_lineage *l = build(t);
+	/* The first buffer is not what its writer left, and that proves nothing. */
+	expect(l, 3, 2, (struct ekka_edge[]){ { .writer = 1, .bytes = 32 }, { .writer = 2, .bytes = 32 } });
+	ekka_lineage_free(l);
+	free(t);
+}
+
 Test(lineage, gaps_of_a_strided_output_keep_their_writer)
 {
 	struct ekka_trace *t = malloc(sizeof(*t));
