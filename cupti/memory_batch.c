@@ -7,6 +7,8 @@
 
 #include "cupti/memory.h"
 
+#include "preload/versions.h"
+
 #if CUDA_VERSION >= 13000
 #undef cuMemcpyBatchAsync
 #undef cuMemcpy3DBatchAsync
@@ -24,6 +26,8 @@ static void batch(struct ekka_call *e, const CUdeviceptr *dst, const CUdeviceptr
 {
 	ekka_attr_str(e, "op", "copy");
 	ekka_attr_int(e, "copies", (int64_t)n);
+	if (n > PAIRS_MAX)
+		ekka_versions_wrote_anything();
 	for (size_t i = 0; dst && src && bytes && i < n && i < PAIRS_MAX; i++) {
 		const struct ekka_box box = { 1, 1, bytes[i], bytes[i], bytes[i] };
 
@@ -39,7 +43,7 @@ WATCHED(cuMemcpyBatchAsync_ptsz, ekka_own_stream(stream), BATCH, LISTS, size_t *
 WATCHED(cuMemcpyBatchAsync_v2, stream, BATCH, LISTS, CUstream, stream)
 WATCHED(cuMemcpyBatchAsync_v2_ptsz, ekka_own_stream(stream), BATCH, LISTS, CUstream, stream)
 
-#define BOXES ekka_attr_int(&e, "copies", (int64_t)n)
+#define BOXES ekka_attr_int(&e, "copies", (int64_t)n); ekka_versions_wrote_anything()
 #define OPS size_t, n, CUDA_MEMCPY3D_BATCH_OP *, copies
 WATCHED(cuMemcpy3DBatchAsync, stream, BOXES, OPS, size_t *, failed, unsigned long long, flags, CUstream, stream)
 WATCHED(cuMemcpy3DBatchAsync_ptsz, ekka_own_stream(stream), BOXES, OPS, size_t *, failed, unsigned long long, flags, CUstream, stream)

@@ -4,6 +4,8 @@
 
 #include "cupti/memory.h"
 
+#include "preload/versions.h"
+
 /* Declared in no header: cuda.h renames instead. */
 __typeof__(cuMemcpy) cuMemcpy_ptds;
 __typeof__(cuMemcpyAsync) cuMemcpyAsync_ptsz;
@@ -15,6 +17,7 @@ __typeof__(cuMemcpyDtoD_v2) cuMemcpyDtoD_v2_ptds;
 __typeof__(cuMemcpyHtoDAsync_v2) cuMemcpyHtoDAsync_v2_ptsz;
 __typeof__(cuMemcpyDtoHAsync_v2) cuMemcpyDtoHAsync_v2_ptsz;
 __typeof__(cuMemcpyDtoDAsync_v2) cuMemcpyDtoDAsync_v2_ptsz;
+__typeof__(cuMemcpyAtoD_v2) cuMemcpyAtoD_v2_ptds;
 __typeof__(cuMemcpy2D_v2) cuMemcpy2D_v2_ptds;
 __typeof__(cuMemcpy2DUnaligned_v2) cuMemcpy2DUnaligned_v2_ptds;
 __typeof__(cuMemcpy2DAsync_v2) cuMemcpy2DAsync_v2_ptsz;
@@ -22,6 +25,9 @@ __typeof__(cuMemcpy3D_v2) cuMemcpy3D_v2_ptds;
 __typeof__(cuMemcpy3DAsync_v2) cuMemcpy3DAsync_v2_ptsz;
 __typeof__(cuMemcpy3DPeer) cuMemcpy3DPeer_ptds;
 __typeof__(cuMemcpy3DPeerAsync) cuMemcpy3DPeerAsync_ptsz;
+__typeof__(cuStreamWriteValue32_v2) cuStreamWriteValue32_v2_ptsz;
+__typeof__(cuStreamWriteValue64_v2) cuStreamWriteValue64_v2_ptsz;
+__typeof__(cuStreamBatchMemOp_v2) cuStreamBatchMemOp_v2_ptsz;
 __typeof__(cuMemsetD8_v2) cuMemsetD8_v2_ptds;
 __typeof__(cuMemsetD16_v2) cuMemsetD16_v2_ptds;
 __typeof__(cuMemsetD32_v2) cuMemsetD32_v2_ptds;
@@ -50,6 +56,7 @@ static void copy_bytes(struct ekka_call *e, uint64_t dst, enum ekka_place to, ui
 #define COPY_UP copy_bytes(&e, dst, EKKA_DEVICE, (uintptr_t)src, EKKA_HOST, bytes)
 #define COPY_DOWN copy_bytes(&e, (uintptr_t)dst, EKKA_HOST, src, EKKA_DEVICE, bytes)
 #define COPY_WITHIN copy_bytes(&e, dst, EKKA_DEVICE, src, EKKA_DEVICE, bytes)
+#define COPY_FROM_ARRAY copy_bytes(&e, dst, EKKA_DEVICE, 0, EKKA_DEVICE, bytes)
 #define ANY CUdeviceptr, dst, CUdeviceptr, src, size_t, bytes
 #define PEER CUdeviceptr, dst, CUcontext, dst_context, CUdeviceptr, src, CUcontext, src_context, size_t, bytes
 #define UP CUdeviceptr, dst, const void *, src, size_t, bytes
@@ -75,6 +82,10 @@ WATCHED(cuMemcpyDtoHAsync_v2, stream, COPY_DOWN, DOWN, CUstream, stream)
 WATCHED(cuMemcpyDtoHAsync_v2_ptsz, ekka_own_stream(stream), COPY_DOWN, DOWN, CUstream, stream)
 WATCHED(cuMemcpyDtoDAsync_v2, stream, COPY_WITHIN, ANY, CUstream, stream)
 WATCHED(cuMemcpyDtoDAsync_v2_ptsz, ekka_own_stream(stream), COPY_WITHIN, ANY, CUstream, stream)
+
+/* From a CUDA array, which has no address. */
+WATCHED(cuMemcpyAtoD_v2, NULL, COPY_FROM_ARRAY, CUdeviceptr, dst, CUarray, src, size_t, offset, size_t, bytes)
+WATCHED(cuMemcpyAtoD_v2_ptds, CU_STREAM_PER_THREAD, COPY_FROM_ARRAY, CUdeviceptr, dst, CUarray, src, size_t, offset, size_t, bytes)
 
 /* ---- boxes ------------------------------------------------------------ */
 
@@ -160,3 +171,23 @@ static void fill(struct ekka_call *e, uint64_t dst, unsigned value, unsigned ele
 FILLS(8, unsigned char)
 FILLS(16, unsigned short)
 FILLS(32, unsigned)
+
+/* One value, by the stream itself: into host memory, too. */
+static void write_value(struct ekka_call *e, uint64_t dst, uint64_t value, unsigned bytes)
+{
+	ekka_attr_str(e, "op", "fill");
+	ekka_attr_int(e, "value", (int64_t)value);
+	ekka_attr_int(e, "element", bytes);
+	ekka_memory_tensor(e, "dst", EKKA_OUT, ekka_memory_place(dst), dst, (struct ekka_box){ 1, 1, bytes, bytes, bytes });
+}
+
+#define WRITE(type) CUstream, stream, CUdeviceptr, dst, type, value, unsigned, flags
+WATCHED(cuStreamWriteValue32_v2, stream, write_value(&e, dst, value, 4), WRITE(cuuint32_t))
+WATCHED(cuStreamWriteValue32_v2_ptsz, ekka_own_stream(stream), write_value(&e, dst, value, 4), WRITE(cuuint32_t))
+WATCHED(cuStreamWriteValue64_v2, stream, write_value(&e, dst, value, 8), WRITE(cuuint64_t))
+WATCHED(cuStreamWriteValue64_v2_ptsz, ekka_own_stream(stream), write_value(&e, dst, value, 8), WRITE(cuuint64_t))
+
+/* Several such operations: what they write is not described. */
+#define OPERATIONS CUstream, stream, unsigned, n, CUstreamBatchMemOpParams *, operations, unsigned, flags
+WATCHED(cuStreamBatchMemOp_v2, stream, ekka_versions_wrote_anything(), OPERATIONS)
+WATCHED(cuStreamBatchMemOp_v2_ptsz, ekka_own_stream(stream), ekka_versions_wrote_anything(), OPERATIONS)
