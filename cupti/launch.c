@@ -79,22 +79,24 @@ static void tell(struct ekka_call *call, const struct ekka_cuda_driver *drv, con
 		 const struct ekka_kernel_facts *kernel, struct ekka_slot_memory *slot)
 {
 	CUdevice device;
+	bool captured;
 
 	call->rec.stream = (uintptr_t)launch->stream;
 	if (drv->p_cuCtxGetDevice(&device) == CUDA_SUCCESS)
 		call->rec.device = device;
 	describe(call, launch, kernel);
-	if (ekka_is_captured(drv, launch->stream)) {
+	captured = ekka_is_captured(drv, launch->stream);
+	if (captured)
 		ekka_attr_int(call, "captured", 1);
-		call->full = false;	/* it does not run now, and nothing may be enqueued */
-	}
 	if (!call->full)
 		return;
 	if (slot)
 		ekka_meaning_tell(slot, launch, kernel, drv);
 	else
 		ekka_count_drop("launches at once", 1);
-	call->full = call->rec.n_tensors > 0;
+	for (unsigned i = 0; captured && i < call->rec.n_tensors; i++)
+		call->tensors[i].pre = call->tensors[i].post = false;	/* it does not run now: there are no bytes to miss */
+	call->full = call->rec.n_tensors > 0 && !captured;
 }
 
 struct ekka_launch_mark ekka_launch_record(const struct ekka_launch *launch)

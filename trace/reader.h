@@ -92,7 +92,7 @@ const char *ekka_event_op(const struct ekka_event *);
 
 /*
  * Is this one of the events that coverage is of: an outermost one that has an op, or a launch of which nothing is known. Memory operations
- * (library "driver"), launches described as computing nothing, and what a library call does inside itself are not.
+ * (library "driver"; the launch of a graph is none), launches that went into a graph or are described as computing nothing, and what a library call does inside itself are not.
  */
 bool ekka_event_computes(const struct ekka_event *);
 

@@ -97,7 +97,8 @@ def bytes_there(events):
     must("many", (len(many["tensors"]), attrs(many)["more_buffers"], many["tensors"][15]["name"]), (16, 4, "p0+120"))
     must("refusal", only(("op", "refused", "extent"), refused), {"refused": "launches.kd:14: the grid is not two", "extent_p0": "allocation"})
     must("a refused launch's buffer", tensor(refused, 0)[:4], ("p0", "inout", "u8", 800))
-    step_there(captured, "capture", "capture")
+    step_there(captured, None, None)
+    must("captured", attrs(captured)["captured"], 1)
     must("a failure", (failed["returned"], tensor(failed, 0)[4]), (1, (12, 12)))
     must("after a failure", tensor(failed, 1)[5], "launch failed")
     for outer, launch in (dot, inner), (dot2, inner2):

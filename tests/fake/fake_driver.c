@@ -327,26 +327,6 @@ FAKE_EXPORT CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus 
 	return fake_capture_status(fake_stream_of(stream), status);
 }
 
-FAKE_EXPORT CUresult cuStreamBeginCapture(CUstream stream, CUstreamCaptureMode mode)
-{
-	ENTER(cuStreamBeginCapture);
-	return fake_capture_begin(fake_stream_of(stream), mode);
-}
-
-FAKE_EXPORT CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph)
-{
-	ENTER(cuStreamEndCapture);
-	return fake_capture_end(fake_stream_of(stream), (struct fake_graph **)graph);
-}
-
-FAKE_EXPORT CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode *nodes, size_t *n)
-{
-	ENTER(cuGraphGetNodes);
-	(void)nodes;
-	*n = fake_graph_nodes((struct fake_graph *)graph);
-	return CUDA_SUCCESS;
-}
-
 FAKE_EXPORT CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
 {
 	ENTER(cuThreadExchangeStreamCaptureMode);

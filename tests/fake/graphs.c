@@ -5,8 +5,6 @@
  */
 #include "config.h"
 
-#include "tests/fake/launches.h"
-
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +19,8 @@
 	f(cuGraphExecKernelNodeSetParams) f(cuGraphNodeSetEnabled) f(cuGraphExecDestroy) f(cuGraphDestroy)
 #define MEMBER(name) __typeof__(name) *p_##name;
 static struct { API(MEMBER) } cu;
+
+extern const void *const launches_image;	/* launches_image.c: kernel scale(float *, float, int) */
 
 enum { N = 100, NODES = 4 };
 static CUfunction scale;
