@@ -7,62 +7,18 @@
 
 #include "preload/cudnn.h"
 #include "preload/cuda_cublas.h"
+#include "preload/cudnn_getters.h"
 #include "preload/cudnn_pack.h"
 #include "preload/cudnn_plan.h"
-#include "preload/guard.h"
 #include "preload/probe.h"
 #include "spec/gen/ids.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
-
-/* Getters of the library that a real function belongs to; a program has one cuDNN, or two with a layer between. */
-struct getters {
-	const void *real;
-	__typeof__(cudnnGetStream) *stream;
-	ekka_cudnn_get *attribute;
-};
-
-enum { GETTERS_MAX = 128 };
-static struct getters known[GETTERS_MAX];	/* append-only */
-static atomic_uint n_known;
-static pthread_mutex_t append_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static const struct getters *find(const void *real)
-{
-	unsigned n = atomic_load_explicit(&n_known, memory_order_acquire);
-
-	for (unsigned i = 0; i < n; i++)
-		if (known[i].real == real)
-			return &known[i];
-	return NULL;
-}
-
-static const struct getters *getters(const void *real)
-{
-	const struct getters *found = find(real);
-	struct getters g = { .real = real };
-
-	if (found != NULL)
-		return found;
-	*(void **)&g.stream = ekka_cublas_symbol(real, "cudnn", "cudnnGetStream");
-	*(void **)&g.attribute = ekka_cublas_symbol(real, "cudnn", "cudnnBackendGetAttribute");
-	pthread_mutex_lock(&append_lock);
-	found = find(real);
-	if (found == NULL && n_known < GETTERS_MAX) {
-		known[n_known] = g;
-		found = &known[n_known];
-		atomic_store_explicit(&n_known, n_known + 1, memory_order_release);
-	}
-	pthread_mutex_unlock(&append_lock);
-	return found;
-}
 
 void ekka_cudnn_context(struct ekka_call *call, cudnnHandle_t handle)
 {
-	const struct getters *g = getters(ekka_private(call)->real);
+	const struct ekka_cudnn_getters *g = ekka_cudnn_getters(call);
 	cudaStream_t stream = NULL;
 
 	call->rec.device = ekka_cuda_current_device();
@@ -236,7 +192,7 @@ static void describe_graph(struct ekka_call *call, const struct ekka_cudnn_plan 
 
 void ekka_cudnn_execute(struct ekka_call *call, cudnnBackendDescriptor_t executionPlan, cudnnBackendDescriptor_t variantPack)
 {
-	const struct getters *g = getters(ekka_private(call)->real);
+	const struct ekka_cudnn_getters *g = ekka_cudnn_getters(call);
 	const struct ekka_cudnn_plan *plan = g != NULL && g->attribute != NULL ? ekka_cudnn_plan(executionPlan, g->attribute) : NULL;
 	struct ekka_cudnn_pack pack;
 	const char *why;

@@ -20,4 +20,35 @@ void ekka_cudnn_context(struct ekka_call *, cudnnHandle_t);
  */
 void ekka_cudnn_execute(struct ekka_call *, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t pack);
 
+/*
+ * Legacy calls: as the ops of spec/kernels/README.md; where there is none "refused" says why, and the tensors are described all the same.
+ * preload/cudnn_legacy_conv.c, cudnn_legacy.c.
+ */
+void ekka_cudnn_convolution(struct ekka_call *, const void *alpha, cudnnTensorDescriptor_t xDesc, const void *x, cudnnFilterDescriptor_t wDesc,
+			    const void *w, cudnnConvolutionDescriptor_t convDesc, cudnnConvolutionFwdAlgo_t algo, const void *beta,
+			    cudnnTensorDescriptor_t yDesc, const void *y);
+void ekka_cudnn_convolution_bias(struct ekka_call *, const void *alpha1, cudnnTensorDescriptor_t xDesc, const void *x, cudnnFilterDescriptor_t wDesc,
+				 const void *w, cudnnConvolutionDescriptor_t convDesc, cudnnConvolutionFwdAlgo_t algo, const void *alpha2,
+				 cudnnTensorDescriptor_t zDesc, const void *z, cudnnTensorDescriptor_t biasDesc, const void *bias,
+				 cudnnActivationDescriptor_t activationDesc, cudnnTensorDescriptor_t yDesc, const void *y);
+void ekka_cudnn_softmax(struct ekka_call *, cudnnSoftmaxAlgorithm_t algo, cudnnSoftmaxMode_t mode, const void *alpha, cudnnTensorDescriptor_t xDesc,
+			const void *x, const void *beta, cudnnTensorDescriptor_t yDesc, const void *y);
+void ekka_cudnn_activate(struct ekka_call *, cudnnActivationDescriptor_t activationDesc, const void *alpha, cudnnTensorDescriptor_t xDesc,
+			 const void *x, const void *beta, cudnnTensorDescriptor_t yDesc, const void *y);
+void ekka_cudnn_pool(struct ekka_call *, cudnnTensorDescriptor_t xDesc, const void *x, cudnnTensorDescriptor_t yDesc, const void *y);
+/* y = alpha x + beta y, x broadcast: cudnnAddTensor, cudnnTransformTensor. */
+void ekka_cudnn_blend(struct ekka_call *, const void *alpha, cudnnTensorDescriptor_t xDesc, const void *x, const void *beta,
+		      cudnnTensorDescriptor_t yDesc, const void *y);
+void ekka_cudnn_op_tensor(struct ekka_call *, cudnnOpTensorDescriptor_t opTensorDesc, const void *alpha1, cudnnTensorDescriptor_t aDesc, const void *a,
+			  const void *alpha2, cudnnTensorDescriptor_t bDesc, const void *b, const void *beta, cudnnTensorDescriptor_t cDesc,
+			  const void *c);
+void ekka_cudnn_scale(struct ekka_call *, cudnnTensorDescriptor_t yDesc, const void *y, const void *alpha);
+void ekka_cudnn_set(struct ekka_call *, cudnnTensorDescriptor_t yDesc, const void *y, const void *value);
+void ekka_cudnn_reduce(struct ekka_call *, cudnnReduceTensorDescriptor_t reduceTensorDesc, const void *alpha, cudnnTensorDescriptor_t aDesc,
+		       const void *a, const void *beta, cudnnTensorDescriptor_t cDesc, const void *c);
+/* Batch normalisation with given statistics; fused: something follows that is not described. */
+void ekka_cudnn_normalize(struct ekka_call *, const void *alpha, const void *beta, cudnnTensorDescriptor_t xDesc, const void *x,
+			  cudnnTensorDescriptor_t yDesc, const void *y, cudnnTensorDescriptor_t scaleDesc, const void *scale, const void *bias,
+			  cudnnTensorDescriptor_t meanDesc, const void *mean, const void *variance, double epsilon, bool fused);
+
 #endif

@@ -4,7 +4,8 @@ EXTRA_DIST += tests/fake/fake_cudnn.h tests/fake/fake_cudnn.map tests/fake/fake_
 if HAVE_CUDNN
 if BUILD_SHIM
 check_LTLIBRARIES += tests/fake/libcudnn_graph.la tests/fake/libcudnn.la tests/gpu/cudnn-plugin.la
-tests_fake_libcudnn_graph_la_SOURCES = tests/fake/fake_cudnn_graph.c tests/fake/fake_cudnn_json.c tests/fake/fake_cudnn_run.c
+tests_fake_libcudnn_graph_la_SOURCES = tests/fake/fake_cudnn_graph.c tests/fake/fake_cudnn_json.c tests/fake/fake_cudnn_run.c \
+	tests/fake/fake_cudnn_legacy.c
 tests_fake_libcudnn_graph_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcudnn_graph_la_LDFLAGS = $(fake_ldflags) -version-info 9:0:0 -Wl,--version-script=$(srcdir)/tests/fake/fake_cudnn_graph.map
 tests_fake_libcudnn_graph_la_LIBADD = tests/fake/libcuda.la -lm
@@ -25,6 +26,11 @@ tests_gpu_cudnn_plugin_la_SOURCES = $(cudnn_cases)
 tests_gpu_cudnn_plugin_la_CPPFLAGS = $(fake_cppflags) -DAS_PLUGIN
 tests_gpu_cudnn_plugin_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/gpu
 tests_gpu_cudnn_plugin_la_LIBADD = tests/fake/libcudnn.la tests/fake/libcudart.la -lm
+check_PROGRAMS += tests/gpu/cudnn-legacy
+tests_gpu_cudnn_legacy_SOURCES = tests/gpu/cudnn_legacy.c
+tests_gpu_cudnn_legacy_CPPFLAGS = $(fake_cppflags)
+tests_gpu_cudnn_legacy_LDADD = tests/fake/libcudnn.la tests/fake/libcudart.la -lm
+
 # A cuDNN that is wrong once, preloaded behind the shim.
 check_LTLIBRARIES += tests/gpu/libfaulty-cudnn.la
 tests_gpu_libfaulty_cudnn_la_SOURCES = tests/gpu/faulty_cudnn.c
@@ -36,7 +42,7 @@ TESTS += tests/fake/test-cudnn.sh
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/preload/test_cudnn
 TESTS += tests/unit/preload/test_cudnn
-tests_unit_preload_test_cudnn_SOURCES = tests/unit/preload/test_cudnn.c preload/cudnn.c preload/cudnn_json.c preload/cudnn_graph.c \
+tests_unit_preload_test_cudnn_SOURCES = tests/unit/preload/test_cudnn.c preload/cudnn.c preload/cudnn_getters.c preload/cudnn_json.c preload/cudnn_graph.c \
 	preload/cudnn_plan.c preload/cudnn_pack.c preload/cudnn_sdpa.c preload/cudnn_conv.c preload/cudnn_matmul.c
 tests_unit_preload_test_cudnn_CPPFLAGS = $(fake_cppflags)
 tests_unit_preload_test_cudnn_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

@@ -57,6 +57,11 @@ done
 record dlsym "$programs/.libs/cudnn-dlsym"
 record local "$programs/cases-local" "$programs/.libs/cudnn-plugin.so"
 
+# The legacy calls, all of which have a reference; the one inside another is nobody's.
+env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" EKKA_QUIET=1 timeout 60 "$ekka" record -o "$work/legacy.ekka" -- \
+	"$programs/.libs/cudnn-legacy" >"$work/legacy.out" 2>&1 && grep -q '^16 calls' "$work/legacy.out" || fail "legacy: $(head -3 "$work/legacy.out")"
+judged legacy "s['fail'] == 0 and s['pass'] == s['ops'] == 16"
+
 fault scale 1 attention-causal 1
 fault scale 1 attention-decode 1
 fault scale 2 attention-scales 2
