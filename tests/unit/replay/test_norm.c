@@ -160,6 +160,13 @@ Test(norm, honest_results_pass)
 					cr_expect_eq(v.status, EKKA_PASS, "%s, n %lld, size %g, flags %d: margin %g, %s %g for %g %s",
 						     ekka_dtype_name(k.type), (long long)k.n, sizes[z], flags, v.margin, v.output,
 						     v.worst_out[0], v.worst_ref[0], v.reason);
+					compute(&k, STRIDED);
+					judge(&k);
+					fake_event_int(&f, "depth", (k.n + 31) / 32 + 5);
+					v = fake_event_judge(&f);
+					cr_expect_eq(v.status, EKKA_PASS, "%s, n %lld, size %g, flags %d, with depth: margin %g, %s %g for %g %s",
+						     ekka_dtype_name(k.type), (long long)k.n, sizes[z], flags, v.margin, v.output,
+						     v.worst_out[0], v.worst_ref[0], v.reason);
 					release(&k);
 				}
 }
