@@ -60,6 +60,8 @@ static int take_tensors(struct ekka_norm *x, struct ekka_error *err)
 		n = ekka_rows_output(r, outputs[i].name, outputs[i].to, err);
 	if (n == 0 && !x->residual_out)
 		n = ekka_rows_output(r, "residual_out", &x->residual_out, err);
+	if (n == 0 && !x->y)
+		n = ekka_rows_output(r, "x", &x->y, err);	/* in place */
 	if (n < 0 || r->settled)
 		return n;
 	x->n = ekka_rows_length(x->x, 1);

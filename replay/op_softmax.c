@@ -58,6 +58,8 @@ static int prepare(struct softmax *x, struct ekka_error *err)
 
 	if (n == 0)
 		n = ekka_rows_output(r, "y", &x->y, err);
+	if (n == 0 && !x->y)
+		n = ekka_rows_output(r, "x", &x->y, err);	/* in place */
 	if (n == 0)
 		n = ekka_rows_take(r, "mask", EKKA_PRE, false, &x->mask, err);
 	if (n < 0 || r->settled)

@@ -294,3 +294,20 @@ Test(norm, zeros_are_zeros_and_constant_rows_do_not_convict)
 		release(&k);
 	}
 }
+
+Test(norm, in_place)
+{
+	struct norm k = make(false, EKKA_BF16, 6, 64, GAUSS, 1);
+
+	compute(&k, STRIDED);
+	for (int wrong = 0; wrong <= 1; wrong++) {
+		samples_nudge(EKKA_BF16, k.y, 70, 2 * wrong);
+		fake_event_init(&f, "norm");
+		fake_event_tensor(&f, "x", EKKA_INOUT, EKKA_BF16, "6x64", NULL, k.x, k.y);
+		fake_event_tensor(&f, "weight", EKKA_IN, EKKA_BF16, "64", NULL, k.weight, NULL);
+		fake_event_text(&f, "kind", "rms");
+		fake_event_real(&f, "eps", k.eps);
+		EXPECT(wrong ? EKKA_FAIL : EKKA_PASS, fake_event_judge(&f));
+	}
+	release(&k);
+}
