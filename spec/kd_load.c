@@ -203,12 +203,16 @@ static struct ekka_descriptions *new_set(void)
 
 	if (!set)
 		return NULL;
-	set->arena = arena;
+	set->arena = arena;	/* in memory of its own */
 	set->kernels_end = &set->kernels;
 	set->functors_end = &set->functors;
 	set->scratch = ekka_arena_take(&set->arena, KD_NAME_BYTES);
 	set->scratch_meaning = ekka_arena_take(&set->arena, sizeof(*set->scratch_meaning));
-	return set->scratch && set->scratch_meaning ? set : NULL;
+	if (set->scratch && set->scratch_meaning)
+		return set;
+	arena = set->arena;
+	ekka_arena_release(&arena);
+	return NULL;
 }
 
 int ekka_descriptions_load(const char *paths, struct ekka_descriptions **ret, void (*problem)(void *arg, const char *text), void *arg,

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The reader survives its fuzzing corpus. Run by make check with whatever sanitizers the build has.
+# The reader and the evaluator of kernel descriptions survive their fuzzing corpora. Run by make check with whatever sanitizers the build has.
 set -eu
-corpus=("$top_srcdir"/tests/fuzz/corpus/*)
-[ -f "${corpus[0]}" ] || { echo "no corpus"; exit 1; }
-exec timeout 120 "$top_builddir"/tests/fuzz/run_corpus "${corpus[@]}"
+for target in "" _describe; do
+	corpus=("$top_srcdir/tests/fuzz/corpus$target"/*)
+	[ -f "${corpus[0]}" ] || { echo "no corpus$target"; exit 1; }
+	timeout 120 "$top_builddir/tests/fuzz/run_corpus$target" "${corpus[@]}"
+done
