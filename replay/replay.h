@@ -8,12 +8,18 @@
 #include "compare/verdict.h"
 #include "trace/reader.h"
 
+struct ekka_redescriber;
+struct ekka_redescription;
+
 struct ekka_replay_options {
 	bool exact;			/* recompute every element of every op, no screen */
 	unsigned threads;		/* 0: one per core */
 	uint64_t memory_bytes;		/* working memory for all threads together; 0: 1 GiB */
 	const char *only;		/* glob on function names; NULL: all */
 	uint64_t event;			/* judge this event alone; 0: all */
+	/* For launches that were recorded without a meaning: ekka_redescribe and its first argument (replay/redescribe.h). NULL: none. */
+	void (*redescribe)(struct ekka_redescriber *, struct ekka_event *, struct ekka_redescription *);
+	struct ekka_redescriber *kernels;
 	double screen_delta;		/* chance that the screen escalates a right op; 0: 1e-6 */
 	/* Called from one thread at a time; NULL: none. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);

@@ -14,6 +14,7 @@
 #include "compare/audit.h"
 #include "replay/blame.h"
 #include "replay/op.h"
+#include "replay/redescribe.h"
 #include "replay/report.h"
 #include "replay/written.h"
 
@@ -27,6 +28,7 @@ struct slot {
 	bool done, counts;		/* counts: an outermost event with an op, to be reported */
 	int error;
 	struct ekka_event event;	/* keeps its memory for the next one */
+	struct ekka_redescription *redescription;	/* NULL: none are wanted */
 	struct ekka_verdict verdict;
 	uint64_t output_bytes;
 	struct ekka_error err;
@@ -175,6 +177,8 @@ static void process(struct run *run, uint64_t number, struct slot *slot)
 		slot->error = slot->err.code == EKKA_ERR_NOMEM ? EKKA_ERR_NOMEM : 0;
 		return;		/* opening the trace reported the damage already */
 	}
+	if (slot->redescription)
+		run->o.redescribe(run->o.kernels, e, slot->redescription);
 	if (!ekka_event_computes(e) || (run->o.only && fnmatch(run->o.only, e->fn->name, 0)))
 		return;
 	judge(run, slot);
@@ -280,6 +284,7 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 		    struct ekka_error *err)
 {
 	struct run run = { .trace = trace, .o = *options, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct ekka_redescription *redescriptions = NULL;
 	int r;
 
 	if (options->event > ekka_trace_n_events(trace))
@@ -287,14 +292,19 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 				      (unsigned long long)options->event, (unsigned long long)ekka_trace_n_events(trace));
 	defaults(&run);
 	run.slots = calloc(run.n_slots, sizeof *run.slots);
+	if (run.o.redescribe)
+		redescriptions = calloc(run.n_slots, sizeof *redescriptions);
 	run.blame.n_events = ekka_trace_n_events(trace);
 	run.blame.status = malloc(run.blame.n_events + 1);
-	if (!run.slots || !run.blame.status) {
+	if (!run.slots || !run.blame.status || (run.o.redescribe && !redescriptions)) {
 		free(run.slots);
+		free(redescriptions);
 		free(run.blame.status);
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %llu events",
 				      (unsigned long long)run.blame.n_events);
 	}
+	for (size_t i = 0; redescriptions && i < run.n_slots; i++)
+		run.slots[i].redescription = &redescriptions[i];
 	memset(run.blame.status, EKKA_STATUS_COUNT, run.blame.n_events + 1);
 	openblas_set_num_threads(1);	/* our threads are over events */
 	run_threads(&run);
@@ -311,6 +321,7 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 	for (size_t i = 0; i < run.n_slots; i++)
 		ekka_event_release(&run.slots[i].event);
 	free(run.slots);
+	free(redescriptions);
 	free(run.blame.status);
 	pthread_mutex_destroy(&run.lock);
 	pthread_cond_destroy(&run.changed);

@@ -6,13 +6,14 @@
 #include "tools/report.h"
 #include "tools/term.h"
 
+#include "replay/redescribe.h"
 #include "replay/replay.h"
 
 #include <inttypes.h>
 
 static struct {
 	bool json, strict, exact, verbose;
-	const char *only;
+	const char *only, *kernels;
 	uint64_t jobs, event, memory;
 } opt;
 
@@ -25,6 +26,8 @@ const struct ekka_option ekka_replay_options_table[] = {
 	{ .kind = EKKA_OPT_TEXT, .name = "only", .metavar = "GLOB", .value = &opt.only,
 	  .help = "only functions whose names match" },
 	{ .kind = EKKA_OPT_NUMBER, .name = "event", .metavar = "N", .value = &opt.event, .help = "only this event" },
+	{ .kind = EKKA_OPT_TEXT, .name = "kernels", .metavar = "PATHS", .value = &opt.kernels, .complete = "@file",
+	  .help = "descriptions for launches that were recorded without one: files and folders, separated by colons, then those that are built in" },
 	{ .kind = EKKA_OPT_NUMBER, .letter = 'j', .name = "jobs", .metavar = "N", .value = &opt.jobs,
 	  .help = "threads (default: one per core)" },
 	{ .kind = EKKA_OPT_BYTES, .name = "memory", .metavar = "SIZE", .value = &opt.memory,
@@ -59,12 +62,32 @@ static int status_of(const struct ekka_report *r)
 	return opt.strict && open_questions ? EKKA_EXIT_UNJUDGED : EKKA_EXIT_CLEAN;
 }
 
-static int replay(struct ekka_trace *trace, const char *path)
+static void print_problem(void *arg, const char *text)
+{
+	*(int *)arg = EKKA_EXIT_FATAL;
+	ekka_message("%s", text);
+}
+
+/* NULL with *ret_status set: what is wrong was said. */
+static struct ekka_redescriber *load_kernels(int *ret_status)
+{
+	struct ekka_redescriber *r = NULL;
+	struct ekka_descriptions *set;
+	struct ekka_error err = { 0 };
+
+	*ret_status = EKKA_EXIT_CLEAN;
+	if (ekka_descriptions_load(opt.kernels, &set, print_problem, ret_status, &err) < 0 || ekka_redescriber_new(set, &r, &err) < 0)
+		*ret_status = ekka_fatal("%s", err.message);
+	return r;
+}
+
+static int replay(struct ekka_trace *trace, const char *path, struct ekka_redescriber *kernels)
 {
 	struct json_object *verdicts = opt.json && opt.verbose ? ekka_report_json_verdicts() : NULL;
 	struct ekka_replay_options options = {
 		.exact = opt.exact, .threads = (unsigned)opt.jobs, .memory_bytes = opt.memory, .only = opt.only, .event = opt.event,
 		.progress = progress, .verdict = opt.verbose ? verdict : NULL, .arg = verdicts,
+		.redescribe = kernels ? ekka_redescribe : NULL, .kernels = kernels,
 	};
 	struct ekka_report report = { 0 };
 	struct ekka_error err = { 0 };
@@ -87,9 +110,10 @@ static int replay(struct ekka_trace *trace, const char *path)
 
 int ekka_cmd_replay(const struct ekka_command *self, int argc, char **argv)
 {
+	struct ekka_redescriber *kernels = NULL;
 	struct ekka_trace *trace;
 	const char *path;
-	int status;
+	int status, problem = EKKA_EXIT_CLEAN;
 	int i = ekka_command_parse(self, argc, argv, &status);
 
 	if (i < 0 || (status = ekka_operand_trace(self, argc, argv, i, &path)))
@@ -98,10 +122,15 @@ int ekka_cmd_replay(const struct ekka_command *self, int argc, char **argv)
 		return ekka_command_usage_error(self, "-j is at most 4096");
 	if ((status = ekka_open_trace(path, &trace, &path)))
 		return status;
-	if (opt.event > ekka_trace_n_events(trace))
+	if (opt.kernels)
+		kernels = load_kernels(&problem);
+	if (problem)
+		status = problem;
+	else if (opt.event > ekka_trace_n_events(trace))
 		status = ekka_fatal("no event %" PRIu64 " in '%s', which has %" PRIu64, opt.event, path, ekka_trace_n_events(trace));
 	else
-		status = replay(trace, path);
+		status = replay(trace, path, kernels);
+	ekka_redescriber_free(kernels);
 	ekka_trace_close(trace);
 	return status;
 }

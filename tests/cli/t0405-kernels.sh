@@ -58,6 +58,27 @@ expect_out "cannot read 'missing.kd'"
 run kernels --check own.kd run.ekka
 expect_status 129
 
+# Launches that were recorded with raw buffers are judged when a description comes later.
+"$top_builddir/tests/cli/make_launches" full.ekka full || fail "make_launches full"
+run replay --json full.ekka
+expect_status 0
+json 'j["summary"]["unsupported"] == 5 and j["summary"]["pass"] == 0'
+run replay --json -v --kernels fits.kd:odd.kd full.ekka
+expect_status 1
+json 'j["summary"]["pass"] == 3 and j["summary"]["fail"] == 1'
+json '[(v["event"], v["verdict"]) for v in j["verdicts"]] == [(1, "PASS"), (2, "PASS"), (3, "PASS"), (4, "FAIL")]'
+run replay -v --kernels own.kd full.ekka
+expect_out 'the description does not fit: own.kd:4: the grid does not cover the elements'
+sed 's/dims i32(p3)/dims 1000/' fits.kd >far.kd
+run replay -v --kernels far.kd full.ekka
+expect_status 0
+expect_out 'tensor out0 lies in no buffer that was recorded'
+sed 's/"a \* in0"/"in0 * 2.4"/' fits.kd >wrong.kd
+run replay --json --kernels wrong.kd full.ekka
+json 'j["summary"]["fail"] == 4'
+run replay --kernels bad.kd full.ekka
+expect_status 128
+
 # What the manual and the README show.
 sed -n '/^    kernel "scale_rows<\$T>"/,/^\.fi/p' "$top_srcdir/tools/man/ekka-kernels.5" | grep -v '^\.' >manual.kd
 sed -n '/^    # vLLM/,/eps = /p' "$top_srcdir/spec/kernels/README.md" >readme.kd
