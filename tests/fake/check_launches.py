@@ -61,7 +61,7 @@ def all_there(events, way):
     must("many parameters", (values(fifty), attrs(fifty)["cut"]), (list(range(40)), 40))
     must("parent", (inner["parent"], inner["depth"], plain["parent"]), (dot["event"], 1, 0))
     must("another kernel behind an old handle", values(other), [x])
-    must("stream", plain["stream"], "0x2" if way == "proc-thread" else "0x0")
+    must("streams", {s["stream"] for s in (plain, packed, ex, kernel, odd)}, {"0x2" if way == "proc-thread" else "0x0"})
     must("caller", all(e["caller"].startswith("launch_") for e in events[:4]) or [e["caller"] for e in events[:4]], True)
     return True
 
@@ -95,8 +95,8 @@ def bytes_there(events):
     must("bounds", only("extent", paint), {"extent_p0": "neighbour", "extent_p1": "allocation", "extent_p2+8": "cap"})
     must("no description", only(("op", "description", "refused"), paint), {})
     must("many", (len(many["tensors"]), attrs(many)["more_buffers"], many["tensors"][15]["name"]), (16, 4, "p0+120"))
-    must("refusal", only(("op", "refused", "extent"), refused), {"refused": "launches.kd:14: the grid is not two", "extent_p0": "allocation"})
-    must("a refused launch's buffer", tensor(refused, 0)[:4], ("p0", "inout", "u8", 800))
+    must("refusal", only(("op", "refused", "extent"), refused), {"refused": "launches.kd:14: the grid is not two", "extent_p0": "neighbour"})
+    must("a refused launch's buffer", tensor(refused, 0)[:4], ("p0", "inout", "u8", 256))
     step_there(captured, None, None)
     must("captured", attrs(captured)["captured"], 1)
     must("a failure", (failed["returned"], tensor(failed, 0)[4]), (1, (12, 12)))

@@ -80,12 +80,14 @@ static void launch_many(CUmodule module)
 	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &many }, NULL));
 }
 
+/* What lies before x: that x begins there was seen. */
 static void launch_refused(CUmodule module)
 {
+	CUdeviceptr before = x - SKIP * sizeof(float);
 	CUfunction f;
 
 	OK(cu.p_cuModuleGetFunction(&f, module, "_Z6refusePf"));
-	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &x }, NULL));
+	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &before }, NULL));
 }
 
 /* What is captured holds the kernel and nothing else. */
