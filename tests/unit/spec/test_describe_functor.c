@@ -96,6 +96,11 @@ Test(describe_functor, one_that_uses_itself_ends)
 	cr_assert(strstr(run("vec<A, 3>", ELEMENTWISE "functor \"$X\"\nfrom \"t\"\nuse functor $X at self\n", "")->refused, "no functor describes 'A'"));
 }
 
+Test(describe_functor, some_that_use_each_other_twice_end, .timeout = 10)
+{
+	cr_assert(strstr(run("vec<A, 3>", ELEMENTWISE "functor \"$X\"\nfrom \"t\"\nuse functor $X at self\nuse functor $X at self\n", "")->refused, "no functor describes 'A'"));
+}
+
 Test(describe_functor, its_name_may_be_made_of_captured_texts_only)
 {
 	cr_assert_eq(meaning_attr(run("vec<float, 3>", "kernel \"vec<$F, 3>\"\nfrom \"t\"\nlet all = \"A\" + \"dd<\" + $F + \">\"\nuse functor all at p1\nout out0 : ret at ptr(p2)\nop x\n", ADD),

@@ -221,6 +221,8 @@ Test(describe_match, folders_are_read_in_the_order_of_names_and_paths_in_theirs,
 
 	put("b.kd", TEXT, strlen(TEXT));
 	put("a.kd", "\n" TEXT, strlen(TEXT) + 1);
+	for (char c = 'z'; c > 'b'; c--)
+		put((char[]){ c, '.', 'k', 'd', '\0' }, TEXT, strlen(TEXT));
 	put(".hidden.kd", "frob", 4);
 	put("a.txt", "frob", 4);
 	snprintf(paths, sizeof(paths), "::%s:", dir);
