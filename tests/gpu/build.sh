@@ -29,6 +29,16 @@ $cc -o "$out/cases-local" "$gpu/cases_local.c" -ldl
 $cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-cublas.so" "$gpu/faulty_cublas.c" "$gpu/faulty_cublaslt.c" -ldl -lpthread
 $cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-launch.so" "$gpu/faulty_launch.c" -Wl,--version-script="$gpu/faulty_launch.map" -ldl
 $cc -o "$out/lt-cases" "$gpu/lt_cases.c" -L"$lib" -Wl,--allow-shlib-undefined -Wl,--no-as-needed -lcublasLt -lcudart -lm
+# cuDNN, where its headers and library are.
+if [ -r "$cuda/include/cudnn_graph.h" ] && ls "$lib"/libcudnn.so* >/dev/null 2>&1; then
+	cudnn="-L$lib -Wl,--allow-shlib-undefined -Wl,--no-as-needed -l:libcudnn.so.9 -lcudart -lm"
+	cases="$gpu/cudnn_cases.c $gpu/cudnn_graph.c"
+	$cc -o "$out/cudnn-linked" $cases $cudnn
+	$cc -DVIA_DLSYM -o "$out/cudnn-dlsym" $cases -L"$lib" -lcudart -ldl -lm
+	$cc -DAS_PLUGIN -shared -fPIC -fvisibility=hidden -o "$out/cudnn-plugin.so" $cases $cudnn
+	$cc -o "$out/cudnn-legacy" "$gpu/cudnn_legacy.c" $cudnn
+	$cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-cudnn.so" "$gpu/faulty_cudnn.c" -ldl -lpthread
+fi
 tinylm=$src/examples/tinylm
 $cc -DTINYLM_WEIGHTS='"tinylm.bin"' -o "$out/tinylm" "$tinylm/main.c" "$tinylm/model.c" "$tinylm/matmul_cublas.c" $cublas
 cp "$tinylm/tinylm.bin" "$gpu/suite.py" "$gpu/llama.py" "$gpu/lt.py" "$gpu/aten.py" "$gpu/other_engines.py" "$gpu/run.sh" "$out"
