@@ -385,6 +385,18 @@ Test(cudnn, convolutions_that_are_others_are_refused)
 	}
 }
 
+Test(cudnn, a_node_that_is_left_over_is_not_forgotten)
+{
+	static const char more[] = "{\"operation\":\"CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR\",\"pointwiseMode\":\"CUDNN_POINTWISE_ABS\",\"X\":\"120\",\"Y\":\"119\"},";
+	char *at;
+
+	fresh("conv-3d");
+	at = strstr(plan_text, "\"nodes\":[") + strlen("\"nodes\":[");
+	memmove(at + strlen(more), at, strlen(at) + 1);
+	memcpy(at, more, strlen(more));
+	refused("no reference", NULL, 0);
+}
+
 Test(cudnn, a_text_cut_anywhere_is_refused)
 {
 	static const struct by_value none[1];
