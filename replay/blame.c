@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DETAILED = 32 /* suspects whose consequences are counted */, INPUTS_NAMED = 6, NAME_BYTES = 60 };
+enum { DETAILED = 32 /* suspects whose consequences are counted */ };
 
 static enum ekka_status status_of(const struct ekka_blame *b, uint64_t event)
 {
@@ -41,41 +41,15 @@ static const char *tensor_name(const struct ekka_event *e, unsigned i)
 	return i < e->call.n_tensors ? e->call.tensors[i].name : "?";
 }
 
-/* Which function an event called, and what became of it. */
-static void describe_writer(struct ekka_trace *trace, const struct ekka_blame *b, const struct ekka_edge *edge, struct ekka_event *e,
-			    char *buf, size_t len)
+static void find_sources(const struct ekka_lineage *l, const struct ekka_blame *b, struct ekka_suspect *s)
 {
-	struct ekka_error ignored = { 0 };
-	enum ekka_status status = status_of(b, edge->writer);
-
-	if (ekka_trace_event_read(trace, edge->writer, e, &ignored) < 0) {
-		(void)snprintf(buf, len, "event %" PRIu64, edge->writer);
-		return;
-	}
-	(void)snprintf(buf, len, "event %" PRIu64 " %.*s%s%s%s", edge->writer, NAME_BYTES, e->fn->name, status < EKKA_STATUS_COUNT ? " (" : "",
-		       status < EKKA_STATUS_COUNT ? ekka_status_name(status) : "", status < EKKA_STATUS_COUNT ? ")" : "");
-}
-
-static void describe_inputs(struct ekka_trace *trace, const struct ekka_lineage *l, const struct ekka_blame *b, struct ekka_suspect *s)
-{
-	struct ekka_event reader = { 0 }, writer = { 0 };
-	struct ekka_error ignored = { 0 };
-	size_t n, at = 0;
+	size_t n;
 	const struct ekka_edge *edge = ekka_lineage_edges(l, s->verdict.event, &n);
 
-	if (n && ekka_trace_event_read(trace, s->verdict.event, &reader, &ignored) == 0) {
-		for (size_t i = 0; i < n && i < INPUTS_NAMED && at < sizeof(s->inputs); i++) {
-			char who[160];
-
-			describe_writer(trace, b, &edge[i], &writer, who, sizeof(who));
-			at += (size_t)snprintf(s->inputs + at, sizeof(s->inputs) - at, "%s%s by %s", i ? "; " : "",
-					       tensor_name(&reader, edge[i].reader_tensor), who);
-		}
-		if (n > INPUTS_NAMED && at < sizeof(s->inputs))
-			(void)snprintf(s->inputs + at, sizeof(s->inputs) - at, "; and %zu more", n - INPUTS_NAMED);
-	}
-	ekka_event_release(&reader);
-	ekka_event_release(&writer);
+	s->n_sources = n < EKKA_SOURCES ? (unsigned)n : EKKA_SOURCES;
+	s->n_more_sources = (unsigned)n - s->n_sources;
+	for (unsigned i = 0; i < s->n_sources; i++)
+		s->source[i] = (struct ekka_source){ edge[i].writer, status_of(b, edge[i].writer), edge[i].reader_tensor };
 }
 
 /* ---- findings --------------------------------------------------------- */
@@ -148,7 +122,7 @@ int ekka_blame_report(struct ekka_trace *trace, const struct ekka_lineage *l, co
 	if (r->count[EKKA_FAIL])
 		r->infected = spread(l, b, marked, 0);
 	for (size_t i = 0; i < r->n_suspects && i < DETAILED; i++) {
-		describe_inputs(trace, l, b, &r->suspects[i]);
+		find_sources(l, b, &r->suspects[i]);
 		if (r->suspects[i].verdict.status == EKKA_FAIL)
 			r->suspects[i].infected = spread(l, b, marked, r->suspects[i].verdict.event);
 	}

@@ -207,8 +207,8 @@ static int read_inputs(struct pass *p)
 	for (size_t i = p->l->n - p->edges_of_event; i < p->l->n; i++) {
 		struct ekka_edge *edge = &p->l->edge[i];
 
-		if (!p->whole || !p->memory_operations || !p->launches || edge->writer <= p->opaque)
-			continue;
+		if (!p->whole || !p->memory_operations || !p->launches || edge->writer <= p->opaque || is_raw(e))
+			continue;	/* of a raw buffer it is not even known that it was read */
 		edge->allocation = p->l->allocates[edge->writer];
 		edge->changed = !edge->allocation && differs(p, edge);
 	}

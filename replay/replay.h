@@ -28,10 +28,15 @@ struct ekka_replay_options {
 	void *arg;
 };
 
+/* Who wrote what an event read: its tensor `tensor` holds bytes that event `writer` left. */
+struct ekka_source { uint64_t writer; enum ekka_status status; /* of the writer; EKKA_STATUS_COUNT: it is no op */ unsigned tensor; };
+enum { EKKA_SOURCES = 6 };
+
 struct ekka_suspect {
 	unsigned rank;			/* from 1 */
 	struct ekka_verdict verdict;
-	char inputs[EKKA_TEXT];		/* who wrote what it read: "A by event 12 cublasSgemm_v2 (PASS)"; empty when nobody known did */
+	struct ekka_source source[EKKA_SOURCES];	/* the first few */
+	unsigned n_sources, n_more_sources;
 	uint64_t infected;		/* later events that computed with what it wrote, directly or through others */
 };
 

@@ -112,6 +112,22 @@ static struct json_object *summary(const struct ekka_report *r)
 	return o;
 }
 
+static struct json_object *sources(const struct ekka_event *e, const struct ekka_suspect *s)
+{
+	struct json_object *list = ekka_json_array();
+
+	for (unsigned i = 0; i < s->n_sources; i++) {
+		const struct ekka_source *from = &s->source[i];
+		struct json_object *o = ekka_json_object();
+
+		ekka_json_add_text(o, "tensor", from->tensor < e->call.n_tensors ? e->call.tensors[from->tensor].name : "?");
+		ekka_json_add_uint(o, "event", from->writer);
+		ekka_json_add_text(o, "verdict", from->status < EKKA_STATUS_COUNT ? ekka_status_name(from->status) : "");
+		ekka_json_append(list, o);
+	}
+	return list;
+}
+
 static struct json_object *suspect(struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_suspect *s,
 				   const char *path)
 {
@@ -121,7 +137,7 @@ static struct json_object *suspect(struct ekka_callers *callers, const struct ek
 	ekka_json_add_uint(o, "rank", s->rank);
 	add_verdict(o, e, &s->verdict);
 	add_worst(o, e, &s->verdict);
-	ekka_json_add_text(o, "inputs", s->inputs);
+	ekka_json_add(o, "sources", sources(e, s));
 	ekka_json_add_uint(o, "infected", s->infected);
 	ekka_json_add(o, "stack", stack(callers, e));
 	ekka_json_add_text(o, "reproduce", ekka_report_reproduce(s->verdict.event, path, text, sizeof(text)));

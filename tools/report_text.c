@@ -3,6 +3,7 @@
 #include "tools/caller.h"
 #include "tools/command.h"
 #include "tools/event.h"
+#include "tools/kernel_name.h"
 #include "tools/message.h"
 #include "tools/report.h"
 #include "tools/term.h"
@@ -56,7 +57,7 @@ void ekka_report_text_verdict(const struct ekka_event *e, const struct ekka_verd
 
 	printf("%7" PRIu64 "  %s%-11s%s  %-*s  %-24s  %-9s  %-*s  ", e->number, ekka_colour(colour_of(v->status)),
 	       ekka_status_name(v->status), ekka_colour(EKKA_PLAIN), NAME_COLUMNS,
-	       ekka_text_fit(e->fn->name, 0, name, sizeof(name)), ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
+	       ekka_event_name(e, name, sizeof(name)), ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
 	       v->screened ? "screened" : margin_text(v->margin, margin, sizeof(margin)));
 	ekka_text_print(stdout, why(v));
 	putchar('\n');
@@ -126,13 +127,36 @@ static void print_callers(struct ekka_callers *callers, const struct ekka_event 
 	}
 }
 
-static void print_first(struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_suspect *s, const char *path)
+/* Who wrote what the suspect read. */
+static void print_sources(struct ekka_trace *trace, const struct ekka_event *e, const struct ekka_suspect *s)
+{
+	char text[1024], name[64];
+	size_t at = 0;
+
+	for (unsigned i = 0; i < s->n_sources && at < sizeof(text); i++) {
+		const struct ekka_source *from = &s->source[i];
+		struct ekka_event writer = { 0 };
+		struct ekka_error ignored = { 0 };
+		bool found = ekka_trace_event_read(trace, from->writer, &writer, &ignored) == 0;
+
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s by event %" PRIu64 " %s%s%s%s", i ? "; " : "",
+				       from->tensor < e->call.n_tensors ? e->call.tensors[from->tensor].name : "?", from->writer,
+				       found ? ekka_event_name(&writer, name, sizeof(name)) : "", from->status < EKKA_STATUS_COUNT ? " (" : "",
+				       from->status < EKKA_STATUS_COUNT ? ekka_status_name(from->status) : "", from->status < EKKA_STATUS_COUNT ? ")" : "");
+		ekka_event_release(&writer);
+	}
+	if (s->n_more_sources && at < sizeof(text))
+		snprintf(text + at, sizeof(text) - at, "; and %u more", s->n_more_sources);
+	field("inputs", s->n_sources ? text : "");
+}
+
+static void print_first(struct ekka_trace *trace, struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_suspect *s, const char *path)
 {
 	const struct ekka_verdict *v = &s->verdict;
 	char shapes[256], dtypes[64], text[5000], name[256];
 
 	printf("%s%u. %sevent %" PRIu64 ": %s %s %s, %s%s\n", ekka_colour(EKKA_BOLD), s->rank,
-	       ekka_colour(colour_of(v->status)), v->event, ekka_text_fit(e->fn->name, 0, name, sizeof(name)),
+	       ekka_colour(colour_of(v->status)), v->event, ekka_event_name(e, name, sizeof(name)),
 	       ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), ekka_status_name(v->status), ekka_colour(EKKA_PLAIN));
 	snprintf(text, sizeof(text), "%s%s%" PRIu64 " of %" PRIu64 " elements of %s", v->where, v->where[0] ? ": " : "", v->n_bad,
 		 v->n_elements, v->output);
@@ -140,7 +164,7 @@ static void print_first(struct ekka_callers *callers, const struct ekka_event *e
 		field("where", text);
 	print_size(e, v);
 	field("looks", v->looks_like);
-	field("inputs", s->inputs);
+	print_sources(trace, e, s);
 	if (s->infected) {
 		snprintf(text, sizeof(text), "%" PRIu64 " later calls computed with what it wrote", s->infected);
 		field("after it", text);
@@ -156,7 +180,7 @@ static void print_row(const struct ekka_event *e, const struct ekka_suspect *s)
 	unsigned width = ekka_term_width();
 	char name[64], margin[32], text[EKKA_TEXT + 16];
 
-	ekka_text_fit(e->fn->name, NAME_COLUMNS, name, sizeof(name));
+	ekka_text_fit(ekka_event_name(e, text, sizeof(text)), NAME_COLUMNS, name, sizeof(name));
 	ekka_text_fit(why(&s->verdict), width > 56 ? width - 56 : width ? 8 : 0, text, sizeof(text));
 	printf("%4u  %7" PRIu64 "  %-*s  %-7.7s  %-*s  %s\n", s->rank, s->verdict.event, NAME_COLUMNS, name,
 	       ekka_status_name(s->verdict.status), MARGIN_COLUMNS, margin_text(s->verdict.margin, margin, sizeof(margin)), text);
@@ -174,7 +198,7 @@ static int print_suspects(struct ekka_trace *trace, struct ekka_callers *callers
 			break;
 		}
 		if (i == 0)
-			print_first(callers, &e, &r->suspects[i], path);
+			print_first(trace, callers, &e, &r->suspects[i], path);
 		if (i == 1)
 			printf("\n%sRANK    EVENT  %-*s  VERDICT  %-*s  WHERE%s\n", ekka_colour(EKKA_BOLD), NAME_COLUMNS, "FUNCTION",
 			       MARGIN_COLUMNS, "MARGIN", ekka_colour(EKKA_PLAIN));

@@ -21,6 +21,7 @@ def build(torch, args):
     from transformers import LlamaConfig, LlamaForCausalLM
 
     hidden, layers, heads, kv_heads, intermediate, vocabulary = SIZES[args.size]
+    kv_heads = heads if args.no_gqa else kv_heads
     config = LlamaConfig(
         hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
         intermediate_size=intermediate, vocab_size=vocabulary, max_position_embeddings=4096, attn_implementation=args.attn)
@@ -83,6 +84,7 @@ def main():
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--prompt", type=int, default=128)
     parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--no-gqa", action="store_true", help="as many key-value heads as heads: not every back end takes fewer")
     parser.add_argument("--hooks", action="store_true", help="forward hooks that copy what leaf modules read and wrote to the CPU")
     parser.add_argument("--repeat", type=int, default=1, help="timed repetitions; the first is a warm-up when there are more")
     args = parser.parse_args()

@@ -363,7 +363,7 @@ class Suite:
         for size, batch, prompt, steps, attn, dtype, backend in runs:
             step = "engine %s %s %s" % (size, backend, dtype)
             argv = self.llama("--size", size, "--batch", batch, "--prompt", prompt, "--steps", steps, "--attn", attn, "--dtype", dtype,
-                              "--backend", backend)
+                              "--backend", backend, *(["--no-gqa"] if backend == "efficient" else []))
             _, plain, _ = self.run(step + ".plain", argv, limit=120)
             trace, status, out, seconds = self.record(step, argv, os.environ, 300)
             try:

@@ -170,12 +170,13 @@ Test(lineage, bytes_that_changed_behind_the_recording)
 	add(t, "kernel", "good", "elementwise"), touch(t, EKKA_IN, 0x1000, 1, 8, 8, 5, 0);
 	add(t, "kernel", "bad", "elementwise"), touch(t, EKKA_IN, 0x1000, 1, 8, 8, 6, 0);
 	add(t, "kernel", "never", "elementwise"), touch(t, EKKA_IN, 0x1040, 1, 8, 8, 7, 0);
-	add(t, "kernel", "raw", NULL), touch(t, EKKA_INOUT, 0x1040, 1, 8, 8, 7, 7);
+	add(t, "kernel", "raw", NULL), touch(t, EKKA_INOUT, 0x1040, 1, 8, 8, 7, 7), touch(t, EKKA_INOUT, 0x1000, 1, 8, 8, 99, 99);
 	add(t, "kernel", "after an unknown kernel", "elementwise"), touch(t, EKKA_IN, 0x1000, 1, 8, 8, 9, 0);
 	struct ekka_lineage *l = build(t);
 	expect(l, 3, 1, (struct ekka_edge[]){ { .writer = 2, .bytes = 32 } });
 	expect(l, 4, 1, (struct ekka_edge[]){ { .writer = 2, .bytes = 32, .changed = true } });
 	expect(l, 5, 1, (struct ekka_edge[]){ { .writer = 1, .bytes = 32, .allocation = true } });
+	expect(l, 6, 2, (struct ekka_edge[]){ { .writer = 1, .bytes = 32 }, { .writer = 2, .bytes = 32 } });
 	expect(l, 7, 1, (struct ekka_edge[]){ { .writer = 2, .bytes = 32 } });
 	ekka_lineage_free(l);
 
@@ -221,7 +222,10 @@ Test(blame, guilt_infection_and_findings)
 	cr_assert_eq(ekka_blame_report(t, l, &(struct ekka_blame){ status, 5 }, &r, &err), 0);
 	cr_expect_eq(r.infected, 2);
 	cr_expect_eq(r.suspects[0].infected, 2);
-	cr_expect_str_eq(r.suspects[0].inputs, "x by event 1 cuMemcpyHtoD_v2");
+	cr_expect_eq(r.suspects[0].n_sources, 1);
+	cr_expect_eq(r.suspects[0].source[0].writer, 1);
+	cr_expect_eq(r.suspects[0].source[0].status, EKKA_STATUS_COUNT);
+	cr_expect_eq(r.suspects[0].source[0].tensor, 0);
 	cr_assert_eq(r.n_suspects, 2, "what changed on its way is a finding");
 	cr_expect_eq(r.suspects[1].verdict.event, 4);
 	cr_expect_eq(r.suspects[1].rank, 2);
