@@ -45,6 +45,15 @@ static enum ekka_colour colour_of(enum ekka_status s)
 	return s == EKKA_FAIL ? EKKA_RED : s == EKKA_PASS ? EKKA_GREEN : EKKA_YELLOW;
 }
 
+/* A function's name, fit for a terminal. */
+static const char *plain_name(const struct ekka_event *e, char *buf, size_t len)
+{
+	char name[256];
+
+	ekka_text_fit(ekka_event_name(e, name, sizeof(name)), 0, buf, len);
+	return buf;
+}
+
 /* Why, in the words of the verdict that say most. */
 static const char *why(const struct ekka_verdict *v)
 {
@@ -57,7 +66,7 @@ void ekka_report_text_verdict(const struct ekka_event *e, const struct ekka_verd
 
 	printf("%7" PRIu64 "  %s%-11s%s  %-*s  %-24s  %-9s  %-*s  ", e->number, ekka_colour(colour_of(v->status)),
 	       ekka_status_name(v->status), ekka_colour(EKKA_PLAIN), NAME_COLUMNS,
-	       ekka_event_name(e, name, sizeof(name)), ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
+	       plain_name(e, name, sizeof(name)), ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
 	       v->screened ? "screened" : margin_text(v->margin, margin, sizeof(margin)));
 	ekka_text_print(stdout, why(v));
 	putchar('\n');
@@ -141,7 +150,7 @@ static void print_sources(struct ekka_trace *trace, const struct ekka_event *e, 
 
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s by event %" PRIu64 " %s%s%s%s", i ? "; " : "",
 				       from->tensor < e->call.n_tensors ? e->call.tensors[from->tensor].name : "?", from->writer,
-				       found ? ekka_event_name(&writer, name, sizeof(name)) : "", from->status < EKKA_STATUS_COUNT ? " (" : "",
+				       found ? plain_name(&writer, name, sizeof(name)) : "", from->status < EKKA_STATUS_COUNT ? " (" : "",
 				       from->status < EKKA_STATUS_COUNT ? ekka_status_name(from->status) : "", from->status < EKKA_STATUS_COUNT ? ")" : "");
 		ekka_event_release(&writer);
 	}
@@ -156,7 +165,7 @@ static void print_first(struct ekka_trace *trace, struct ekka_callers *callers, 
 	char shapes[256], dtypes[64], text[5000], name[256];
 
 	printf("%s%u. %sevent %" PRIu64 ": %s %s %s, %s%s\n", ekka_colour(EKKA_BOLD), s->rank,
-	       ekka_colour(colour_of(v->status)), v->event, ekka_event_name(e, name, sizeof(name)),
+	       ekka_colour(colour_of(v->status)), v->event, plain_name(e, name, sizeof(name)),
 	       ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), ekka_status_name(v->status), ekka_colour(EKKA_PLAIN));
 	snprintf(text, sizeof(text), "%s%s%" PRIu64 " of %" PRIu64 " elements of %s", v->where, v->where[0] ? ": " : "", v->n_bad,
 		 v->n_elements, v->output);

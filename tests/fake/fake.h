@@ -115,6 +115,8 @@ FAKE_EXPORT void fake_make_current(void);	/* as the runtime does at its first ca
 FAKE_EXPORT void fake_reset(void);		/* cudaDeviceReset */
 
 /* Counts a call of a driver entry point; the error that it is to fail with. For the driver's own files. */
+/* The runtime's own calls are neither counted nor made to fail: tests mean the shim's. */
+FAKE_EXPORT extern __thread bool fake_from_runtime;
 CUresult fake_enter(const char *symbol);
 #define SYMBOL(name) #name
 #define ENTER(name)                                 \
