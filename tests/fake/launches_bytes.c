@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { N = 200, SKIP = 64, STEPS = 12, OFTEN = 100, THREADS = 256, KIB = 1 << 10 };
 static CUfunction axpb;
@@ -62,7 +63,12 @@ static void launch_paint(CUmodule module)
 	OK(cu.p_cuMemsetD8Async(small, 9, 8 * KIB, stream));
 	OK(cu.p_cuMemsetD8Async(large, 9, 64 * KIB, stream));
 	CUdeviceptr second = small + 5 * KIB;
-	struct box box = { .n = 1, .p = large, .q = small };
+	struct box box;
+
+	memset(&box, 0, sizeof(box));	/* what an earlier call left in the padding may look like an address */
+	box.n = 1;
+	box.p = large;
+	box.q = small;
 	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, THREADS, 1, 1, 0, stream, (void *[]){ &small, &second, &box, &host, &managed }, NULL));
 }
 

@@ -20,7 +20,7 @@ fail() {
 record() {
 	local name=$1
 	shift
-	env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" EKKA_QUIET=1 timeout 60 "$ekka" record -o "$work/$name.ekka" -- "$@" \
+	env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" EKKA_LINEAGE=0 EKKA_QUIET=1 timeout 60 "$ekka" record -o "$work/$name.ekka" -- "$@" \
 		>"$work/$name.out" 2>"$work/$name.err"
 	status=$?
 	[ $status -eq 0 ] || fail "$name: the subject's status is $status: $(head -3 "$work/$name.err")"
@@ -44,7 +44,7 @@ assert $2, (s, e)" || fail "$1: not $2"
 fault() {
 	local name=fault-$1-$3
 	env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" LD_PRELOAD="$top_builddir/.libs/libekkatrace.so $programs/.libs/libfaulty-cudnn.so" \
-		EKKA_OUTPUT="$work/$name.ekka" EKKA_QUIET=1 FAULTY_KIND="$1" FAULTY_CALL="$2" FAULTY_LOG="$work/$name.log" \
+		EKKA_OUTPUT="$work/$name.ekka" EKKA_LINEAGE=0 EKKA_QUIET=1 FAULTY_KIND="$1" FAULTY_CALL="$2" FAULTY_LOG="$work/$name.log" \
 		timeout 60 "$programs/.libs/cudnn-linked" "$3" >"$work/$name.out" 2>"$work/$name.err"
 	[ -s "$work/$name.log" ] || fail "$name: the fault was not planted"
 	grep -q '^WRONG' "$work/$name.out" || fail "$name: the subject did not notice"
@@ -58,7 +58,7 @@ record dlsym "$programs/.libs/cudnn-dlsym"
 record local "$programs/cases-local" "$programs/.libs/cudnn-plugin.so"
 
 # The legacy calls, all of which have a reference; the one inside another is nobody's.
-env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" EKKA_QUIET=1 timeout 60 "$ekka" record -o "$work/legacy.ekka" -- \
+env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" EKKA_LINEAGE=0 EKKA_QUIET=1 timeout 60 "$ekka" record -o "$work/legacy.ekka" -- \
 	"$programs/.libs/cudnn-legacy" >"$work/legacy.out" 2>&1 && grep -q '^16 calls' "$work/legacy.out" || fail "legacy: $(head -3 "$work/legacy.out")"
 judged legacy "s['fail'] == 0 and s['pass'] == s['ops'] == 16"
 
