@@ -41,4 +41,5 @@ libreplay_la_SOURCES = \
 	replay/report.h replay/report.c \
 	replay/run.c \
 	replay/signed_sum.h replay/signed_sum.c replay/signed_sum_typed.h \
+	replay/unjudged.h replay/unjudged.c \
 	replay/written.h replay/written.c

@@ -40,6 +40,15 @@ struct ekka_suspect {
 	uint64_t infected;		/* later events that computed with what it wrote, directly or through others */
 };
 
+/* Events of one function that could not be judged, for one reason. */
+struct ekka_unjudged {
+	enum ekka_status status;
+	uint64_t events, bytes;		/* bytes that they wrote */
+	uint64_t first;			/* event */
+	char reason[EKKA_TEXT];
+	uint64_t key;			/* private */
+};
+
 /* Coverage counts outermost events only: what a call does inside the library is its own detail. */
 struct ekka_report {
 	uint64_t ops;			/* outermost events that compute something */
@@ -53,6 +62,9 @@ struct ekka_report {
 	bool unclosed;			/* a segment has no trailer: the drop count is a lower limit */
 	struct ekka_suspect *suspects;	/* FAIL first in dependency order, then audit findings; owned */
 	size_t n_suspects;
+	struct ekka_unjudged *unjudged;	/* most events first; owned */
+	size_t n_unjudged;
+	uint64_t unjudged_elsewhere;	/* events that are in none of these groups: there were too many */
 };
 
 /* 0, or negative when the replay itself could not run; damage within the trace shows as INCOMPLETE. */

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "compare/audit.h"
+#include "replay/unjudged.h"
 
-int ekka_report_add(struct ekka_report_builder *b, const struct ekka_verdict *v, uint64_t t_ns, uint64_t output_bytes,
+int ekka_report_add(struct ekka_report_builder *b, const struct ekka_event *e, const struct ekka_verdict *v, uint64_t output_bytes,
 		    struct ekka_error *err)
 {
 	bool fail = v->status == EKKA_FAIL;
+	int r;
 
 	b->report.ops++;
 	b->report.count[v->status]++;
@@ -17,6 +19,10 @@ int ekka_report_add(struct ekka_report_builder *b, const struct ekka_verdict *v,
 	if (v->status == EKKA_PASS || fail) {
 		b->report.judged++;
 		b->report.bytes_judged += output_bytes;
+	} else {
+		r = ekka_unjudged_add(&b->report, e, v, output_bytes, err);
+		if (r < 0)
+			return r;
 	}
 	if ((!fail && !ekka_audit_is_finding(v->audit)) || b->n_of[fail] >= EKKA_REPORT_SUSPECTS)
 		return 0;
@@ -29,7 +35,7 @@ int ekka_report_add(struct ekka_report_builder *b, const struct ekka_verdict *v,
 		b->entry = grown;
 		b->cap = cap;
 	}
-	b->entry[b->n++] = (struct ekka_report_entry){ t_ns, fail, *v };
+	b->entry[b->n++] = (struct ekka_report_entry){ e->call.t_ns, fail, *v };
 	b->n_of[fail]++;
 	return 0;
 }
@@ -74,6 +80,7 @@ int ekka_report_take(struct ekka_report_builder *b, struct ekka_report *ret, str
 	for (size_t i = 0; i < b->n; i++)
 		r->suspects[i] = (struct ekka_suspect){ .rank = (unsigned)i + 1, .verdict = b->entry[i].verdict };
 	r->n_suspects = b->n;
+	ekka_unjudged_sort(r);
 	r->coverage = r->ops ? (double)r->judged / (double)r->ops : 0;
 	*ret = *r;
 	memset(r, 0, sizeof *r);
@@ -91,5 +98,6 @@ void ekka_report_builder_release(struct ekka_report_builder *b)
 void ekka_report_release(struct ekka_report *r)
 {
 	free(r->suspects);
+	free(r->unjudged);
 	memset(r, 0, sizeof *r);
 }

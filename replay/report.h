@@ -15,7 +15,7 @@ struct ekka_report_builder {
 };
 
 /* Adds the verdict of one outermost event that computes something, with the bytes of its outputs; events come in their order. */
-int ekka_report_add(struct ekka_report_builder *, const struct ekka_verdict *, uint64_t t_ns, uint64_t output_bytes,
+int ekka_report_add(struct ekka_report_builder *, const struct ekka_event *, const struct ekka_verdict *, uint64_t output_bytes,
 		    struct ekka_error *err);
 
 /* Adds what capture says it dropped. */

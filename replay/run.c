@@ -56,10 +56,19 @@ static void set_reason(struct ekka_verdict *v, enum ekka_status status, const ch
 	(void)snprintf(v->reason, sizeof v->reason, "%s", reason);
 }
 
+/* A kernel's name as people know it; a long one is cut, so that there is room for words around it. */
+static const char *kernel_name(const struct ekka_event *e, char *buf, size_t len)
+{
+	if (!ekka_demangle(e->fn->name, buf, len - 3))
+		memcpy(buf + strlen(buf), "...", 4);
+	return buf;
+}
+
 /* Why a launch or a call without an op cannot be judged. */
 static void say_undescribed(const struct ekka_event *e, char reason[EKKA_TEXT])
 {
 	const struct ekka_value *refused = ekka_event_attr(e, "refused"), *kernels = ekka_event_attr(e, "kernels");
+	char name[400];
 
 	if (kernels && kernels->kind == EKKA_V_INT)
 		(void)snprintf(reason, EKKA_TEXT, "a graph of %lld kernels, recorded as a whole", (long long)kernels->i);
@@ -68,7 +77,7 @@ static void say_undescribed(const struct ekka_event *e, char reason[EKKA_TEXT])
 	else if (refused && refused->kind == EKKA_V_STR)
 		(void)snprintf(reason, EKKA_TEXT, "the description does not fit: %s", refused->s);
 	else
-		(void)snprintf(reason, EKKA_TEXT, "no description of kernel %s", e->fn->name);
+		(void)snprintf(reason, EKKA_TEXT, "no description of kernel %s", kernel_name(e, name, sizeof name));
 }
 
 /* True when the event cannot be judged for reasons that no op needs to know. */
@@ -199,7 +208,7 @@ static void emit(struct run *run)
 			run->err = slot->err;
 		}
 		if (slot->counts && !run->error) {
-			int r = ekka_report_add(&run->report, &slot->verdict, slot->event.call.t_ns, slot->output_bytes, &run->err);
+			int r = ekka_report_add(&run->report, &slot->event, &slot->verdict, slot->output_bytes, &run->err);
 
 			run->error = r < 0 ? r : run->error;
 			run->blame.status[slot->verdict.event] = (uint8_t)slot->verdict.status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Recomputes a trace and says which calls are wrong. */
 #include "tools/command.h"
+#include "tools/margins.h"
 #include "tools/message.h"
 #include "tools/open.h"
 #include "tools/report.h"
@@ -12,7 +13,7 @@
 #include <inttypes.h>
 
 static struct {
-	bool json, strict, exact, verbose;
+	bool json, strict, exact, verbose, margins;
 	const char *only, *kernels;
 	uint64_t jobs, event, memory;
 } opt;
@@ -33,6 +34,8 @@ const struct ekka_option ekka_replay_options_table[] = {
 	{ .kind = EKKA_OPT_BYTES, .name = "memory", .metavar = "SIZE", .value = &opt.memory,
 	  .help = "working memory of all threads together (default: 1G)" },
 	{ .kind = EKKA_OPT_FLAG, .letter = 'v', .name = "verbose", .value = &opt.verbose, .help = "list every verdict" },
+	{ .kind = EKKA_OPT_FLAG, .name = "margins", .value = &opt.margins,
+	  .help = "say how far results that passed lie from their references, by op and element types" },
 	EKKA_OPTIONS_END
 };
 
@@ -42,11 +45,21 @@ static void progress(void *arg, uint64_t done, uint64_t total)
 	ekka_progress("replaying", done, total);
 }
 
+struct listing {
+	struct json_object *verdicts;	/* NULL: none are wanted as JSON */
+	struct ekka_margins *margins;	/* NULL: none are wanted */
+	bool out_of_memory;
+};
+
 static void verdict(void *arg, const struct ekka_event *e, const struct ekka_verdict *v)
 {
-	if (opt.json) {
-		ekka_report_json_verdict(arg, e, v);
-	} else {
+	struct listing *l = arg;
+
+	if (l->margins && ekka_margins_add(l->margins, e, v) != 0)
+		l->out_of_memory = true;
+	if (l->verdicts) {
+		ekka_report_json_verdict(l->verdicts, e, v);
+	} else if (opt.verbose) {
 		ekka_progress_hide();
 		ekka_report_text_verdict(e, v);
 	}
@@ -81,30 +94,49 @@ static struct ekka_redescriber *load_kernels(int *ret_status)
 	return r;
 }
 
-static int replay(struct ekka_trace *trace, const char *path, struct ekka_redescriber *kernels)
+/* Prints a report; takes the verdicts over. */
+static int print(const struct ekka_report_source *from, const struct ekka_report *report, struct listing *l)
 {
-	struct json_object *verdicts = opt.json && opt.verbose ? ekka_report_json_verdicts() : NULL;
+	struct json_object *verdicts = l->verdicts;
+
+	l->verdicts = NULL;
+	if (opt.json)
+		return ekka_report_json(from, report, verdicts, l->margins ? ekka_margins_json(l->margins) : NULL);
+	if (l->margins)
+		ekka_margins_print(l->margins);
+	return ekka_report_text(from, report);
+}
+
+static int run(const struct ekka_report_source *from, struct listing *l)
+{
 	struct ekka_replay_options options = {
 		.exact = opt.exact, .threads = (unsigned)opt.jobs, .memory_bytes = opt.memory, .only = opt.only, .event = opt.event,
-		.progress = progress, .verdict = opt.verbose ? verdict : NULL, .arg = verdicts,
-		.redescribe = kernels ? ekka_redescribe : NULL, .kernels = kernels,
+		.progress = progress, .verdict = opt.verbose || opt.margins ? verdict : NULL, .arg = l,
+		.redescribe = from->kernels ? ekka_redescribe : NULL, .kernels = from->kernels,
 	};
 	struct ekka_report report = { 0 };
 	struct ekka_error err = { 0 };
 	int status;
 
-	if (ekka_replay_run(trace, &options, &report, &err) != 0) {
-		ekka_report_json_drop(verdicts);
-		return ekka_fatal("%s: %s", path, err.message);
-	}
+	if (ekka_replay_run(from->trace, &options, &report, &err) != 0)
+		return ekka_fatal("%s: %s", from->path, err.message);
 	ekka_progress_hide();
-	if (opt.json)
-		status = ekka_report_json(trace, path, &report, verdicts);
-	else
-		status = ekka_report_text(trace, path, &report);
+	status = l->out_of_memory ? ekka_fatal("out of memory") : print(from, &report, l);
 	if (!status)
 		status = status_of(&report);
 	ekka_report_release(&report);
+	return status;
+}
+
+static int replay(struct ekka_trace *trace, const char *path, struct ekka_redescriber *kernels)
+{
+	struct listing l = { .verdicts = opt.json && opt.verbose ? ekka_report_json_verdicts() : NULL,
+			     .margins = opt.margins ? ekka_margins_new() : NULL };
+	int status = opt.margins && !l.margins ? ekka_fatal("out of memory")
+					       : run(&(struct ekka_report_source){ trace, path, kernels }, &l);
+
+	ekka_report_json_drop(l.verdicts);
+	ekka_margins_free(l.margins);
 	return status;
 }
 

@@ -50,13 +50,74 @@ static bool is_factor(const struct ekka_tensor *t)
 	return t->dir == EKKA_IN && strcmp(t->name, "alpha") != 0 && strcmp(t->name, "beta") != 0;
 }
 
+bool ekka_event_has_meaning(const struct ekka_event *e)
+{
+	const struct ekka_value *v = ekka_event_attr(e, "op");
+
+	return v && v->kind == EKKA_V_STR && v->s[0];
+}
+
+/* Ops whose inputs together say what they do. */
+static bool is_product(const char *op)
+{
+	static const char *const products[] = { "gemm", "matmul", "conv", "attention" };
+
+	for (size_t i = 0; i < sizeof(products) / sizeof(*products); i++)
+		if (strcmp(op, products[i]) == 0)
+			return true;
+	return false;
+}
+
+static const struct ekka_tensor *first_of(const struct ekka_event *e, enum ekka_dir dir)
+{
+	for (unsigned i = 0; i < e->call.n_tensors; i++)
+		if (e->call.tensors[i].dir & dir)
+			return &e->call.tensors[i];
+	return NULL;
+}
+
+static const char *in_and_out(const struct ekka_event *e, char *buf, size_t len)
+{
+	const struct ekka_tensor *in = first_of(e, EKKA_IN), *out = first_of(e, EKKA_OUT);
+	char from[128] = "", to[128] = "";
+
+	if (in)
+		ekka_dims_text(in->dim, in->n_dims, "x", from, sizeof(from));
+	if (out)
+		ekka_dims_text(out->dim, out->n_dims, "x", to, sizeof(to));
+	if (in && out && strcmp(from, to) != 0)
+		snprintf(buf, len, "%s > %s", from, to);
+	else
+		snprintf(buf, len, "%s", in ? from : out ? to : "-");
+	return buf;
+}
+
+const char *ekka_event_title(const struct ekka_event *e, char *buf, size_t len)
+{
+	enum { DETAIL = 40 };
+	const char *op = ekka_event_op(e);
+	const struct ekka_value *detail = ekka_event_attr(e, "kind");
+
+	if (!ekka_event_has_meaning(e))
+		return ekka_event_name(e, buf, len);
+	if (!detail)
+		detail = ekka_event_attr(e, "expr");
+	if (detail && detail->kind == EKKA_V_STR)
+		snprintf(buf, len, "%s %.*s%s", op, DETAIL, detail->s, strlen(detail->s) > DETAIL ? "..." : "");
+	else
+		snprintf(buf, len, "%s%s", ekka_event_attr(e, "log") ? "log-" : "", op);
+	return buf;
+}
+
 const char *ekka_event_shapes(const struct ekka_event *e, char *buf, size_t len)
 {
 	bool factors = false, first = true;
 	char dims[128];
 
-	if (ekka_event_is_launch(e))
+	if (ekka_event_is_launch(e) && !ekka_event_has_meaning(e))
 		return ekka_launch_shape(e, buf, len);
+	if (ekka_event_has_meaning(e) && !is_product(ekka_event_op(e)))
+		return in_and_out(e, buf, len);
 	for (unsigned i = 0; i < e->call.n_tensors; i++)
 		factors = factors || is_factor(&e->call.tensors[i]);
 	buf[0] = '\0';

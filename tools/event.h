@@ -10,8 +10,20 @@
 /* "complete", "returned" or "begun". */
 const char *ekka_event_state_name(enum ekka_event_state);
 
-/* "64x32 * 32x16": dims of the tensors that are read only, or of all when there are none; of a launch "<<<64, 32x4>>>". Returns buf. */
+/*
+ * "64x32 * 32x16": dims of the tensors that are read only, or of all when there are none; of an event that is no product of two but has an op "8x4096", or
+ * "8x4096 > 8" where its first input and output differ; of a launch without an op "<<<64, 32x4>>>". Returns buf.
+ */
 const char *ekka_event_shapes(const struct ekka_event *, char *buf, size_t len);
+
+/*
+ * What it does, in a few words: "softmax", "reduce mean", "elementwise in0 * in1" of an event that carries its op; else the function's name,
+ * a kernel's shortened. Into buf or elsewhere; returns it.
+ */
+const char *ekka_event_title(const struct ekka_event *, char *buf, size_t len);
+
+/* Does the event carry its op itself, not its function: a described launch, a plan of cuDNN. */
+bool ekka_event_has_meaning(const struct ekka_event *);
 
 /* "f32", or "bf16>f32" when inputs and outputs differ. Returns buf. */
 const char *ekka_event_dtypes(const struct ekka_event *, char *buf, size_t len);

@@ -112,3 +112,14 @@ const char *ekka_launch_shape(const struct ekka_event *e, char *buf, size_t len)
 	snprintf(buf, len, "<<<%s, %s>>>", grid, block);
 	return buf;
 }
+
+bool ekka_is_launch_attr(const char *name)
+{
+	static const char *const names[] = { "grid_x", "grid_y", "grid_z", "block_x", "block_y", "block_z", "cluster_x", "cluster_y", "cluster_z",
+					     "shared", "cooperative", "cut", "params", "captured" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}

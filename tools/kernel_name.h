@@ -22,4 +22,7 @@ const char *ekka_event_name(const struct ekka_event *, char *buf, size_t len);
 /* "<<<64, 32x4>>>": grid and block of a launch into buf. Returns buf. */
 const char *ekka_launch_shape(const struct ekka_event *, char *buf, size_t len);
 
+/* Is this one of the attributes that every launch has: grid, block, shared memory and the like. */
+bool ekka_is_launch_attr(const char *name);
+
 #endif

@@ -12,7 +12,7 @@ libtools_la_SOURCES = tools/command.h tools/options.h tools/options.c tools/mess
 	tools/term.h tools/term.c tools/text.h tools/text.c tools/json.h tools/json.c \
 	tools/shim.h tools/shim.c tools/program.h tools/program.c tools/spawn.h tools/spawn.c \
 	tools/trace_dir.h tools/trace_dir.c tools/probe.h tools/probe.c tools/event.h tools/event.c \
-	tools/caller.h tools/caller.c tools/kernel_name.h tools/kernel_name.c tools/slice.h tools/slice.c tools/tensor_view.h tools/tensor_view.c
+	tools/caller.h tools/caller.c tools/margins.h tools/margins.c tools/kernel_name.h tools/kernel_name.c tools/slice.h tools/slice.c tools/tensor_view.h tools/tensor_view.c
 libtools_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS) $(DW_CFLAGS) \
 	-DEKKA_LIBDIR='"$(libdir)"' -DEKKA_PKGLIBDIR='"$(pkglibdir)"'
 libtools_la_LIBADD = libcupti_load.la $(JSON_LIBS) $(DW_LIBS)
@@ -22,7 +22,7 @@ tools_ekka_SOURCES = tools/ekka.c tools/command.c tools/commands.c tools/dump_ta
 	tools/cmd_record.c tools/cmd_log.c tools/cmd_kernels.c tools/cmd_show.c tools/cmd_replay.c tools/cmd_export.c tools/cmd_fsck.c tools/cmd_doctor.c tools/cmd_help.c \
 	tools/open.h tools/open.c tools/show.h tools/show_event.c tools/show_json.c tools/show_values.c \
 	tools/kernels_skeleton.h tools/kernels_skeleton.c \
-	tools/report.h tools/report_text.c tools/report_json.c \
+	tools/margins.h tools/margins.c tools/report.h tools/report.c tools/report_text.c tools/report_json.c \
 	tools/export.h tools/export_tensors.c tools/export_program.c tools/export_call.h tools/export_call.c \
 	tools/safetensors.h tools/safetensors.c \
 	preload/conf.c preload/lock.c

@@ -4,11 +4,13 @@
 #include "tools/command.h"
 #include "tools/event.h"
 #include "tools/json.h"
+#include "tools/kernel_name.h"
 #include "tools/message.h"
 #include "tools/report.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void add_finite(struct json_object *o, const char *key, double v)
@@ -18,10 +20,14 @@ static void add_finite(struct json_object *o, const char *key, double v)
 
 static void add_verdict(struct json_object *o, const struct ekka_event *e, const struct ekka_verdict *v)
 {
-	char text[256];
+	char text[256], *kernel = ekka_event_is_launch(e) ? ekka_kernel_demangle(e->fn->name) : NULL;
 
 	ekka_json_add_uint(o, "event", v->event);
 	ekka_json_add_text(o, "name", e->fn->name);
+	if (kernel)
+		ekka_json_add_text(o, "kernel", kernel);
+	free(kernel);
+	ekka_json_add_text(o, "title", ekka_event_title(e, text, sizeof(text)));
 	ekka_json_add_text(o, "op", ekka_event_op(e));
 	ekka_json_add_text(o, "verdict", ekka_status_name(v->status));
 	add_finite(o, "margin", v->margin);
@@ -109,6 +115,8 @@ static struct json_object *summary(const struct ekka_report *r)
 	ekka_json_add_bool(o, "unclosed", r->unclosed);
 	ekka_json_add_uint(o, "bytes_judged", r->bytes_judged);
 	ekka_json_add_uint(o, "bytes_total", r->bytes_total);
+	ekka_json_add_real(o, "coverage_bytes", r->bytes_total ? (double)r->bytes_judged / (double)r->bytes_total : 0);
+	ekka_json_add_uint(o, "unjudged_elsewhere", r->unjudged_elsewhere);
 	return o;
 }
 
@@ -144,26 +152,74 @@ static struct json_object *suspect(struct ekka_callers *callers, const struct ek
 	return o;
 }
 
-int ekka_report_json(struct ekka_trace *trace, const char *path, const struct ekka_report *r, struct json_object *verdicts)
+static struct json_object *unjudged(const struct ekka_event *e, const struct ekka_unjudged *u)
 {
-	struct json_object *top = ekka_json_object(), *list = ekka_json_array();
+	struct json_object *o = ekka_json_object();
+	char text[256];
+
+	ekka_json_add_text(o, "verdict", ekka_status_name(u->status));
+	ekka_json_add_text(o, "reason", u->reason);
+	ekka_json_add_text(o, "name", e->fn->name);
+	ekka_json_add_text(o, "title", ekka_event_title(e, text, sizeof(text)));
+	ekka_json_add_uint(o, "events", u->events);
+	ekka_json_add_uint(o, "bytes", u->bytes);
+	ekka_json_add_uint(o, "first", u->first);
+	return o;
+}
+
+static int add_unjudged(struct json_object *top, const struct ekka_report_source *from, const struct ekka_report *r)
+{
+	struct json_object *list = ekka_json_array();
+	struct ekka_redescription memory;
+	struct ekka_event e = { 0 };
+	struct ekka_error err = { 0 };
+	int status = 0;
+
+	ekka_json_add(top, "unjudged", list);
+	for (size_t i = 0; i < r->n_unjudged && !status; i++) {
+		if (ekka_report_event(from, r->unjudged[i].first, &e, &memory, &err) != 0)
+			status = ekka_fatal("%s", err.message);
+		else
+			ekka_json_append(list, unjudged(&e, &r->unjudged[i]));
+	}
+	ekka_event_release(&e);
+	return status;
+}
+
+static int add_suspects(struct json_object *top, const struct ekka_report_source *from, const struct ekka_report *r)
+{
+	struct json_object *list = ekka_json_array();
 	struct ekka_callers *callers = ekka_callers_new();
+	struct ekka_redescription memory;
 	struct ekka_event e = { 0 };
 	struct ekka_error err = { 0 };
 	int status = callers ? 0 : ekka_fatal("out of memory");
 
-	ekka_json_add(top, "summary", summary(r));
 	ekka_json_add(top, "suspects", list);
 	for (size_t i = 0; i < r->n_suspects && !status; i++) {
-		if (ekka_trace_event_read(trace, r->suspects[i].verdict.event, &e, &err) != 0)
+		if (ekka_report_event(from, r->suspects[i].verdict.event, &e, &memory, &err) != 0)
 			status = ekka_fatal("%s", err.message);
 		else
-			ekka_json_append(list, suspect(callers, &e, &r->suspects[i], path));
+			ekka_json_append(list, suspect(callers, &e, &r->suspects[i], from->path));
 	}
-	if (verdicts)
-		ekka_json_add(top, "verdicts", verdicts);
 	ekka_event_release(&e);
 	ekka_callers_free(callers);
+	return status;
+}
+
+int ekka_report_json(const struct ekka_report_source *from, const struct ekka_report *r, struct json_object *verdicts, struct json_object *margins)
+{
+	struct json_object *top = ekka_json_object();
+	int status;
+
+	ekka_json_add(top, "summary", summary(r));
+	status = add_suspects(top, from, r);
+	if (!status)
+		status = add_unjudged(top, from, r);
+	if (verdicts)
+		ekka_json_add(top, "verdicts", verdicts);
+	if (margins)
+		ekka_json_add(top, "margins", margins);
 	if (status)
 		json_object_put(top);
 	else

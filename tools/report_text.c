@@ -11,23 +11,10 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FURTHER = 20, MAX_FRAMES = 4, NAME_COLUMNS = 22, MARGIN_COLUMNS = 10 };
-
-const char *ekka_report_reproduce(uint64_t event, const char *path, char *buf, size_t len)
-{
-	bool plain = path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,@%-")] == '\0';
-	size_t at = (size_t)snprintf(buf, len, "ekka export %" PRIu64 " %s", event, plain && *path != '-' ? path : "");
-
-	if (plain && *path != '-')
-		return buf;
-	at += (size_t)snprintf(buf + at, len - at, "%s'", *path == '-' ? "./" : "");
-	for (; *path && at + 7 < len; path++)
-		at += (size_t)snprintf(buf + at, len - at, *path == '\'' ? "'\\''" : "%c", *path);
-	snprintf(buf + at, len - at, "'");
-	return buf;
-}
+enum { MAX_FURTHER = 20, MAX_FRAMES = 4, MAX_UNJUDGED = 5, NAME_COLUMNS = 22, MARGIN_COLUMNS = 10 };
 
 static const char *margin_text(double margin, char *buf, size_t len)
 {
@@ -45,12 +32,12 @@ static enum ekka_colour colour_of(enum ekka_status s)
 	return s == EKKA_FAIL ? EKKA_RED : s == EKKA_PASS ? EKKA_GREEN : EKKA_YELLOW;
 }
 
-/* A function's name, fit for a terminal. */
-static const char *plain_name(const struct ekka_event *e, char *buf, size_t len)
+/* What an event does, fit for a terminal. */
+static const char *title(const struct ekka_event *e, char *buf, size_t len)
 {
-	char name[256];
+	char text[256];
 
-	ekka_text_fit(ekka_event_name(e, name, sizeof(name)), 0, buf, len);
+	ekka_text_fit(ekka_event_title(e, text, sizeof(text)), 0, buf, len);
 	return buf;
 }
 
@@ -66,8 +53,10 @@ void ekka_report_text_verdict(const struct ekka_event *e, const struct ekka_verd
 
 	printf("%7" PRIu64 "  %s%-11s%s  %-*s  %-24s  %-9s  %-*s  ", e->number, ekka_colour(colour_of(v->status)),
 	       ekka_status_name(v->status), ekka_colour(EKKA_PLAIN), NAME_COLUMNS,
-	       plain_name(e, name, sizeof(name)), ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
+	       title(e, name, sizeof(name)), ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
 	       v->screened ? "screened" : margin_text(v->margin, margin, sizeof(margin)));
+	if (ekka_event_has_meaning(e))	/* the function's name did not come yet */
+		printf("%s%s", ekka_text_fit(ekka_event_name(e, shapes, sizeof(shapes)), 0, name, sizeof(name)), *why(v) ? ": " : "");
 	ekka_text_print(stdout, why(v));
 	putchar('\n');
 }
@@ -113,6 +102,47 @@ static void print_size(const struct ekka_event *e, const struct ekka_verdict *v)
 	field("worst", text);
 }
 
+/* The function behind an op: a kernel in full, with its launch, and where its meaning came from. */
+static void print_function(const struct ekka_event *e)
+{
+	enum { NAME_MOST = 400 };
+	const struct ekka_value *from = ekka_event_attr(e, "description");
+	char shape[160], text[NAME_MOST + 200], *name;
+
+	if (!ekka_event_is_launch(e)) {
+		field("function", ekka_event_has_meaning(e) ? e->fn->name : "");
+		return;
+	}
+	name = ekka_kernel_demangle(e->fn->name);
+	snprintf(text, sizeof(text), "%.*s%s %s", NAME_MOST, name ? name : e->fn->name, strlen(name ? name : e->fn->name) > NAME_MOST ? "..." : "",
+		 ekka_launch_shape(e, shape, sizeof(shape)));
+	free(name);
+	field("kernel", text);
+	field("described", from && from->kind == EKKA_V_STR ? from->s : "");
+}
+
+/* The attributes that the op goes by. */
+static void print_meaning(const struct ekka_event *e)
+{
+	static const char *const said[] = { "op", "description", "nodes", "kernels" };
+	char text[1024] = "", value[256];
+	size_t at = 0;
+
+	if (!ekka_event_has_meaning(e))
+		return;
+	at = (size_t)snprintf(text, sizeof(text), "%s", ekka_event_op(e));
+	for (unsigned i = 0; i < e->call.n_attrs && at < sizeof(text); i++) {
+		const struct ekka_attr *a = &e->call.attrs[i];
+		bool known = ekka_is_launch_attr(a->name);
+
+		for (size_t k = 0; k < sizeof(said) / sizeof(*said); k++)
+			known = known || strcmp(a->name, said[k]) == 0;
+		if (!known)
+			at += (size_t)snprintf(text + at, sizeof(text) - at, ", %s %s", a->name, ekka_value_text(&a->value, "", value, sizeof(value)));
+	}
+	field("computes", text);
+}
+
 /* The innermost Python frame, then a few native ones: the caller alone is often just a wrapper. */
 static void print_callers(struct ekka_callers *callers, const struct ekka_event *e)
 {
@@ -137,21 +167,23 @@ static void print_callers(struct ekka_callers *callers, const struct ekka_event 
 }
 
 /* Who wrote what the suspect read. */
-static void print_sources(struct ekka_trace *trace, const struct ekka_event *e, const struct ekka_suspect *s)
+static void print_sources(const struct ekka_report_source *from, const struct ekka_event *e, const struct ekka_suspect *s)
 {
 	char text[1024], name[64];
 	size_t at = 0;
 
 	for (unsigned i = 0; i < s->n_sources && at < sizeof(text); i++) {
-		const struct ekka_source *from = &s->source[i];
+		const struct ekka_source *source = &s->source[i];
+		bool judged = source->status < EKKA_STATUS_COUNT;
+		struct ekka_redescription memory;
 		struct ekka_event writer = { 0 };
 		struct ekka_error ignored = { 0 };
-		bool found = ekka_trace_event_read(trace, from->writer, &writer, &ignored) == 0;
+		bool found = ekka_report_event(from, source->writer, &writer, &memory, &ignored) == 0;
 
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s by event %" PRIu64 " %s%s%s%s", i ? "; " : "",
-				       from->tensor < e->call.n_tensors ? e->call.tensors[from->tensor].name : "?", from->writer,
-				       found ? plain_name(&writer, name, sizeof(name)) : "", from->status < EKKA_STATUS_COUNT ? " (" : "",
-				       from->status < EKKA_STATUS_COUNT ? ekka_status_name(from->status) : "", from->status < EKKA_STATUS_COUNT ? ")" : "");
+				       source->tensor < e->call.n_tensors ? e->call.tensors[source->tensor].name : "?", source->writer,
+				       found ? title(&writer, name, sizeof(name)) : "", judged ? " (" : "",
+				       judged ? ekka_status_name(source->status) : "", judged ? ")" : "");
 		ekka_event_release(&writer);
 	}
 	if (s->n_more_sources && at < sizeof(text))
@@ -159,21 +191,23 @@ static void print_sources(struct ekka_trace *trace, const struct ekka_event *e, 
 	field("inputs", s->n_sources ? text : "");
 }
 
-static void print_first(struct ekka_trace *trace, struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_suspect *s, const char *path)
+static void print_first(const struct ekka_report_source *from, struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_suspect *s)
 {
 	const struct ekka_verdict *v = &s->verdict;
 	char shapes[256], dtypes[64], text[5000], name[256];
 
 	printf("%s%u. %sevent %" PRIu64 ": %s %s %s, %s%s\n", ekka_colour(EKKA_BOLD), s->rank,
-	       ekka_colour(colour_of(v->status)), v->event, plain_name(e, name, sizeof(name)),
+	       ekka_colour(colour_of(v->status)), v->event, title(e, name, sizeof(name)),
 	       ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), ekka_status_name(v->status), ekka_colour(EKKA_PLAIN));
+	print_meaning(e);
+	print_function(e);
 	snprintf(text, sizeof(text), "%s%s%" PRIu64 " of %" PRIu64 " elements of %s", v->where, v->where[0] ? ": " : "", v->n_bad,
 		 v->n_elements, v->output);
 	if (v->status == EKKA_FAIL)
 		field("where", text);
 	print_size(e, v);
 	field("looks", v->looks_like);
-	print_sources(trace, e, s);
+	print_sources(from, e, s);
 	if (s->infected) {
 		snprintf(text, sizeof(text), "%" PRIu64 " later calls computed with what it wrote", s->infected);
 		field("after it", text);
@@ -181,7 +215,7 @@ static void print_first(struct ekka_trace *trace, struct ekka_callers *callers, 
 	field("reason", v->reason);
 	field("arguments", v->audit);
 	print_callers(callers, e);
-	field("reproduce", ekka_report_reproduce(v->event, path, text, sizeof(text)));
+	field("reproduce", ekka_report_reproduce(v->event, from->path, text, sizeof(text)));
 }
 
 static void print_row(const struct ekka_event *e, const struct ekka_suspect *s)
@@ -189,25 +223,26 @@ static void print_row(const struct ekka_event *e, const struct ekka_suspect *s)
 	unsigned width = ekka_term_width();
 	char name[64], margin[32], text[EKKA_TEXT + 16];
 
-	ekka_text_fit(ekka_event_name(e, text, sizeof(text)), NAME_COLUMNS, name, sizeof(name));
+	ekka_text_fit(ekka_event_title(e, text, sizeof(text)), NAME_COLUMNS, name, sizeof(name));
 	ekka_text_fit(why(&s->verdict), width > 56 ? width - 56 : width ? 8 : 0, text, sizeof(text));
 	printf("%4u  %7" PRIu64 "  %-*s  %-7.7s  %-*s  %s\n", s->rank, s->verdict.event, NAME_COLUMNS, name,
 	       ekka_status_name(s->verdict.status), MARGIN_COLUMNS, margin_text(s->verdict.margin, margin, sizeof(margin)), text);
 }
 
-static int print_suspects(struct ekka_trace *trace, struct ekka_callers *callers, const char *path, const struct ekka_report *r)
+static int print_suspects(const struct ekka_report_source *from, struct ekka_callers *callers, const struct ekka_report *r)
 {
+	struct ekka_redescription memory;
 	struct ekka_event e = { 0 };
 	struct ekka_error err = { 0 };
 	int status = 0;
 
 	for (size_t i = 0; i < r->n_suspects && i <= MAX_FURTHER && !status; i++) {
-		if (ekka_trace_event_read(trace, r->suspects[i].verdict.event, &e, &err) != 0) {
+		if (ekka_report_event(from, r->suspects[i].verdict.event, &e, &memory, &err) != 0) {
 			status = ekka_fatal("%s", err.message);
 			break;
 		}
 		if (i == 0)
-			print_first(trace, callers, &e, &r->suspects[i], path);
+			print_first(from, callers, &e, &r->suspects[i]);
 		if (i == 1)
 			printf("\n%sRANK    EVENT  %-*s  VERDICT  %-*s  WHERE%s\n", ekka_colour(EKKA_BOLD), NAME_COLUMNS, "FUNCTION",
 			       MARGIN_COLUMNS, "MARGIN", ekka_colour(EKKA_PLAIN));
@@ -222,18 +257,52 @@ static int print_suspects(struct ekka_trace *trace, struct ekka_callers *callers
 	return status;
 }
 
+/* What is missing most, so that a user sees at once what to describe. */
+static int print_unjudged(const struct ekka_report_source *from, const struct ekka_report *r)
+{
+	uint64_t more = r->unjudged_elsewhere;
+	struct ekka_event e = { 0 };
+	struct ekka_error err = { 0 };
+
+	if (r->n_unjudged)
+		printf("%snot judged:%s\n", ekka_colour(EKKA_BOLD), ekka_colour(EKKA_PLAIN));
+	for (size_t i = 0; i < r->n_unjudged; i++) {
+		const struct ekka_unjudged *u = &r->unjudged[i];
+		struct ekka_redescription memory;
+		char name[64], bytes[32];
+
+		if (i >= MAX_UNJUDGED) {
+			more += u->events;
+			continue;
+		}
+		if (ekka_report_event(from, u->first, &e, &memory, &err) != 0)
+			return ekka_fatal("%s", err.message);
+		printf("%8" PRIu64 " call%s, %s: %s, %s: ", u->events, u->events == 1 ? "" : "s", ekka_text_bytes(u->bytes, bytes, sizeof(bytes)),
+		       title(&e, name, sizeof(name)), ekka_status_name(u->status));
+		ekka_text_print(stdout, u->reason);
+		printf(" (event %" PRIu64 "%s)\n", u->first, u->events > 1 ? " is the first" : "");
+	}
+	if (more)
+		printf("%8" PRIu64 " call%s for other reasons; --json has them\n", more, more == 1 ? "" : "s");
+	if (r->n_unjudged)
+		putchar('\n');
+	ekka_event_release(&e);
+	return 0;
+}
+
 static void print_summary(const struct ekka_report *r)
 {
 	char judged[32], total[32];
 	bool wrong = r->count[EKKA_FAIL] || r->n_suspects;
 	bool whole = r->ops && r->judged == r->ops && !r->dropped && !r->unclosed;
 
-	printf("%s%s%s: %" PRIu64 " of %" PRIu64 " calls judged (%.4g %%), %s of %s of their outputs\n",
+	printf("%s%s%s: %" PRIu64 " of %" PRIu64 " calls judged (%.4g %%), %s of %s of their outputs (%.4g %%)\n",
 	       ekka_colour(wrong ? EKKA_RED : whole ? EKKA_GREEN : EKKA_YELLOW),
 	       wrong ? "something is wrong" : whole ? "nothing wrong found" : r->ops ? "nothing wrong found in what could be judged" :
 	       "nothing was judged",
 	       ekka_colour(EKKA_PLAIN), r->judged, r->ops, 100 * r->coverage,
-	       ekka_text_bytes(r->bytes_judged, judged, sizeof(judged)), ekka_text_bytes(r->bytes_total, total, sizeof(total)));
+	       ekka_text_bytes(r->bytes_judged, judged, sizeof(judged)), ekka_text_bytes(r->bytes_total, total, sizeof(total)),
+	       r->bytes_total ? 100 * (double)r->bytes_judged / (double)r->bytes_total : 0);
 	printf("pass %" PRIu64 ", fail %" PRIu64 ", undecided %" PRIu64 ", unsupported %" PRIu64 ", incomplete %" PRIu64
 	       "; dropped by the recording: %s%" PRIu64 "\n", r->count[EKKA_PASS], r->count[EKKA_FAIL], r->count[EKKA_UNDECIDED],
 	       r->count[EKKA_UNSUPPORTED], r->count[EKKA_INCOMPLETE], r->unclosed ? "at least " : "", r->dropped);
@@ -245,14 +314,16 @@ static void print_summary(const struct ekka_report *r)
 		printf("a process was killed, or still runs: its last calls may be missing\n");
 }
 
-int ekka_report_text(struct ekka_trace *trace, const char *path, const struct ekka_report *r)
+int ekka_report_text(const struct ekka_report_source *from, const struct ekka_report *r)
 {
 	struct ekka_callers *callers = ekka_callers_new();
 	int status;
 
 	if (!callers)
 		return ekka_fatal("out of memory");
-	status = print_suspects(trace, callers, path, r);
+	status = print_suspects(from, callers, r);
+	if (!status)
+		status = print_unjudged(from, r);
 	print_summary(r);
 	ekka_callers_free(callers);
 	return status;

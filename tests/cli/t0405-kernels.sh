@@ -67,6 +67,18 @@ run replay --json -v --kernels fits.kd:odd.kd full.ekka
 expect_status 1
 json 'j["summary"]["pass"] == 3 and j["summary"]["fail"] == 1'
 json '[(v["event"], v["verdict"]) for v in j["verdicts"]] == [(1, "PASS"), (2, "PASS"), (3, "PASS"), (4, "FAIL")]'
+# In words: what it computes, its shape as tensors, the kernel in full.
+run replay -v --kernels fits.kd:odd.kd full.ekka
+expect_out '^ +4  FAIL +elementwise a \* in0 +256 +f32 .* scale: '
+expect_out '^1\. event 4: elementwise a \* in0 256 f32, FAIL$'
+expect_out '^   computes +elementwise, .*expr "a \* in0"'
+expect_out '^   kernel +void own::scale<4>\(float\*, float const\*, float, int\) <<<2, 64>>>$'
+expect_out '^   described +fits.kd:1$'
+# Without descriptions: what is missing most, by kernel.
+run replay full.ekka
+expect_out '^ +4 calls, .*: scale, UNSUPPORTED: no description of kernel void own::scale<4>\(float\*, float const\*, float, int\) \(event 1 is the first\)$'
+run replay --json full.ekka
+json 'j["unjudged"][0]["events"] == 4 and j["unjudged"][0]["title"] == "scale" and j["unjudged"][0]["first"] == 1'
 run replay -v --kernels own.kd full.ekka
 expect_out 'the description does not fit: own.kd:4: the grid does not cover the elements'
 sed 's/dims i32(p3)/dims 1000/' fits.kd >far.kd

@@ -100,6 +100,38 @@ run replay --strict budget.ekka
 expect_status 2
 run replay -v partial.ekka
 expect_out 'INCOMPLETE .*budget'
+# By reason and function, and the groups are all that was not judged.
+expect_out '^not judged:$'
+expect_out '^ +1 call, .*: cblas_[a-z]+, INCOMPLETE: .*budget.* \(event [0-9]+\)$'
+run replay --json partial.ekka
+json 'sum(u["events"] for u in j["unjudged"]) == j["summary"]["ops"] and len({(u["name"], u["reason"]) for u in j["unjudged"]}) == len(j["unjudged"])'
+json 'sum(u["bytes"] for u in j["unjudged"]) == j["summary"]["bytes_total"] and j["summary"]["coverage_bytes"] == 0'
+run replay faulty.ekka
+! grep -q 'not judged' out || fail "all was judged"
+
+# How far right results lie off: the same figures as from all verdicts, as a table and as JSON.
+run replay --json --verbose --margins faulty.ekka
+"$PYTHON3" - <<'END' || fail "margins are not those of the verdicts"
+import json, statistics
+j = json.load(open("out"))
+groups, events = {}, {}
+for v in j["verdicts"]:
+    if v["verdict"] == "PASS":
+        key = v["op"], v["dtype"]
+        events[key] = events.get(key, 0) + 1
+        groups.setdefault(key, []).extend([] if v["margin"] is None else [v["margin"]])
+assert sorted(groups) == [(m["op"], m["dtype"]) for m in j["margins"]] and len(groups) == 3, j["margins"]
+for m in j["margins"]:
+    g = sorted(groups[m["op"], m["dtype"]])
+    assert m["events"] == events[m["op"], m["dtype"]] and m["measured"] == len(g)
+    assert not g or (m["median"], m["p99"], m["max"]) == (statistics.median(g), g[-1], g[-1]), (m, g)
+assert any(m["measured"] for m in j["margins"])
+END
+run replay --margins faulty.ekka
+expect_out '^gemm +f32 +1 +1 '
+expect_out '^1\. event 3: '
+run replay faulty.ekka
+! grep -q '^OP  ' out || fail "margins that nobody asked for"
 
 # The reproducing command survives odd names.
 mkdir "it's odd" && cp -r faulty.ekka "it's odd/"

@@ -221,7 +221,7 @@ class Suite:
         """Some 250 operations of PyTorch, three types each."""
         trace, status, out, seconds = self.record("aten", [self.args.python, os.path.join(self.here, "aten.py")], os.environ, 200)
         self.run("aten.kernels", [self.ekka, "kernels", trace])
-        report, replay_s = self.replay("aten", trace, 300, ["--verbose"])
+        report, replay_s = self.replay("aten", trace, 300, ["--verbose", "--margins"])
         if report is None:
             return self.row("aten", False, "no report; status %d" % status)
         s = report["summary"]
@@ -241,7 +241,7 @@ class Suite:
                 self.row(name, False, "does not run here")
                 continue
             trace, status, out, seconds = self.record(name, argv, os.environ, 150)
-            report, _ = self.replay(name, trace, 120, ["--verbose"])
+            report, _ = self.replay(name, trace, 120, ["--verbose", "--margins"])
             s = report["summary"] if report else {"fail": -1}
             products = [v["verdict"] for v in (report or {}).get("verdicts", []) if v["op"] in ("gemm", "matmul")]
             if report:
@@ -373,7 +373,7 @@ class Suite:
                 continue
             same = a["tokens"] == b["tokens"] and status == 0
             self.run(step + ".kernels", [self.ekka, "kernels", trace])
-            report, replay_s = self.replay(step, trace, 400, ["--verbose"])
+            report, replay_s = self.replay(step, trace, 400, ["--verbose", "--margins"])
             if report is None:
                 self.row(step, False, "no report; record %.1f s" % seconds)
                 continue
@@ -395,18 +395,16 @@ class Suite:
             if v["verdict"] != "PASS":
                 key = (v["verdict"], v["name"][:160], (v["reason"] or v["where"] or "")[:160])
                 count[key] = count.get(key, 0) + 1
-        margins = {}
-        for v in report.get("verdicts", []):
-            if v["verdict"] == "PASS" and v["margin"] is not None:
-                margins.setdefault((v["op"], v["dtype"]), []).append(v["margin"])
+        margins = report.get("margins", [])
         with open(os.path.join(self.logs, step.replace("/", "-") + ".odd"), "w") as f:
             for key, n in sorted(count.items(), key=lambda x: -x[1]):
                 f.write("%6d %s\n" % (n, "  ".join(key)))
-            f.write("\nop, types, events, median and largest margin\n")
-            for (op, dtype), m in sorted(margins.items()):
-                f.write("%-14s %-20s %6d  %.3g  %.3g\n" % (op, dtype, len(m), statistics.median(m), max(m)))
+            f.write("\nop, types, events, those with a margin, median, 99 % and largest margin\n")
+            for m in margins:
+                f.write("%-14s %-20s %6d %6d  %s\n" % (m["op"], m["dtype"], m["events"], m["measured"], "  ".join(
+                    "-" if m[key] is None else "%.3g" % m[key] for key in ("median", "p99", "max"))))
         self.facts.setdefault("margins", {})[step] = {
-            "%s %s" % key: [len(m), statistics.median(m), max(m)] for key, m in margins.items()}
+            "%s %s" % (m["op"], m["dtype"]): [m["measured"], m["median"], m["p99"], m["max"]] for m in margins}
 
     def step_llamafaults(self):
         argv = self.llama("--size", "small", "--batch", "2", "--prompt", "64", "--attn", "eager", "--steps", "4")

@@ -63,7 +63,7 @@ tests_unit_replay_test_gemm_thin_LDADD = $(replay_test_libs)
 tests_unit_replay_test_run_SOURCES = tests/unit/replay/test_run.c $(replay_test_problem) \
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c
 tests_unit_replay_test_run_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
-tests_unit_replay_test_run_LDADD = $(replay_test_libs)
+tests_unit_replay_test_run_LDADD = $(replay_test_libs) libdescribe.la libtrace.la -liberty
 tests_unit_replay_test_interval_SOURCES = tests/unit/replay/test_interval.c
 tests_unit_replay_test_interval_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_interval_LDADD = $(replay_test_libs)

@@ -1,6 +1,7 @@
 # tests/unit/tools.mk
 if HAVE_CRITERION
-tools_unit_tests = tests/unit/tools/test_text tests/unit/tools/test_options tests/unit/tools/test_slice tests/unit/tools/test_json
+tools_unit_tests = tests/unit/tools/test_text tests/unit/tools/test_options tests/unit/tools/test_slice tests/unit/tools/test_json \
+	tests/unit/tools/test_margins
 check_PROGRAMS += $(tools_unit_tests)
 TESTS += $(tools_unit_tests)
 tools_test_cppflags = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS)
@@ -21,4 +22,8 @@ tests_unit_tools_test_json_SOURCES = tests/unit/tools/test_json.c tools/json.c t
 tests_unit_tools_test_json_CPPFLAGS = $(tools_test_cppflags)
 tests_unit_tools_test_json_CFLAGS = $(tools_test_cflags)
 tests_unit_tools_test_json_LDADD = $(JSON_LIBS) $(CRITERION_LIBS) -lm
+tests_unit_tools_test_margins_SOURCES = tests/unit/tools/test_margins.c
+tests_unit_tools_test_margins_CPPFLAGS = $(tools_test_cppflags)
+tests_unit_tools_test_margins_CFLAGS = $(tools_test_cflags)
+tests_unit_tools_test_margins_LDADD = libtools.la libspec.la libdescribe.la libtrace.la $(CRITERION_LIBS) -liberty -lm
 endif

@@ -465,7 +465,7 @@ Test(run, a_launch_is_judged_by_the_op_it_carries)
 	cr_assert_eq(seen.n, 3u, "neither what computes nothing nor the driver's copies count");
 	cr_expect_eq(r.ops, 3u);
 	cr_expect_eq(seen.verdict[0].status, EKKA_UNSUPPORTED);
-	cr_expect_str_eq(seen.verdict[0].reason, "no description of kernel _Z4kernPf");
+	cr_expect_str_eq(seen.verdict[0].reason, "no description of kernel kern(float*)");
 	cr_expect_eq(seen.verdict[1].status, EKKA_PASS, "%s", seen.verdict[1].reason);
 	cr_expect(strstr(seen.verdict[2].reason, "the grid is odd"));
 	cr_expect_eq(r.bytes_total, 8u * 9 * 4 + 64, "two sectors of the first changed, nothing of the refused one");
