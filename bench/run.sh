@@ -52,6 +52,7 @@ bench_calls() {
 	talk "ns per call"
 	gemm_ns=$("$bench/bench-gemm" 1000 "$(scale 51 11)")
 	call_rows off "$(scale 100000 20000)" 51 seen "level off"
+	EKKA_SIGNAL=1 call_rows full "$(scale 100000 20000)" 51 seen "level full, outside the window"
 	EKKA_STACK=0 call_rows calls 200 "$(scale 101 21)" seen "level calls, no stack"
 	call_rows calls 200 "$(scale 101 21)" seen "level calls"
 	call_rows full 100 "$(scale 101 21)" seen "level full, bytes seen before"

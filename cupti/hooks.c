@@ -200,6 +200,8 @@ void ekka_launches_start(void)
 	const char *why = NULL;
 	int saved = errno;
 
+	if (atomic_load_explicit(&ekka_state, memory_order_relaxed) == EKKA_STATE_WRONG)
+		(void)ekka_ready();	/* says what is wrong with the settings */
 	if (ekka_conf.launches == EKKA_LAUNCHES_OFF || atomic_load_explicit(&started, memory_order_relaxed) ||
 	    atomic_load(&ekka_state) != EKKA_STATE_ON || atomic_exchange(&started, true))
 		return;

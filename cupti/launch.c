@@ -107,7 +107,7 @@ struct ekka_launch_mark ekka_launch_record(const struct ekka_launch *launch)
 	struct ekka_launch_mark mark = { 0 };
 	struct ekka_call here, *call = &here;	/* enough for a launch without bytes */
 
-	if (!drv)
+	if (!drv || ekka_left_out())
 		return mark;
 	ekka_self.inside = true;	/* the driver is ours for a moment */
 	kernel = ekka_kernel_facts(drv, launch->f, launch->symbol);

@@ -42,7 +42,7 @@ static bool is_wanted(struct ekka_driver_fn *fn)
 
 bool ekka_memory_enter(struct ekka_call *call, struct ekka_driver_fn *fn, const void *caller)
 {
-	if ((fn->fn.aside && !ekka_conf.lineage) || !ekka_memory_on())
+	if ((fn->fn.aside && !ekka_conf.lineage) || !ekka_memory_on() || ekka_left_out())
 		return false;
 	if (!is_wanted(fn)) {
 		ekka_versions_wrote_anything();

@@ -20,6 +20,7 @@ struct ekka_conf {
 	const char *output;		/* "" : default. Texts are borrowed from the environment at start, copied */
 	enum ekka_level level;
 	const char *include, *exclude;	/* "" : none */
+	const char *window;		/* "" : no window */
 	uint64_t skip, count, every;	/* calls; count 0: no limit; every is at least 1 */
 	uint64_t budget;		/* bytes; 0: not set */
 	uint64_t memory;		/* bytes */
@@ -31,7 +32,7 @@ struct ekka_conf {
 	enum ekka_launches launches;
 	const char *kernels;		/* colon-separated paths; "": none */
 	uint64_t buffer_bytes;		/* bytes */
-	uint64_t lineage, sync, quiet;	/* 0 or 1 */
+	uint64_t lineage, sync, quiet, signal;	/* 0 or 1 */
 	char unknown[200];		/* a line about a variable EKKA_* that is no setting, or "" */
 };
 

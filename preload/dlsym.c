@@ -14,6 +14,7 @@
 #include "preload/guard.h"
 #include "preload/init.h"
 #include "preload/launch.h"
+#include "preload/nvtx.h"
 #include "preload/resolve.h"
 
 #include <dlfcn.h>
@@ -156,11 +157,15 @@ struct ekka_answer ekka_dlsym_answer(void *handle, const char *name, const void 
 	if (!name || ekka_is_ours(caller))
 		return a;
 	fn_id = ekka_fn_find(name);
-	if (fn_id < 0 && !ekka_launches_concern(name, caller))
+	bool nvtx = fn_id < 0 && ekka_nvtx_concern(name);
+	if (fn_id < 0 && !nvtx && !ekka_launches_concern(name, caller))
 		return a;
 	int saved = errno;
 	ekka_init();
-	a = fn_id < 0 ? answer_driver(handle, name) : answer_for(fn_id, handle, name, caller);
+	if (nvtx)
+		a.p = ekka_nvtx_answer(name, ekka_libc.dlsym(handle, name)), a.answered = a.p != NULL;
+	else
+		a = fn_id < 0 ? answer_driver(handle, name) : answer_for(fn_id, handle, name, caller);
 	errno = saved;
 	return a;
 }

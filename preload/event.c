@@ -13,6 +13,7 @@
 #include "preload/snapshot.h"
 #include "preload/starts.h"
 #include "preload/versions.h"
+#include "preload/window.h"
 #include "spec/gen/ids.h"
 
 #include <errno.h>
@@ -63,12 +64,22 @@ static bool is_selected(void)
 	return false;
 }
 
-/* Would skip and count choose a call now; whichever `every` leaves out, what lies between two chosen ones matters to the second. */
+/* Would skip and count choose a call now: whichever `every` leaves out, what lies between two chosen ones matters to the second. */
 static bool is_in_window(void)
 {
 	uint64_t n = atomic_load_explicit(&n_calls, memory_order_relaxed);
 
 	return n >= ekka_conf.skip && (ekka_conf.count == 0 || (n - ekka_conf.skip) / ekka_conf.every < ekka_conf.count);
+}
+
+/* An outermost call, by what does not depend on the function. */
+static bool is_chosen(const struct ekka_kernel *kernel)
+{
+	if (ekka_window_shut()) {
+		leave_out();
+		return false;
+	}
+	return (kernel && kernel->aside ? is_in_window() : is_selected()) && ekka_sink_start();
 }
 
 /* By include and exclude; `kernel` is not NULL for a launch. */
@@ -128,6 +139,9 @@ static bool enter(struct ekka_call *call, unsigned fn_id, const struct ekka_kern
 {
 	int state = atomic_load_explicit(&ekka_state, memory_order_acquire);
 
+	/* What is inside a call that is recorded belongs to it, even now. */
+	if (state == EKKA_STATE_ON && ekka_left_out())
+		return false;
 	if (state == EKKA_STATE_ENDED)
 		count_ended(fn_id, kernel);
 	if (state != EKKA_STATE_ON && (state >= EKKA_STATE_ENDED || !ekka_ready()))
@@ -155,7 +169,7 @@ static bool enter(struct ekka_call *call, unsigned fn_id, const struct ekka_kern
 	struct ekka_call_private *p = ekka_private(call);
 	const struct ekka_frame *parent = ekka_self.depth > 0 ? &ekka_self.frame[ekka_self.depth - 1] : NULL;
 	p->fp = fp;
-	p->muted = parent ? parent->muted : !(kernel && kernel->aside ? is_in_window() : is_selected()) || !ekka_sink_start();
+	p->muted = parent ? parent->muted : !is_chosen(kernel);
 	p->generation = ekka_segment_generation();
 	call->outermost = !parent;
 	call->describe = !p->muted;
@@ -172,6 +186,15 @@ bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
 	if (!enter(call, fn_id, NULL, caller, (uintptr_t)(call + 1)))
 		return false;
 	ekka_self.frame[ekka_self.depth++] = (struct ekka_frame){ .at = (uintptr_t)call, .muted = ekka_private(call)->muted };
+	return true;
+}
+
+bool ekka_left_out(void)
+{
+	if (!ekka_window_shut() || ekka_self.depth > 0)
+		return false;
+	if (!ekka_self.inside)
+		leave_out();
 	return true;
 }
 

@@ -19,6 +19,7 @@
 #include "preload/segment.h"
 #include "preload/sink.h"
 #include "preload/stack.h"
+#include "preload/window.h"
 #include "preload/writer.h"
 
 #include <errno.h>
@@ -119,6 +120,8 @@ static void on_quick_exit(void)
 
 static int configure(void)
 {
+	const char *why;
+
 	if (!ekka_conf_parse(&ekka_conf, environ, wrong_why, sizeof(wrong_why)))
 		return EKKA_STATE_WRONG;
 	if (ekka_conf.level == EKKA_LEVEL_OFF)
@@ -130,6 +133,11 @@ static int configure(void)
 	}
 	if (!watch_forks()) {
 		strcpy(wrong_why, "this kernel cannot watch forks (MADV_WIPEONFORK)");
+		return EKKA_STATE_WRONG;
+	}
+	why = ekka_window_start();
+	if (why) {
+		strcpy(wrong_why, why);
 		return EKKA_STATE_WRONG;
 	}
 	if (ekka_conf.stack > 0)

@@ -21,6 +21,12 @@ struct ekka_kernel {
 	bool aside;				/* of the driver: no call in the sense of EKKA_SKIP, COUNT and EVERY; has no stack */
 };
 
+/*
+ * Is the window shut (preload/window.h) for whatever is not inside a recorded call: then nothing needs to be known of it. Counts it as left
+ * out; what it writes needs no note, as all is forgotten when the window opens.
+ */
+bool ekka_left_out(void);
+
 /* A launch in progress; event 0: it is not recorded. */
 struct ekka_launch_mark { uint64_t event; unsigned generation; };
 

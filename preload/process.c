@@ -8,6 +8,7 @@
 #include "preload/init.h"
 #include "preload/resolve.h"
 #include "preload/sink.h"
+#include "preload/window.h"
 
 #include <alloca.h>
 #include <dirent.h>
@@ -42,6 +43,7 @@ bool ekka_process_leave(const char *why)
 		return false;
 	}
 	ekka_sink_close(why);
+	ekka_window_end();
 	errno = saved;
 	return true;
 }

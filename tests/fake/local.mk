@@ -62,6 +62,18 @@ tests_fake_graphs_linked_CPPFLAGS = $(fake_cppflags) -DLINKED
 tests_fake_graphs_linked_LDADD = tests/fake/libcuda.la -ldl
 TESTS += tests/fake/test-graphs.sh
 
+# Windows.
+EXTRA_DIST += tests/fake/test-window.sh
+check_PROGRAMS += tests/fake/window
+check_LTLIBRARIES += tests/fake/libnvtx-tool.la
+tests_fake_window_SOURCES = tests/fake/window.c tests/fake/launches_image.c
+tests_fake_window_CPPFLAGS = $(fake_cppflags)
+tests_fake_window_LDADD = tests/fake/libcuda.la -ldl -lpthread
+tests_fake_libnvtx_tool_la_SOURCES = tests/fake/nvtx_tool.c
+tests_fake_libnvtx_tool_la_CPPFLAGS = $(fake_cppflags)
+tests_fake_libnvtx_tool_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/fake
+TESTS += tests/fake/test-window.sh
+
 if HAVE_CRITERION
 cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/cupti/test_params \
 	tests/unit/cupti/test_alloc tests/unit/cupti/test_slot
