@@ -30,7 +30,8 @@ const struct ekka_op *ekka_op_find(const char *name);	/* NULL: unsupported */
 
 /*
  * False when another call ran at the same time: then that may have written into gaps of this one's output. Looks at the events begun shortly
- * before and after; an engine that computes with several threads or streams shows there.
+ * before and after; an engine that computes with several threads or streams shows there. An event that was taken out of its trace says it by the attribute
+ * "concurrent".
  */
 bool ekka_event_runs_alone(const struct ekka_op_context *, const struct ekka_event *);
 

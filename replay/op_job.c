@@ -152,7 +152,7 @@ bool ekka_event_runs_alone(const struct ekka_op_context *ctx, const struct ekka_
 	uint64_t last = event->segment ? event->segment->first_event + event->segment->n_events : event->number;
 	uint64_t first = event->segment ? event->segment->first_event : event->number;
 	struct ekka_event other = { 0 };
-	bool only = true;
+	bool only = !ekka_event_attr(event, "concurrent");
 
 	for (uint64_t n = event->number > first + NEIGHBOURS ? event->number - NEIGHBOURS : first;
 	     only && n < last && n <= event->number + NEIGHBOURS; n++)

@@ -75,25 +75,6 @@ static int status_of(const struct ekka_report *r)
 	return opt.strict && open_questions ? EKKA_EXIT_UNJUDGED : EKKA_EXIT_CLEAN;
 }
 
-static void print_problem(void *arg, const char *text)
-{
-	*(int *)arg = EKKA_EXIT_FATAL;
-	ekka_message("%s", text);
-}
-
-/* NULL with *ret_status set: what is wrong was said. */
-static struct ekka_redescriber *load_kernels(int *ret_status)
-{
-	struct ekka_redescriber *r = NULL;
-	struct ekka_descriptions *set;
-	struct ekka_error err = { 0 };
-
-	*ret_status = EKKA_EXIT_CLEAN;
-	if (ekka_descriptions_load(opt.kernels, &set, print_problem, ret_status, &err) < 0 || ekka_redescriber_new(set, &r, &err) < 0)
-		*ret_status = ekka_fatal("%s", err.message);
-	return r;
-}
-
 /* Prints a report; takes the verdicts over. */
 static int print(const struct ekka_report_source *from, const struct ekka_report *report, struct listing *l)
 {
@@ -155,7 +136,7 @@ int ekka_cmd_replay(const struct ekka_command *self, int argc, char **argv)
 	if ((status = ekka_open_trace(path, &trace, &path)))
 		return status;
 	if (opt.kernels)
-		kernels = load_kernels(&problem);
+		kernels = ekka_open_kernels(opt.kernels, &problem);
 	if (problem)
 		status = problem;
 	else if (opt.event > ekka_trace_n_events(trace))

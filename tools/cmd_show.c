@@ -10,7 +10,7 @@
 
 static struct {
 	bool json, pre, post;
-	const char *tensor, *slice;
+	const char *tensor, *slice, *kernels;
 } opt;
 
 const struct ekka_option ekka_show_options[] = {
@@ -21,6 +21,8 @@ const struct ekka_option ekka_show_options[] = {
 	  .help = "which values: a range or index per dimension, such as 0:4,8:16 (default: a corner of 8 x 8)" },
 	{ .kind = EKKA_OPT_FLAG, .name = "pre", .value = &opt.pre, .help = "values before the call (default for inputs)" },
 	{ .kind = EKKA_OPT_FLAG, .name = "post", .value = &opt.post, .help = "values after the call (default for outputs)" },
+	{ .kind = EKKA_OPT_TEXT, .name = "kernels", .metavar = "PATHS", .value = &opt.kernels, .complete = "@file",
+	  .help = "describe a launch that was recorded without a meaning, as 'ekka replay --kernels' does" },
 	EKKA_OPTIONS_END
 };
 
@@ -55,8 +57,6 @@ static int show(struct ekka_trace *trace, const struct ekka_event *e)
 
 int ekka_cmd_show(const struct ekka_command *self, int argc, char **argv)
 {
-	struct ekka_event event = { 0 };
-	struct ekka_trace *trace;
 	const char *path;
 	uint64_t number;
 	int status;
@@ -68,12 +68,5 @@ int ekka_cmd_show(const struct ekka_command *self, int argc, char **argv)
 		return ekka_command_usage_error(self, "--slice, --pre and --post need --tensor");
 	if (opt.pre && opt.post)
 		return ekka_command_usage_error(self, "either --pre or --post");
-	if ((status = ekka_open_trace(path, &trace, &path)))
-		return status;
-	status = ekka_open_event(trace, path, number, &event);
-	if (!status)
-		status = show(trace, &event);
-	ekka_event_release(&event);
-	ekka_trace_close(trace);
-	return status;
+	return ekka_on_event(path, number, opt.kernels, show);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One event as a safetensors file and a C program that reissues it: tools/export_tensors.c and
+ * One event as a trace of its own, as a safetensors file, and as a C program that reissues it: tools/export_trace.c, tools/export_tensors.c and
  * tools/export_program.c, put together by tools/cmd_export.c.
  */
 #ifndef EKKA_TOOLS_EXPORT_H
@@ -31,6 +31,12 @@ int ekka_export_tensors(struct ekka_export *x, FILE *out, struct ekka_error *err
  * `out` is then unusable.
  */
 int ekka_export_program(const struct ekka_export *x, FILE *out, struct ekka_error *err);
+
+/*
+ * Writes the trace directory `dir`: the event, as number 1 and outermost, with its function, device, stack, the mappings that the stack lies in, and its
+ * blobs. Of the process only path, id and machine; no arguments. `replace`: over files that are there. Negative with err.
+ */
+int ekka_export_trace(const struct ekka_export *x, const char *dir, bool replace, struct ekka_error *err);
 
 /* The libraries that the program must be linked with: "-lopenblas". */
 const char *ekka_export_link_flags(const struct ekka_event *);

@@ -23,7 +23,7 @@ tools_ekka_SOURCES = tools/ekka.c tools/command.c tools/commands.c tools/dump_ta
 	tools/open.h tools/open.c tools/show.h tools/show_event.c tools/show_json.c tools/show_values.c \
 	tools/kernels_skeleton.h tools/kernels_skeleton.c \
 	tools/margins.h tools/margins.c tools/report.h tools/report.c tools/report_text.c tools/report_json.c \
-	tools/export.h tools/export_tensors.c tools/export_program.c tools/export_call.h tools/export_call.c \
+	tools/export.h tools/export_trace.c tools/export_tensors.c tools/export_program.c tools/export_call.h tools/export_call.c \
 	tools/safetensors.h tools/safetensors.c \
 	preload/conf.c preload/lock.c
 tools_ekka_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(JSON_CFLAGS)

@@ -80,3 +80,49 @@ int ekka_open_event(struct ekka_trace *trace, const char *path, uint64_t number,
 		return ekka_fatal("event %" PRIu64 ": %s", number, err.message);
 	return 0;
 }
+
+static void print_problem(void *arg, const char *text)
+{
+	*(int *)arg = EKKA_EXIT_FATAL;
+	ekka_message("%s", text);
+}
+
+struct ekka_redescriber *ekka_open_kernels(const char *paths, int *ret_status)
+{
+	struct ekka_redescriber *r = NULL;
+	struct ekka_descriptions *set;
+	struct ekka_error err = { 0 };
+
+	*ret_status = EKKA_EXIT_CLEAN;
+	if (ekka_descriptions_load(paths, &set, print_problem, ret_status, &err) < 0 || ekka_redescriber_new(set, &r, &err) < 0)
+		*ret_status = ekka_fatal("%s", err.message);
+	if (*ret_status) {
+		ekka_redescriber_free(r);
+		r = NULL;
+	}
+	return r;
+}
+
+int ekka_on_event(const char *path, uint64_t number, const char *kernels, int (*fn)(struct ekka_trace *, const struct ekka_event *))
+{
+	struct ekka_redescriber *redescriber = NULL;
+	struct ekka_redescription memory;
+	struct ekka_event event = { 0 };
+	struct ekka_trace *trace;
+	int status = ekka_open_trace(path, &trace, &path);
+
+	if (status)
+		return status;
+	if (kernels)
+		redescriber = ekka_open_kernels(kernels, &status);
+	if (!status)
+		status = ekka_open_event(trace, path, number, &event);
+	if (!status && redescriber)
+		ekka_redescribe(redescriber, &event, &memory);
+	if (!status)
+		status = fn(trace, &event);
+	ekka_event_release(&event);
+	ekka_redescriber_free(redescriber);
+	ekka_trace_close(trace);
+	return status;
+}

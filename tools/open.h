@@ -3,6 +3,7 @@
 #ifndef EKKA_TOOLS_OPEN_H
 #define EKKA_TOOLS_OPEN_H
 
+#include "replay/redescribe.h"
 #include "tools/command.h"
 #include "trace/reader.h"
 
@@ -20,6 +21,18 @@ int ekka_operand_trace(const struct ekka_command *, int argc, char **argv, int i
 
 /* Takes EVENT [TRACE], also in the other order, likewise. */
 int ekka_operand_event(const struct ekka_command *, int argc, char **argv, int i, uint64_t *ret_event, const char **ret_path);
+
+/*
+ * Descriptions for launches that were recorded without one: those of `paths`, then those that are built in. NULL with *ret_status set when there is an
+ * error in them, which was said.
+ */
+struct ekka_redescriber *ekka_open_kernels(const char *paths, int *ret_status);
+
+/*
+ * Opens the trace, reads event `number`, describes it by `kernels` (NULL: as it was recorded), and hands it to fn. Returns its exit status, or what kept
+ * it from being called, after having said it.
+ */
+int ekka_on_event(const char *path, uint64_t number, const char *kernels, int (*fn)(struct ekka_trace *, const struct ekka_event *));
 
 /* Reads event `number`, or says why not and returns the exit status. */
 int ekka_open_event(struct ekka_trace *, const char *path, uint64_t number, struct ekka_event *);

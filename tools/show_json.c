@@ -4,10 +4,12 @@
 #include "tools/command.h"
 #include "tools/event.h"
 #include "tools/json.h"
+#include "tools/kernel_name.h"
 #include "tools/show.h"
 #include "tools/tensor_view.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 static struct json_object *integers(const int64_t *v, unsigned n)
 {
@@ -152,13 +154,17 @@ static struct json_object *stack(const struct ekka_event *e)
 	return o;
 }
 
-int ekka_show_json(struct ekka_trace *trace, const struct ekka_event *e)
+struct json_object *ekka_show_json_object(struct ekka_trace *trace, const struct ekka_event *e)
 {
+	char *kernel = ekka_event_is_launch(e) ? ekka_kernel_demangle(e->fn->name) : NULL;
 	struct json_object *o = ekka_json_object();
 	bool returned = e->state != EKKA_EVENT_BEGUN;
 
 	ekka_json_add_uint(o, "event", e->number);
 	ekka_json_add_text(o, "name", e->fn->name);
+	if (kernel)
+		ekka_json_add_text(o, "kernel", kernel);
+	free(kernel);
 	ekka_json_add_text(o, "status", ekka_event_state_name(e->state));
 	ekka_json_add_text(o, "op", ekka_event_op(e));
 	ekka_json_add_text(o, "library", e->fn->library);
@@ -179,6 +185,11 @@ int ekka_show_json(struct ekka_trace *trace, const struct ekka_event *e)
 	ekka_json_add(o, "attributes", attributes(e));
 	ekka_json_add(o, "tensors", tensors(trace, e));
 	ekka_json_add(o, "stack", stack(e));
-	ekka_json_print(o, true);
+	return o;
+}
+
+int ekka_show_json(struct ekka_trace *trace, const struct ekka_event *e)
+{
+	ekka_json_print(ekka_show_json_object(trace, e), true);
 	return EKKA_EXIT_CLEAN;
 }

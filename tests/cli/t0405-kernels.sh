@@ -67,6 +67,7 @@ run replay --json -v --kernels fits.kd:odd.kd full.ekka
 expect_status 1
 json 'j["summary"]["pass"] == 3 and j["summary"]["fail"] == 1'
 json '[(v["event"], v["verdict"]) for v in j["verdicts"]] == [(1, "PASS"), (2, "PASS"), (3, "PASS"), (4, "FAIL")]'
+json '[x["event"] for x in j["suspects"]] == [4] and not j["suspects"][0]["audit"]'
 # In words: what it computes, its shape as tensors, the kernel in full.
 run replay -v --kernels fits.kd:odd.kd full.ekka
 expect_out '^ +4  FAIL +elementwise a \* in0 +256 +f32 .* scale: '

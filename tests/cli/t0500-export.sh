@@ -44,7 +44,7 @@ expect_status 2
 # The file by the format's rules, and its numbers against those of the trace.
 run export 2 faulty.ekka -o dir --json
 expect_status 0
-json 'j == {"event": 2, "tensors": "dir/event-2.safetensors", "program": "dir/event-2.c"}'
+json 'j == {"event": 2, "tensors": "dir/event-2.safetensors", "program": "dir/event-2.c", "trace": "dir/event-2.ekka", "meaning": "dir/event-2.json", "readme": "dir/README"}'
 run show 2 faulty.ekka --tensor C --slice : --json
 "$PYTHON3" - dir/event-2.safetensors <<'END' || fail "not a right safetensors file"
 import json, struct, sys
@@ -70,6 +70,43 @@ assert c["shape"] == [17, 9]
 assert list(struct.unpack("<153d", data[a:b])) == json.load(open("out"))["values"]
 END
 
+# A trace of this event alone: judged as the whole one judges it, with nothing of any other event in it.
+for n in 1 3 4; do
+	rm -rf alone
+	run export "$n" faulty.ekka -o alone
+	run replay --json -v --event "$n" faulty.ekka
+	cp out whole.json
+	run replay --json -v "alone/event-$n.ekka"
+	"$PYTHON3" - "$n" <<'END' || fail "event $n is judged otherwise alone"
+import json, sys
+whole, alone = json.load(open("whole.json")), json.load(open("out"))
+a, b = whole["verdicts"][0], alone["verdicts"][0]
+assert a.pop("event") == int(sys.argv[1]) and b.pop("event") == 1 and a == b, (a, b)
+assert len(alone["verdicts"]) == 1 and (a["verdict"] == "FAIL") == (sys.argv[1] == "3")
+for key in ("bound", "worst_out", "worst_ref", "stack", "n_bad"):
+    assert sys.argv[1] != "3" or whole["suspects"][0][key] == alone["suspects"][0][key], key
+END
+	run fsck "alone/event-$n.ekka"
+	expect_status 0
+	[ "$(stat -c %a "alone/event-$n.ekka")" = 700 ] && [ -z "$(find alone -type f ! -perm 600)" ] || fail "others may read it"
+	"$PYTHON3" - "$top_srcdir/tests" "$n" <<'END' || fail "event $n: not just its own records"
+import glob, json, sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+import read_trace
+meaning = json.load(open("alone/event-%s.json" % sys.argv[2]))
+mine = {t[p]["blob"] for t in meaning["tensors"] for p in ("before", "after") if p in t}
+blobs = {b.hex() for b in read_trace.read_blobs(glob.glob("alone/*.ekka")[0])}
+assert blobs == mine and mine, (mine, blobs)
+END
+done
+run export 4 faulty.ekka -o alone
+expect_status 128
+run export 4 faulty.ekka -o alone --force
+expect_status 0
+run fsck alone/event-4.ekka
+expect_status 0
+
 # What is there is not overwritten; what is missing is said.
 run export 2 faulty.ekka -o dir
 expect_status 128
@@ -91,6 +128,26 @@ run export 99 faulty.ekka
 expect_status 128
 run export
 expect_status 129
+
+# A launch: described with --kernels, and judged alone, on any machine, without them.
+"$top_builddir/tests/cli/make_launches" full.ekka full || exit 99
+printf '%s\n' 'kernel "own::scale<4>"' 'from "test"' 'in in0 : f32 at ptr(p1) dims i32(p3)' 'out out0 : f32 at ptr(p0) dims i32(p3)' \
+	'op elementwise' 'attr a = f32(p2)' 'expr "a * in0"' >own.kd
+run export 4 full.ekka --kernels own.kd -o launch
+expect_status 0
+expect_no_err
+grep -q '^One launch of void own::scale<4>(float\*, float const\*, float, int), recorded as event 4\.$' launch/README || fail "README: $(head -1 launch/README)"
+grep -q '^It computes: elementwise a \* in0\.$' launch/README || fail "README: no meaning"
+[ ! -e launch/event-4.c ] || fail "a program for a launch"
+run replay --json launch/event-4.ekka
+expect_status 1
+json 'j["summary"]["fail"] == 1 and j["suspects"][0]["title"] == "elementwise a * in0" and j["suspects"][0]["n_bad"] == 128'
+run export 1 full.ekka -o raw
+run replay --json -v --kernels own.kd raw/event-1.ekka
+expect_status 0
+json 'j["summary"]["pass"] == 1'
+run show 4 full.ekka --kernels own.kd --json
+json 'j["op"] == "elementwise" and j["kernel"].startswith("void own::scale<4>(") and [t["name"] for t in j["tensors"]][:2] == ["in0", "out0"]'
 
 # Names from a trace that somebody else made reach neither the terminal nor the program.
 "$make_trace" hostile.ekka hostile || exit 99
