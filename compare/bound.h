@@ -31,6 +31,9 @@
  * FP8 without fast accumulation adds the tensor core's sum to an f32 register after every EKKA_BOUND_CHUNK k, so that |acc| is at most
  * the S of such a stretch: over all of them steps * per-step error * S, plus gamma_n S with n = K / EKKA_BOUND_CHUNK + 4 for the additions.
  *
+ * Block-scaled FP8: as without fast accumulation, each stretch's sum multiplied by its factors on the way (two roundings more). The
+ * factors are taken into the operands, whose largest powers of two then are up to 4 times too small for 2^e: the group's term is taken 4 times.
+ *
  * Underflow: K tiny_acc (flushed sums and products) + K tiny_in (max |a| + max |b|) (flushed operands), tiny the smallest normal
  * number, since AMX and many engines flush subnormals.
  *
@@ -52,6 +55,7 @@ struct ekka_bound_facts {
 	bool on_device;
 	int32_t cc_major, cc_minor;	/* 0 when unknown: the loosest architecture is taken */
 	bool promotes, fast_accum;	/* FP8 sums go to f32 after every EKKA_BOUND_CHUNK k; or the call asks not to. Neither: unknown */
+	bool block_scaled;		/* FP8 with an f32 factor for every EKKA_BOUND_CHUNK k of a line, which are part of S */
 	bool splits_known;		/* the algorithm says how split K is reduced: */
 	unsigned splits;		/* partial sums that pass through the output type; 0: none */
 };

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "replay/convert.h"
+
 static const double TANH_APPROX = 0x1p-11, GELU_SLOPE = 1.13;
 static const double INT8_MIN_VALUE = -128, INT8_MAX_VALUE = 127;
 
@@ -13,15 +15,45 @@ double ekka_gelu(double x)
 	return x == -INFINITY ? 0 : 0.5 * x * (1 + tanh(u));
 }
 
+/* T = tanh(u), and u as well as its derivative. */
+static double inner(double x, double *u, double *slope)
+{
+	*u = sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+	*slope = sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
+	return tanh(*u);
+}
+
+double ekka_gelu_slope(double x)
+{
+	double u, slope, t = inner(x, &u, &slope);
+
+	if (isinf(x))
+		return x > 0;
+	return (1 + t) / 2 + x / 2 * (1 - t * t) * slope;
+}
+
+/* How far the library's gelu' may be off, see the header. */
+static double slope_error(double x, double unit)
+{
+	double u, slope, t = inner(x, &u, &slope), d = TANH_APPROX * fabs(t) + 8 * unit * fabs(u) * (1 - t * t);
+
+	return d / 2 + fabs(x) * slope * (fabs(t) * d + d * d / 2) + 16 * unit * (1 + fabs(x) * slope);
+}
+
 double ekka_epilogue_factor(const struct ekka_epilogue *e, int64_t i, int64_t j)
 {
 	return (e->row_scale ? e->row_scale[i] : 1) * (e->col_scale ? e->col_scale[j] : 1);
 }
 
+static bool mask_bit(const struct ekka_epilogue *e, const int64_t at[3])
+{
+	return e->mask[at[0] * e->mask_item + at[2] * e->mask_column + at[1] / 8] >> at[1] % 8 & 1;
+}
+
 /* Bits of values that the bound puts on one side of zero. */
 static void judge_mask(struct ekka_epilogue *e, const int64_t at[3], double t, double bound)
 {
-	bool bit = e->mask[at[0] * e->mask_item + at[2] * e->mask_column + at[1] / 8] >> at[1] % 8 & 1;
+	bool bit = mask_bit(e, at);
 
 	if (!(fabs(t) > bound))
 		return;
@@ -31,6 +63,50 @@ static void judge_mask(struct ekka_epilogue *e, const int64_t at[3], double t, d
 	if (e->n_mask_bad++ == 0)
 		for (int d = 0; d < 3; d++)
 			e->mask_bad[d] = at[d];
+}
+
+/* The activation or its gradient, of the value and of its errors. Sets *anything for an input that nothing is promised for. */
+static long double activate(const struct ekka_epilogue *e, const int64_t at[3], double unit, long double x, double *bound, double *unusual,
+			    bool *anything)
+{
+	double more, slope, input = 0;
+
+	switch (e->activation) {
+	case EKKA_ACT_RELU:
+		return x < 0 ? 0 : x;
+	case EKKA_ACT_GELU:
+		more = isfinite((double)x) ? (TANH_APPROX / 2 + 8 * unit) * fabs((double)x) : 0;
+		*bound = GELU_SLOPE * *bound + more;
+		*unusual = GELU_SLOPE * *unusual + more;
+		return ekka_gelu((double)x);
+	case EKKA_ACT_DRELU:
+		if (mask_bit(e, at))
+			return x;
+		*bound = *unusual = 0;
+		return 0;
+	case EKKA_ACT_DGELU:
+		ekka_convert(e->input->dtype,
+			     e->input->bytes + (e->input->offset + at[0] * e->input->bs + at[1] * e->input->rs + at[2] * e->input->cs) *
+						       (int64_t)ekka_dtype_bytes(e->input->dtype),
+			     1, 1, &input, NULL);
+		*anything |= !isfinite(input);
+		slope = ekka_gelu_slope(input);
+		more = slope_error(input, unit);
+		*bound = (fabs(slope) + more) * *bound + more * fabs((double)x);
+		*unusual = (fabs(slope) + more) * *unusual + more * fabs((double)x);
+		return x * slope;
+	default:
+		return x;
+	}
+}
+
+static void add_to_row(struct ekka_epilogue *e, const int64_t at[3], double x, double bound)
+{
+	int64_t row = at[0] * e->row_sums_item + at[1];
+
+	e->row_sum[row] += x;
+	e->row_bound[row] += bound;
+	e->row_abs[row] += fabs(x);
 }
 
 static long double clamp(const struct ekka_bound_model *model, long double t)
@@ -50,17 +126,12 @@ bool ekka_epilogue_apply(struct ekka_epilogue *e, const struct ekka_bound_model 
 	more = e->bias || e->row_scale || e->col_scale ? 4 * u * (fabs((double)*t) + fabs((double)x) + fabs(bias)) : 0;
 	*bound += more;
 	*unusual += more;
-	if (e->mask)
+	if (e->mask && e->activation == EKKA_ACT_RELU)
 		judge_mask(e, at, (double)x, *bound);
-	if (e->activation == EKKA_ACT_RELU) {
-		x = x < 0 ? 0 : x;
-	} else if (e->activation == EKKA_ACT_GELU) {
-		more = isfinite((double)x) ? (TANH_APPROX / 2 + 8 * u) * fabs((double)x) : 0;
-		*bound = GELU_SLOPE * *bound + more;
-		*unusual = GELU_SLOPE * *unusual + more;
-		x = ekka_gelu((double)x);
-	}
+	x = activate(e, at, u, x, bound, unusual, &anything);
 	size = fabs((double)x);
+	if (e->row_sum)
+		add_to_row(e, at, (double)x, *bound);
 	e->nonfinite |= !isfinite(size) || anything;
 	last = ekka_bound_rounded(model, *bound, size);
 	e->amax_low = fmax(e->amax_low, size - last);

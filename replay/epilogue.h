@@ -5,7 +5,8 @@
  *	t = f alpha P + beta C0		f = row_scale[i] * col_scale[j]: alpha vectors, outer-vector scales
  *	t += bias[i]
  *	mask, amax, aux			see below
- *	t = relu(t) or gelu(t)		gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+ *	t = relu(t) or gelu(t)		gelu(x) = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3)
+ *	t = t [mask] or t gelu'(aux)	the gradients; gelu'(x) = (1 + T)/2 + x/2 (1 - T^2) u', T = tanh(u), u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2)
  *	amax = max |t|
  *	D = round(clamp(scale * t))
  *
@@ -15,6 +16,9 @@
  *	relu: 1-Lipschitz, exact: E as it is
  *	gelu: |gelu'| <= 1.13, so E *= 1.13; tanh.approx.f32 has a relative error of 2^-11 (PTX ISA), which is x/2 2^-11 of the result,
  *	      and the argument's roundings are less than 8 u |x|: E += (2^-12 + 8 u) |x|
+ *	gradient of relu: 1-Lipschitz, exact
+ *	gradient of gelu: T is off by d = 2^-11 |T| + 8 u |u| (1 - T^2), so that gelu' is off by g = d/2 + |x| u' (|T| d + d^2 / 2) + 16 u (1 + |x| u'):
+ *	      E = (|gelu'| + g) E + g |t|
  *	scale: E = |scale| E + u |t|
  *	clamp: FP8 and int8 outputs saturate; 1-Lipschitz
  *	round: u_out (|t| + E) + tiny_out as without; int8: 1/2, whichever way halves go
@@ -29,8 +33,9 @@
 #include <stdint.h>
 
 #include "compare/bound.h"
+#include "replay/matrix.h"
 
-enum ekka_activation { EKKA_ACT_NONE, EKKA_ACT_RELU, EKKA_ACT_GELU };
+enum ekka_activation { EKKA_ACT_NONE, EKKA_ACT_RELU, EKKA_ACT_GELU, EKKA_ACT_DRELU, EKKA_ACT_DGELU };
 
 struct ekka_epilogue {
 	enum ekka_activation activation;
@@ -40,9 +45,14 @@ struct ekka_epilogue {
 	const double *row_scale, *col_scale;	/* m, n */
 	double scale;			/* of D */
 	bool saturates;
-	/* The ReLU mask as recorded, bit i of column j at mask[b * mask_item + j * mask_column + i / 8]; NULL: none. */
+	bool every;			/* something depends on every single element: no screen will do */
+	/* The ReLU mask as recorded, an output or, for its gradient, the input: bit i of column j at mask[b * mask_item + j * mask_column + i / 8]; NULL: none. */
 	const unsigned char *mask;
 	int64_t mask_column, mask_item;	/* bytes */
+	const struct ekka_matrix *input;	/* of the GELU whose gradient is taken; in memory */
+	/* Sums of t over each item's columns, m an item, or NULL: the values, their errors and their magnitudes. Owned by the caller. */
+	double *row_sum, *row_bound, *row_abs;
+	int64_t row_sums_item;		/* m */
 	/* Filled while elements are judged. */
 	double amax_low, amax_high;	/* what amax may be */
 	bool nonfinite;			/* some element was not finite: amax is not promised */
@@ -61,5 +71,6 @@ bool ekka_epilogue_apply(struct ekka_epilogue *, const struct ekka_bound_model *
 			 double *unusual);
 
 double ekka_gelu(double x);
+double ekka_gelu_slope(double x);	/* its derivative */
 
 #endif

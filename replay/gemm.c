@@ -81,7 +81,7 @@ static int judge_screened(struct ekka_gemm *g, const struct ekka_gemm_options *o
 
 int ekka_gemm_judge(struct ekka_gemm *g, const struct ekka_gemm_options *o, struct ekka_verdict *v, struct ekka_error *err)
 {
-	bool screen = !o->exact && !g->epilogue && ekka_gemm_screen_pays(g);	/* the screen needs linearity */
+	bool screen = !o->exact && !(g->epilogue && g->epilogue->every) && ekka_gemm_screen_pays(g);
 	struct ekka_gemm_work w = { 0 };
 	struct ekka_tally tally;
 	int64_t rows, cols;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * What an epilogue adds to a row or multiplies it by is known exactly and taken into the sums: a bias b_i is b_i times the block's sum of signs, its
+ * rounding that of one more addend like C0.
+ *
  * Columns are taken in groups of blocks. For a group, B's signed sums (k x blocks) are formed once; then rows are taken
  * 256 at a time: A times those sums against the signed sums of C. Memory is that of one group, whatever the sizes.
  *
@@ -236,16 +239,34 @@ static int have_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_
 	return r;
 }
 
-/* Is row i of the block [j0, j0+nj) right as far as the sums at `at` can tell. */
-static bool looks_right(const struct screen *s, size_t at, int64_t nj)
+/* What an epilogue that is linear in the product does to a row: a factor, and the same number for every column of the block. */
+struct affine { double factor, bias, signs; };
+
+static struct affine affine_of(const struct screen *s, int64_t b, int64_t i, int64_t col, int64_t nj)
+{
+	const struct ekka_epilogue *e = s->g->epilogue;
+	struct affine a = { 1, 0, 0 };
+
+	if (!e)
+		return a;
+	a.factor = e->row_scale ? e->row_scale[i] : 1;
+	a.bias = e->bias ? e->bias[b * e->bias_step + i] : 0;
+	for (int64_t j = 0; e->bias && j < nj; j++)
+		a.signs += s->sign[col + j];
+	return a;
+}
+
+/* Is row i of item b right in the columns [col, col+nj) of the group, as far as the sums at `at` can tell. */
+static bool looks_right(const struct screen *s, size_t at, int64_t b, int64_t i, int64_t col, int64_t nj)
 {
 	const struct ekka_gemm *g = s->g;
+	struct affine a = affine_of(s, b, i, col, nj);
 	double al = fabs(g->alpha[0]) + fabs(g->alpha[1]), be = fabs(g->beta[0]) + fabs(g->beta[1]), d[2], limit;
-	double p[2] = { s->want[0][at], s->cx ? s->want[1][at] : 0 }, c0[2] = { s->c0[0][at], s->cx ? s->c0[1][at] : 0 };
-	struct ekka_screen_sums sums = { .ulp2 = s->ulp2[at], .out2 = s->out2[at], .product2 = al * al * s->product2[at],
-					 .c02 = be * be * s->c02[at], .n = nj };
+	double p[2] = { a.factor * s->want[0][at], s->cx ? a.factor * s->want[1][at] : 0 }, c0[2] = { s->c0[0][at], s->cx ? s->c0[1][at] : 0 };
+	struct ekka_screen_sums sums = { .ulp2 = s->ulp2[at], .out2 = s->out2[at], .product2 = al * al * a.factor * a.factor * s->product2[at],
+					 .c02 = be * be * s->c02[at] + (double)nj * a.bias * a.bias, .n = nj };
 
-	d[0] = s->have[0][at] - (g->alpha[0] * p[0] - g->alpha[1] * p[1]);
+	d[0] = s->have[0][at] - a.bias * a.signs - (g->alpha[0] * p[0] - g->alpha[1] * p[1]);
 	d[1] = s->cx ? s->have[1][at] - (g->alpha[0] * p[1] + g->alpha[1] * p[0]) : 0;
 	if (g->has_c0) {
 		d[0] -= g->beta[0] * c0[0] - g->beta[1] * c0[1];
@@ -285,13 +306,13 @@ static int recompute(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_
 }
 
 /* Does anything that the screen can judge look wrong. */
-static bool any_wrong(const struct screen *s, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
+static bool any_wrong(const struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
 {
 	for (int64_t i = 0; i < ni; i++)
 		for (int64_t j = 0; j < nj; j += s->width) {
 			int64_t n = min64(s->width, nj - j);
 
-			if (how_defined(s->g, i0 + i, j0 + j, n) == WHOLLY && !looks_right(s, (size_t)(i * s->blocks + j / s->width), n))
+			if (how_defined(s->g, i0 + i, j0 + j, n) == WHOLLY && !looks_right(s, (size_t)(i * s->blocks + j / s->width), b, i0 + i, j, n))
 				return true;
 		}
 	return false;
@@ -308,7 +329,7 @@ static int check_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64
 			enum defined d = how_defined(s->g, i0 + i, j0 + j, n);
 
 			s->suspicious[i] = d == PARTLY ||
-					   (d == WHOLLY && !looks_right(s, (size_t)(i * s->blocks + j / s->width), n));
+					   (d == WHOLLY && !looks_right(s, (size_t)(i * s->blocks + j / s->width), b, i0 + i, j, n));
 			s->n_suspicious += s->suspicious[i] && d == WHOLLY;
 		}
 		r = recompute(s, b, i0, ni, j0 + j, n);
@@ -335,7 +356,7 @@ static int screen_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int6
 		r = want_rows(s, b, i0, ni, false);
 	if (r == 0)
 		r = have_rows(s, b, i0, ni, j0, nj);
-	if (r == 0 && any_wrong(s, i0, ni, j0, nj)) {
+	if (r == 0 && any_wrong(s, b, i0, ni, j0, nj)) {
 		clear_cells(s);
 		r = want_rows(s, b, i0, ni, true);
 		if (r == 0)

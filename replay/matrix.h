@@ -23,6 +23,9 @@ struct ekka_matrix {
 	const unsigned char *bytes;	/* borrowed; NULL: read() is used */
 	int (*read)(void *arg, uint64_t offset, void *buf, size_t len, struct ekka_error *err);
 	void *arg;
+	/* Factors of its elements, borrowed, NULL: none. That of (r, c) is scale[r / scale_rows * scale_rs + c / scale_cols * scale_cs]. */
+	const double *scale;
+	int64_t scale_rows, scale_cols, scale_rs, scale_cs;
 	/* Owned; what read() delivered last. */
 	unsigned char *window;
 	uint64_t window_start;
@@ -37,7 +40,7 @@ void ekka_matrix_release(struct ekka_matrix *m);
 
 /*
  * Converts rows [r0, r0+nr) x columns [c0, c0+nc) of item b into p's memory, p->re (and p->im for complex) with room for nr * nc
- * doubles; sets p's shape and its strides, whichever order reads memory fastest. Not conjugated.
+ * doubles; sets p's shape and its strides, whichever order reads memory fastest. Scaled, not conjugated.
  * Not to be called from two threads on one matrix.
  */
 int ekka_matrix_load(struct ekka_matrix *m, int64_t b, int64_t r0, int64_t nr, int64_t c0, int64_t nc,

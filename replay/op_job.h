@@ -14,7 +14,7 @@
 /* Where a matrix's bytes come from when they are not in memory. */
 struct ekka_job_blob { struct ekka_trace *trace; struct ekka_blob_id id; };
 
-enum ekka_slot { EKKA_SLOT_A, EKKA_SLOT_B, EKKA_SLOT_C0, EKKA_SLOT_C, EKKA_SLOT_BEFORE, EKKA_SLOT_AUX, EKKA_SLOTS };
+enum ekka_slot { EKKA_SLOT_A, EKKA_SLOT_B, EKKA_SLOT_C0, EKKA_SLOT_C, EKKA_SLOT_BEFORE, EKKA_SLOT_AUX, EKKA_SLOT_INPUT, EKKA_SLOTS };
 
 struct ekka_job {
 	const struct ekka_op_context *ctx;

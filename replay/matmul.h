@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Op "matmul" between its files: op_matmul.c takes the event and judges D, matmul_outputs.c judges what else is written. One belongs to one
+ * thread. Functions return as those of replay/op_job.h do.
+ */
+#ifndef EKKA_REPLAY_MATMUL_H
+#define EKKA_REPLAY_MATMUL_H
+
+#include "replay/op_job.h"
+
+/* Vectors and scales in memory, as doubles. */
+enum { EKKA_MATMUL_BIAS, EKKA_MATMUL_ROW_SCALE, EKKA_MATMUL_ROW_ALPHA, EKKA_MATMUL_COL_SCALE, EKKA_MATMUL_BLOCKS_A, EKKA_MATMUL_BLOCKS_B,
+       EKKA_MATMUL_ROW_SUMS, EKKA_MATMUL_VECTORS };
+
+struct ekka_matmul {
+	struct ekka_job job;
+	struct ekka_epilogue epilogue;
+	struct ekka_matrix input;	/* of the GELU whose gradient is taken */
+	double *vector[EKKA_MATMUL_VECTORS];	/* owned */
+	const char *name;		/* of the epilogue */
+	int aux;			/* tensor that the epilogue writes besides D, -1 none */
+	bool mask;			/* aux is a ReLU mask */
+	double aux_scale;
+};
+
+int ekka_matmul_tensor(const struct ekka_matmul *, const char *name);	/* its index, -1 none */
+
+/* Facts for the bounds of a product into `out` with this event's operands and algorithm. */
+void ekka_matmul_facts(const struct ekka_matmul *, enum ekka_dtype out, struct ekka_bound_facts *ret);
+
+/*
+ * Once D was judged and found right: the ReLU mask bit by bit, amax against the largest element, the GELU's input (aux) as a product of its own,
+ * the bias gradient: of A or B a product with ones, of D sums of its rows, either of what D holds or of what it was rounded from:
+ * errors of the elements and gamma_n with n columns in any order, u = 2^-24. Leaves the first that is wrong in the verdict.
+ */
+int ekka_matmul_judge_outputs(struct ekka_matmul *, const struct ekka_gemm_options *, struct ekka_error *err);
+
+#endif
