@@ -22,6 +22,8 @@ struct matmul {
 	void *D;
 	cublasLtMatrixLayout_t Adesc, Bdesc, Cdesc, Ddesc;
 	const cublasLtMatmulAlgo_t *algo;
+	const void *workspace;
+	size_t workspace_bytes;
 	struct ekka_lt_desc desc;
 	struct ekka_lt_layout a, b, c, d;
 	int64_t m, n, k;
@@ -30,7 +32,7 @@ struct matmul {
 };
 
 enum { POINTER_MODE_VECTOR = 2, POINTER_MODE_ALPHA_VECTOR = 3, POINTER_MODE_ALPHA_VECTOR_BETA_HOST = 4 };
-enum { SCALE_SCALAR = 0, SCALE_OUTER_VECTOR = 3 };
+enum { SCALE_SCALAR = 0, SCALE_OUTER_VECTOR = 3, SCALE_VEC128 = 4, SCALE_BLK128 = 5 };
 enum { EPILOGUE_RELU_BIT = 2, EPILOGUE_BIAS_BIT = 4, EPILOGUE_BGRAD_BIT = 16, EPILOGUE_GELU_BIT = 32, EPILOGUE_AUX_BIT = 128 };
 
 static const char *epilogue_name(uint32_t e)
@@ -198,6 +200,28 @@ static void describe_scalars(struct ekka_call *call, struct matmul *x)
 	call->device_pointer_mode = false;
 }
 
+static int64_t blocks_of(int64_t n)
+{
+	return (n + 127) / 128;
+}
+
+/*
+ * One f32 for every 128 elements along k, the lines next to one another, or for every 128 x 128, those along k next to one another and
+ * padded to a multiple of 4 (cuBLAS, "Scaling factor layouts"; PyTorch's ScaledBlas.cpp asks for the same strides). In the
+ * orientation of the matrix: A's [m or its blocks, k's blocks], B's [k's blocks, n or its blocks].
+ */
+static void block_scale(struct ekka_call *call, const char *name, const void *p, bool is_a, bool square, int64_t lines, int64_t k)
+{
+	int64_t nk = blocks_of(k), n = square ? blocks_of(lines) : lines, along_k = square ? 1 : lines, across = square ? (nk + 3) / 4 * 4 : 1;
+	struct ekka_tensor t = {
+		.name = name, .dir = EKKA_IN, .dtype = EKKA_F32, .place = EKKA_DEVICE, .n_dims = 2, .dim = { is_a ? n : nk, is_a ? nk : n },
+		.stride = { is_a ? across : along_k, is_a ? along_k : across }, .addr = (uintptr_t)p, .alias_of = -1, .pre = true,
+	};
+
+	if (p != NULL)
+		(void)ekka_tensor(call, &t);
+}
+
 /* Scales: described where their shape is known; the mode is told in any case but the default. */
 static void describe_scales(struct ekka_call *call, const struct matmul *x)
 {
@@ -215,6 +239,8 @@ static void describe_scales(struct ekka_call *call, const struct matmul *x)
 			vector(call, x, names[i], EKKA_IN, EKKA_F32, x->desc.scale[i], x->m, 1, 0);
 		else if (mode == SCALE_OUTER_VECTOR && i == EKKA_LT_B)
 			vector(call, x, names[i], EKKA_IN, EKKA_F32, x->desc.scale[i], 1, x->n, 0);
+		else if ((mode == SCALE_VEC128 || mode == SCALE_BLK128) && i <= EKKA_LT_B && x->d.batch == 1)
+			block_scale(call, names[i], x->desc.scale[i], i == EKKA_LT_A, mode == SCALE_BLK128, i == EKKA_LT_A ? x->m : x->n, x->k);
 	}
 	if (x->desc.out_scale != NULL)
 		ekka_attr_int(call, "block_scaled_output", 1);
@@ -291,6 +317,12 @@ static void describe_attributes(struct ekka_call *call, const struct matmul *x, 
 		ekka_attr_int(call, "fill_mode", desc->fill_mode);
 	if (is_fp8(x->a.type))
 		ekka_attr_int(call, "fast_accum", desc->fast_accum);
+	if (desc->sm_count != 0)
+		ekka_attr_int(call, "sm_count_target", desc->sm_count);
+	if (x->workspace != NULL) {
+		ekka_attr_int(call, "workspace", (int64_t)(uintptr_t)x->workspace);
+		ekka_attr_int(call, "workspace_bytes", (int64_t)x->workspace_bytes);
+	}
 	if (!ekka_lt_read_algo(api, x->algo, &algo))
 		return;
 	ekka_attr_int(call, "algo", algo.id);
@@ -298,6 +330,10 @@ static void describe_attributes(struct ekka_call *call, const struct matmul *x, 
 	ekka_attr_int(call, "stages", algo.stages);
 	ekka_attr_int(call, "split_k", algo.split_k);
 	ekka_attr_int(call, "reduction", algo.reduction);
+	ekka_attr_int(call, "swizzle", algo.swizzle);
+	ekka_attr_int(call, "custom_option", algo.custom);
+	ekka_attr_int(call, "inner_shape", algo.inner_shape);
+	ekka_attr_int(call, "cluster_shape", algo.cluster);
 }
 
 static void describe(struct ekka_call *call, struct matmul *x, const void *real)
@@ -353,7 +389,8 @@ EKKA_PUBLIC cublasStatus_t cublasLtMatmul(cublasLtHandle_t lightHandle, cublasLt
 	if (call.describe) {
 		const void *pointers[] = { lightHandle, computeDesc, alpha, A, Adesc, B, Bdesc, beta, C, Cdesc, D, Ddesc, algo, workspace };
 		struct matmul x = { .computeDesc = computeDesc, .alpha = alpha, .A = A, .B = B, .beta = beta, .C = C, .D = D, .Adesc = Adesc,
-				    .Bdesc = Bdesc, .Cdesc = Cdesc, .Ddesc = Ddesc, .algo = algo };
+				    .Bdesc = Bdesc, .Cdesc = Cdesc, .Ddesc = Ddesc, .algo = algo, .workspace = workspace,
+				    .workspace_bytes = workspaceSizeInBytes };
 
 		for (unsigned i = 0; i < sizeof(pointers) / sizeof(pointers[0]); i++)
 			ekka_arg_ptr(&call, pointers[i]);

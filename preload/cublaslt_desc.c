@@ -38,6 +38,7 @@ static const struct ekka_lt_api *resolve(const void *real)
 	*(void **)&api.layout = ekka_cublas_symbol(real, "cublaslt", "cublasLtMatrixLayoutGetAttribute");
 	*(void **)&api.desc = ekka_cublas_symbol(real, "cublaslt", "cublasLtMatmulDescGetAttribute");
 	*(void **)&api.algo = ekka_cublas_symbol(real, "cublaslt", "cublasLtMatmulAlgoConfigGetAttribute");
+	*(void **)&api.transform = ekka_cublas_symbol(real, "cublaslt", "cublasLtMatrixTransformDescGetAttribute");
 	pthread_mutex_lock(&append_lock);
 	found = find(real);
 	if (found == NULL && n_known < APIS_MAX) {
@@ -117,6 +118,7 @@ void ekka_lt_read_desc(const struct ekka_lt_api *api, cublasLtMatmulDesc_t desc,
 		FIELD(ekka_lt_desc, CUBLASLT_MATMUL_DESC_D_SCALE_POINTER, scale[EKKA_LT_D]),
 		FIELD(ekka_lt_desc, CUBLASLT_MATMUL_DESC_AMAX_D_POINTER, amax),
 		FIELD(ekka_lt_desc, CUBLASLT_MATMUL_DESC_FAST_ACCUM, fast_accum),
+		FIELD(ekka_lt_desc, CUBLASLT_MATMUL_DESC_SM_COUNT_TARGET, sm_count),
 		FIELD(ekka_lt_desc, DESC_SCALE_MODE_A, scale_mode[EKKA_LT_A]),
 		FIELD(ekka_lt_desc, DESC_SCALE_MODE_B, scale_mode[EKKA_LT_B]),
 		FIELD(ekka_lt_desc, DESC_SCALE_MODE_C, scale_mode[EKKA_LT_C]),
@@ -134,6 +136,24 @@ void ekka_lt_read_desc(const struct ekka_lt_api *api, cublasLtMatmulDesc_t desc,
 	}
 }
 
+void ekka_lt_read_transform(const struct ekka_lt_api *api, cublasLtMatrixTransformDesc_t desc, struct ekka_lt_transform *ret)
+{
+	static const struct field fields[] = {
+		FIELD(ekka_lt_transform, CUBLASLT_MATRIX_TRANSFORM_DESC_SCALE_TYPE, scale_type),
+		FIELD(ekka_lt_transform, CUBLASLT_MATRIX_TRANSFORM_DESC_POINTER_MODE, pointer_mode),
+		FIELD(ekka_lt_transform, CUBLASLT_MATRIX_TRANSFORM_DESC_TRANSA, trans[0]),
+		FIELD(ekka_lt_transform, CUBLASLT_MATRIX_TRANSFORM_DESC_TRANSB, trans[1]),
+	};
+
+	*ret = (struct ekka_lt_transform){ .scale_type = -1 };
+	for (unsigned i = 0; desc != NULL && api->transform != NULL && i < sizeof(fields) / sizeof(fields[0]); i++) {
+		size_t written;
+
+		(void)api->transform(desc, (cublasLtMatrixTransformDescAttributes_t)fields[i].attr, (char *)ret + fields[i].at,
+				     fields[i].size, &written);
+	}
+}
+
 bool ekka_lt_read_algo(const struct ekka_lt_api *api, const cublasLtMatmulAlgo_t *algo, struct ekka_lt_algo *ret)
 {
 	static const struct field fields[] = {
@@ -142,6 +162,10 @@ bool ekka_lt_read_algo(const struct ekka_lt_api *api, const cublasLtMatmulAlgo_t
 		FIELD(ekka_lt_algo, CUBLASLT_ALGO_CONFIG_STAGES_ID, stages),
 		FIELD(ekka_lt_algo, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, split_k),
 		FIELD(ekka_lt_algo, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, reduction),
+		FIELD(ekka_lt_algo, CUBLASLT_ALGO_CONFIG_CTA_SWIZZLING, swizzle),
+		FIELD(ekka_lt_algo, CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION, custom),
+		FIELD(ekka_lt_algo, CUBLASLT_ALGO_CONFIG_INNER_SHAPE_ID, inner_shape),
+		FIELD(ekka_lt_algo, CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID, cluster),
 	};
 
 	*ret = (struct ekka_lt_algo){ 0 };
@@ -151,7 +175,7 @@ bool ekka_lt_read_algo(const struct ekka_lt_api *api, const cublasLtMatmulAlgo_t
 		size_t written;
 
 		if (api->algo(algo, (cublasLtMatmulAlgoConfigAttributes_t)fields[i].attr, (char *)ret + fields[i].at, fields[i].size,
-			      &written) != CUBLAS_STATUS_SUCCESS)
+			      &written) != CUBLAS_STATUS_SUCCESS && fields[i].attr <= CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME)
 			return false;
 	}
 	return true;

@@ -13,12 +13,13 @@
 
 #include <cublasLt.h>
 
-/* The getters that belong to one real cublasLtMatmul. */
+/* The getters that belong to one real cublasLtMatmul or cublasLtMatrixTransform. */
 struct ekka_lt_api {
 	const void *real;
 	__typeof__(cublasLtMatrixLayoutGetAttribute) *layout;
 	__typeof__(cublasLtMatmulDescGetAttribute) *desc;
 	__typeof__(cublasLtMatmulAlgoConfigGetAttribute) *algo;
+	__typeof__(cublasLtMatrixTransformDescGetAttribute) *transform;
 };
 
 /* NULL when the library's getters cannot be found. Only the first call for a `real` takes the loader's lock. */
@@ -33,6 +34,9 @@ struct ekka_lt_layout {
 };
 void ekka_lt_read_layout(const struct ekka_lt_api *, cublasLtMatrixLayout_t, struct ekka_lt_layout *ret);
 
+struct ekka_lt_transform { int32_t scale_type, pointer_mode, trans[2]; };	/* scale_type -1: it could not be read */
+void ekka_lt_read_transform(const struct ekka_lt_api *, cublasLtMatrixTransformDesc_t, struct ekka_lt_transform *ret);
+
 /* The matrices of a product, in the order of the arrays below. */
 enum ekka_lt_matrix { EKKA_LT_A, EKKA_LT_B, EKKA_LT_C, EKKA_LT_D, EKKA_LT_AUX, EKKA_LT_MATRICES };
 
@@ -46,10 +50,11 @@ struct ekka_lt_desc {
 	int32_t scale_mode[EKKA_LT_MATRICES];
 	const void *amax, *aux_amax, *out_scale;
 	int8_t fast_accum;
+	int32_t sm_count;		/* 0: all */
 };
 void ekka_lt_read_desc(const struct ekka_lt_api *, cublasLtMatmulDesc_t, struct ekka_lt_desc *ret);
 
-struct ekka_lt_algo { int32_t id; uint32_t tile, stages, reduction; int32_t split_k; };
+struct ekka_lt_algo { int32_t id; uint32_t tile, stages, reduction, swizzle, custom; int32_t split_k; uint16_t inner_shape, cluster; };
 /* False without an algorithm: the library chooses one itself. */
 bool ekka_lt_read_algo(const struct ekka_lt_api *, const cublasLtMatmulAlgo_t *, struct ekka_lt_algo *ret);
 

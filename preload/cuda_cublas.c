@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a cuBLAS handle knows about a call: stream, pointer mode, math mode, asked from the very library that the call goes to,
- * as handles mean nothing to another version of it.
+ * What a cuBLAS handle knows about a call: stream, pointer mode, math mode, atomics mode, limit of multiprocessors, asked from the very library that the call goes to,
+ * as handles mean nothing to another version of it; and its workspace, for which there is no getter.
  */
 #include "config.h"
 
+#include "preload/cublas_workspace.h"
 #include "preload/cuda.h"
 #include "preload/cuda_cublas.h"
 #include "preload/cuda_driver.h"
@@ -21,6 +22,8 @@ struct getters {
 	__typeof__(cublasGetStream_v2) *stream;
 	__typeof__(cublasGetPointerMode_v2) *pointer_mode;
 	__typeof__(cublasGetMathMode) *math_mode;
+	__typeof__(cublasGetAtomicsMode) *atomics_mode;
+	__typeof__(cublasGetSmCountTarget) *sm_count;
 };
 
 enum { GETTERS_MAX = 256 };
@@ -66,6 +69,8 @@ static const struct getters *resolve(const void *real)
 	*(void **)&g.stream = ekka_cublas_symbol(real, "cublas", "cublasGetStream_v2");
 	*(void **)&g.pointer_mode = ekka_cublas_symbol(real, "cublas", "cublasGetPointerMode_v2");
 	*(void **)&g.math_mode = ekka_cublas_symbol(real, "cublas", "cublasGetMathMode");
+	*(void **)&g.atomics_mode = ekka_cublas_symbol(real, "cublas", "cublasGetAtomicsMode");
+	*(void **)&g.sm_count = ekka_cublas_symbol(real, "cublas", "cublasGetSmCountTarget");
 
 	pthread_mutex_lock(&append_lock);
 	found = find(real);
@@ -94,8 +99,11 @@ void ekka_context_cublas(struct ekka_call *call, void *cublas_handle)
 	const void *real = ekka_real(call->fn_id, call->caller);
 	const struct getters *g = find(real);
 	cublasPointerMode_t pointer_mode = CUBLAS_POINTER_MODE_HOST;
+	cublasAtomicsMode_t atomics = CUBLAS_ATOMICS_NOT_ALLOWED;
 	cublasMath_t math = CUBLAS_DEFAULT_MATH;
+	struct ekka_workspace workspace;
 	cudaStream_t stream = NULL;
+	int sm_count = 0;
 
 	call->rec.device = ekka_cuda_current_device();
 	if (g == NULL)
@@ -110,4 +118,12 @@ void ekka_context_cublas(struct ekka_call *call, void *cublas_handle)
 	}
 	if (g->math_mode != NULL && g->math_mode(cublas_handle, &math) == CUBLAS_STATUS_SUCCESS)
 		ekka_attr_int(call, "math", math);
+	if (g->atomics_mode != NULL && g->atomics_mode(cublas_handle, &atomics) == CUBLAS_STATUS_SUCCESS && atomics != CUBLAS_ATOMICS_NOT_ALLOWED)
+		ekka_attr_int(call, "atomics", atomics);
+	if (g->sm_count != NULL && g->sm_count(cublas_handle, &sm_count) == CUBLAS_STATUS_SUCCESS && sm_count != 0)
+		ekka_attr_int(call, "sm_count_target", sm_count);
+	if (ekka_cublas_workspace(cublas_handle, &workspace)) {
+		ekka_attr_int(call, "workspace", (int64_t)workspace.addr);
+		ekka_attr_int(call, "workspace_bytes", (int64_t)workspace.bytes);
+	}
 }

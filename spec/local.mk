@@ -16,7 +16,7 @@ EXTRA_DIST += spec/README.md spec/dtypes.def spec/ops.def spec/cublas_types.h \
 EKKA_SPEC_APIS = cblas blas
 EKKA_SPEC_SOURCES = spec/gen/fns.c spec/gen/wrap-cblas.c spec/gen/wrap-blas.c
 if HAVE_CUDA
-EKKA_SPEC_APIS += cublas cublaslt
+EKKA_SPEC_APIS += cublas cublas_single cublaslt
 EKKA_SPEC_SOURCES += spec/gen/wrap-cublas.c
 endif
 if HAVE_CUDNN
@@ -56,7 +56,8 @@ noinst_LTLIBRARIES += libekkawrap.la
 libekkawrap_la_SOURCES = spec/wrap.h
 if HAVE_CUDA
 # Written by hand.
-libekkawrap_la_SOURCES += preload/cublaslt.c preload/cublaslt_desc.h preload/cublaslt_desc.c
+libekkawrap_la_SOURCES += preload/cublaslt.c preload/cublaslt_desc.h preload/cublaslt_desc.c preload/cublaslt_transform.c \
+	preload/cublas_workspace.h preload/cublas_workspace.c
 endif
 if HAVE_CUDNN
 libekkawrap_la_SOURCES += preload/cudnn.h preload/cudnn.c preload/cudnn_types.h preload/cudnn_json.h preload/cudnn_json.c \
