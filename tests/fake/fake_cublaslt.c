@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libcublasLt.so: descriptors, and the product with its forward epilogues, computed late on the stream's thread. */
+/* libcublasLt.so: descriptors, products with their epilogues and transformations, computed late on the stream's thread. */
 #include "config.h"
 
 #include <cublasLt.h>
@@ -12,7 +12,8 @@
 #define EXPORT FAKE_EXPORT
 
 enum { ATTRIBUTES = 40, FAST_ACCUM_SIZE = 1 };
-enum { SCALE_MODES = 31, SCALE_MODES_END = 36, OUTER_VECTOR = 3 };
+enum { SCALE_MODES = 31, SCALE_MODES_END = 36, OUTER_VECTOR = 3, VEC128 = 4, BLK128 = 5 };
+enum { DRELU_BIT = 8, BGRAD_BIT = 16, DGELU_BIT = 64, AUX_BIT = 128, ALL_BITS = 1023 };
 
 /* Behind both kinds of descriptors: attribute i's bytes. */
 struct store { uint64_t value[ATTRIBUTES]; };
@@ -209,9 +210,19 @@ static double operand(const struct store *l, uint64_t at, bool transposed, int64
 			   transposed ? place(l, item, c, r) : place(l, item, r, c));
 }
 
-static double scale_of(const struct matmul *x, int which, int mode, int64_t i)
+/* Of an operand's element l of line i, where scales belong to blocks; 1 where they do not. */
+static double block_scale(const struct matmul *x, int which, int mode, int64_t lines, int64_t k, int64_t i, int64_t l)
 {
 	const float *p = pointer(x, which);
+
+	if (p == NULL || attr(x, mode) < VEC128)
+		return 1;
+	return p[attr(x, mode) == VEC128 ? l / 128 * lines + i : i / 128 * (((k + 127) / 128 + 3) / 4 * 4) + l / 128];
+}
+
+static double scale_of(const struct matmul *x, int which, int mode, int64_t i)
+{
+	const float *p = attr(x, mode) < VEC128 ? pointer(x, which) : NULL;
 
 	return p == NULL ? 1 : p[attr(x, mode) == OUTER_VECTOR ? i : 0];
 }
@@ -224,39 +235,81 @@ static double scalar(const struct matmul *x, uint64_t at, double host, bool vect
 	return number_load((cudaDataType)attr(x, CUBLASLT_MATMUL_DESC_SCALE_TYPE), fake_bytes(at), vector ? i : 0);
 }
 
+static cudaDataType type_or(const struct matmul *x, int which)
+{
+	return attr(x, which) >= 0 ? (cudaDataType)attr(x, which) : (cudaDataType)x->d.value[CUBLASLT_MATRIX_LAYOUT_TYPE];
+}
+
 /* What comes before the activation. */
 static double sum_at(const struct matmul *x, int64_t item, int64_t i, int64_t j)
 {
 	bool ta = attr(x, CUBLASLT_MATMUL_DESC_TRANSA) != CUBLAS_OP_N, tb = attr(x, CUBLASLT_MATMUL_DESC_TRANSB) != CUBLAS_OP_N;
 	bool vector = attr(x, CUBLASLT_MATMUL_DESC_POINTER_MODE) > 1;
 	int64_t k = (int64_t)x->a.value[ta ? CUBLASLT_MATRIX_LAYOUT_ROWS : CUBLASLT_MATRIX_LAYOUT_COLS];
+	int64_t m = (int64_t)x->d.value[CUBLASLT_MATRIX_LAYOUT_ROWS], n = (int64_t)x->d.value[CUBLASLT_MATRIX_LAYOUT_COLS];
 	double sum = 0, beta = scalar(x, x->beta, x->host_beta, false, 0);
-	int bias_type = attr(x, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE);
 
 	for (int64_t l = 0; l < k; l++)
-		sum += operand(&x->a, x->at_a, ta, item, i, l) * operand(&x->b, x->at_b, tb, item, l, j);
+		sum += operand(&x->a, x->at_a, ta, item, i, l) * operand(&x->b, x->at_b, tb, item, l, j) *
+		       block_scale(x, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, SCALE_MODES, m, k, i, l) *
+		       block_scale(x, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, SCALE_MODES + 1, n, k, j, l);
 	sum *= scalar(x, x->alpha, x->host_alpha, vector, i) * scale_of(x, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, SCALE_MODES, i) *
 	       scale_of(x, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, SCALE_MODES + 1, j);
 	if (beta != 0 && x->has_c)
 		sum += beta * operand(&x->c, x->at_c, false, item, i, j) * scale_of(x, CUBLASLT_MATMUL_DESC_C_SCALE_POINTER, SCALE_MODES + 2, 0);
 	if (attr(x, CUBLASLT_MATMUL_DESC_EPILOGUE) & CUBLASLT_EPILOGUE_BIAS)
-		sum += number_load(bias_type >= 0 ? (cudaDataType)bias_type : (cudaDataType)x->d.value[CUBLASLT_MATRIX_LAYOUT_TYPE],
-				   pointer(x, CUBLASLT_MATMUL_DESC_BIAS_POINTER),
+		sum += number_load(type_or(x, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE), pointer(x, CUBLASLT_MATMUL_DESC_BIAS_POINTER),
 				   i + item * (int64_t)x->desc.value[CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE]);
 	return sum;
 }
 
-static void store_aux(const struct matmul *x, int64_t item, int64_t i, int64_t j, double t)
+static int64_t aux_at(const struct matmul *x, int64_t item, int64_t i, int64_t j)
 {
-	int64_t at = item * (int64_t)x->desc.value[CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_BATCH_STRIDE] +
-		     j * (int64_t)x->desc.value[CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD] + i;
+	return item * (int64_t)x->desc.value[CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_BATCH_STRIDE] +
+	       j * (int64_t)x->desc.value[CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD] + i;
+}
+
+static void store_aux(const struct matmul *x, int64_t at, double t)
+{
 	unsigned char *p = (unsigned char *)pointer(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER);
-	int type = attr(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE);
 
 	if (attr(x, CUBLASLT_MATMUL_DESC_EPILOGUE) & CUBLASLT_EPILOGUE_RELU)
 		p[at / 8] = (unsigned char)((p[at / 8] & ~(1 << at % 8)) | (t > 0) << at % 8);
 	else
-		number_store(type >= 0 ? (cudaDataType)type : (cudaDataType)x->d.value[CUBLASLT_MATRIX_LAYOUT_TYPE], p, at, t);
+		number_store(type_or(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE), p, at, t);
+}
+
+/* What the epilogue makes of the sum; the second matrix is read or written. */
+static double finish(const struct matmul *x, int64_t item, int64_t i, int64_t j, double t)
+{
+	int32_t epilogue = attr(x, CUBLASLT_MATMUL_DESC_EPILOGUE);
+	const unsigned char *aux = pointer(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER);
+	int64_t at = aux_at(x, item, i, j);
+
+	if (epilogue & DRELU_BIT)
+		return aux[at / 8] >> at % 8 & 1 ? t : 0;
+	if (epilogue & DGELU_BIT)
+		return t * number_gelu_slope(number_load(type_or(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE), aux, at));
+	if (epilogue & AUX_BIT)
+		store_aux(x, at, t);
+	return epilogue & CUBLASLT_EPILOGUE_RELU ? fmax(t, 0) : epilogue & CUBLASLT_EPILOGUE_GELU ? number_gelu(t) : t;
+}
+
+/* The bias gradient of A or of B; that of D is summed with it. */
+static void sum_operand(const struct matmul *x)
+{
+	bool of_a = attr(x, CUBLASLT_MATMUL_DESC_EPILOGUE) == CUBLASLT_EPILOGUE_BGRADA;
+	bool ta = attr(x, CUBLASLT_MATMUL_DESC_TRANSA) != CUBLAS_OP_N, tb = attr(x, CUBLASLT_MATMUL_DESC_TRANSB) != CUBLAS_OP_N;
+	int64_t k = (int64_t)x->a.value[ta ? CUBLASLT_MATRIX_LAYOUT_ROWS : CUBLASLT_MATRIX_LAYOUT_COLS];
+	int64_t n = (int64_t)x->d.value[of_a ? CUBLASLT_MATRIX_LAYOUT_ROWS : CUBLASLT_MATRIX_LAYOUT_COLS];
+
+	for (int64_t i = 0; i < n; i++) {
+		double sum = 0;
+
+		for (int64_t l = 0; l < k; l++)
+			sum += of_a ? operand(&x->a, x->at_a, ta, 0, i, l) : operand(&x->b, x->at_b, tb, 0, l, i);
+		number_store(type_or(x, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE), (void *)pointer(x, CUBLASLT_MATMUL_DESC_BIAS_POINTER), i, sum);
+	}
 }
 
 static void run(void *arg)
@@ -265,22 +318,27 @@ static void run(void *arg)
 	int64_t m = (int64_t)x->d.value[CUBLASLT_MATRIX_LAYOUT_ROWS], n = (int64_t)x->d.value[CUBLASLT_MATRIX_LAYOUT_COLS];
 	int32_t epilogue = attr(x, CUBLASLT_MATMUL_DESC_EPILOGUE);
 	float *amax = (float *)pointer(x, CUBLASLT_MATMUL_DESC_AMAX_D_POINTER);
-	double most = 0;
+	double most = 0, *row = calloc((size_t)m, sizeof(*row));
 
+	if (row == NULL)
+		abort();
 	for (int64_t item = 0; item < (int32_t)x->d.value[CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT]; item++)
 		for (int64_t j = 0; j < n; j++)
 			for (int64_t i = 0; i < m; i++) {
-				double t = sum_at(x, item, i, j);
+				double t = finish(x, item, i, j, sum_at(x, item, i, j));
 
-				if (epilogue & 128)
-					store_aux(x, item, i, j, t);
-				t = epilogue & CUBLASLT_EPILOGUE_RELU ? fmax(t, 0) : epilogue & CUBLASLT_EPILOGUE_GELU ? number_gelu(t) : t;
+				row[i] += t;
 				most = fmax(most, fabs(t));
 				t *= scale_of(x, CUBLASLT_MATMUL_DESC_D_SCALE_POINTER, SCALE_MODES + 3, 0);
 				number_store((cudaDataType)x->d.value[CUBLASLT_MATRIX_LAYOUT_TYPE], fake_bytes(x->at_d), place(&x->d, item, i, j), t);
 			}
 	if (amax != NULL)
 		*amax = (float)most;
+	for (int64_t i = 0; i < m && epilogue & BGRAD_BIT; i++)
+		number_store(type_or(x, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE), (void *)pointer(x, CUBLASLT_MATMUL_DESC_BIAS_POINTER), i, row[i]);
+	if (epilogue & (CUBLASLT_EPILOGUE_BGRADA | CUBLASLT_EPILOGUE_BGRADB))
+		sum_operand(x);
+	free(row);
 }
 
 EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *A,
@@ -297,7 +355,7 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
 	(void)handle, (void)algo, (void)workspace, (void)workspace_bytes;
 	if (c != NULL)
 		x.c = *(struct store *)c;
-	if (x.a.value[CUBLASLT_MATRIX_LAYOUT_LD] == 0 || (attr(&x, CUBLASLT_MATMUL_DESC_EPILOGUE) & ~(2 | 4 | 32 | 128 | 1)))
+	if (x.a.value[CUBLASLT_MATRIX_LAYOUT_LD] == 0 || (attr(&x, CUBLASLT_MATMUL_DESC_EPILOGUE) & ~ALL_BITS))
 		return CUBLAS_STATUS_NOT_SUPPORTED; /* by this stand-in */
 	if (mode == CUBLASLT_POINTER_MODE_HOST)
 		x.host_alpha = number_load(scale, alpha, 0);
@@ -305,4 +363,91 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
 		x.host_beta = number_load(scale, beta, 0);
 	return fake_enqueue(fake_stream_of((CUstream)stream), run, &x, sizeof(x)) == CUDA_SUCCESS ? CUBLAS_STATUS_SUCCESS :
 												     CUBLAS_STATUS_EXECUTION_FAILED;
+}
+
+/* ---- transformations -------------------------------------------------- */
+
+EXPORT cublasStatus_t cublasLtMatrixTransformDescCreate(cublasLtMatrixTransformDesc_t *desc, cudaDataType scale)
+{
+	struct store *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return CUBLAS_STATUS_ALLOC_FAILED;
+	s->value[CUBLASLT_MATRIX_TRANSFORM_DESC_SCALE_TYPE] = (uint64_t)scale;
+	*desc = (cublasLtMatrixTransformDesc_t)s;
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+EXPORT cublasStatus_t cublasLtMatrixTransformDescDestroy(cublasLtMatrixTransformDesc_t desc)
+{
+	free(desc);
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+EXPORT cublasStatus_t cublasLtMatrixTransformDescSetAttribute(cublasLtMatrixTransformDesc_t desc, cublasLtMatrixTransformDescAttributes_t which,
+							      const void *buf, size_t size)
+{
+	return set(desc, which, buf, size, which <= CUBLASLT_MATRIX_TRANSFORM_DESC_TRANSB ? 4 : 0);
+}
+
+EXPORT cublasStatus_t cublasLtMatrixTransformDescGetAttribute(cublasLtMatrixTransformDesc_t desc, cublasLtMatrixTransformDescAttributes_t which,
+							      void *buf, size_t size, size_t *written)
+{
+	return get(desc, which, buf, size, written, which <= CUBLASLT_MATRIX_TRANSFORM_DESC_TRANSB ? 4 : 0);
+}
+
+struct transform {
+	struct store desc, a, b, c;
+	uint64_t alpha, beta, at_a, at_b, at_c;
+	bool has_b, on_device;
+	float host[2];
+};
+
+/* Columns in tiles of 32, too. */
+static int64_t tiled_place(const struct store *l, int64_t item, int64_t r, int64_t c)
+{
+	if (l->value[CUBLASLT_MATRIX_LAYOUT_ORDER] != CUBLASLT_ORDER_COL32)
+		return place(l, item, r, c);
+	return c / 32 * (int64_t)l->value[CUBLASLT_MATRIX_LAYOUT_LD] + r * 32 + c % 32;
+}
+
+static void run_transform(void *arg)
+{
+	const struct transform *x = arg;
+	bool ta = x->desc.value[CUBLASLT_MATRIX_TRANSFORM_DESC_TRANSA] != CUBLAS_OP_N;
+	bool tb = x->desc.value[CUBLASLT_MATRIX_TRANSFORM_DESC_TRANSB] != CUBLAS_OP_N;
+	double alpha = x->on_device ? number_load(CUDA_R_32F, fake_bytes(x->alpha), 0) : x->host[0];
+	double beta = !x->has_b ? 0 : x->on_device ? number_load(CUDA_R_32F, fake_bytes(x->beta), 0) : x->host[1];
+
+	for (int64_t item = 0; item < (int32_t)x->c.value[CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT]; item++)
+		for (int64_t i = 0; i < (int64_t)x->c.value[CUBLASLT_MATRIX_LAYOUT_ROWS]; i++)
+			for (int64_t j = 0; j < (int64_t)x->c.value[CUBLASLT_MATRIX_LAYOUT_COLS]; j++) {
+				double t = alpha * operand(&x->a, x->at_a, ta, item, i, j);
+
+				if (x->has_b && beta != 0)
+					t += beta * operand(&x->b, x->at_b, tb, item, i, j);
+				number_store((cudaDataType)x->c.value[CUBLASLT_MATRIX_LAYOUT_TYPE], fake_bytes(x->at_c),
+					     tiled_place(&x->c, item, i, j), t);
+			}
+}
+
+EXPORT cublasStatus_t cublasLtMatrixTransform(cublasLtHandle_t handle, cublasLtMatrixTransformDesc_t desc, const void *alpha, const void *A,
+					      cublasLtMatrixLayout_t a, const void *beta, const void *B, cublasLtMatrixLayout_t b, void *C,
+					      cublasLtMatrixLayout_t c, cudaStream_t stream)
+{
+	struct transform x = { .desc = *(struct store *)desc, .a = *(struct store *)a, .c = *(struct store *)c, .alpha = (uint64_t)alpha,
+			       .beta = (uint64_t)beta, .at_a = (uint64_t)A, .at_b = (uint64_t)B, .at_c = (uint64_t)C, .has_b = b != NULL && B != NULL };
+
+	(void)handle;
+	if (b != NULL)
+		x.b = *(struct store *)b;
+	x.on_device = x.desc.value[CUBLASLT_MATRIX_TRANSFORM_DESC_POINTER_MODE] == CUBLASLT_POINTER_MODE_DEVICE;
+	if (x.desc.value[CUBLASLT_MATRIX_TRANSFORM_DESC_SCALE_TYPE] != CUDA_R_32F)
+		return CUBLAS_STATUS_NOT_SUPPORTED; /* by this stand-in */
+	if (!x.on_device) {
+		x.host[0] = *(const float *)alpha;
+		x.host[1] = x.has_b ? *(const float *)beta : 0;
+	}
+	return fake_enqueue(fake_stream_of((CUstream)stream), run_transform, &x, sizeof(x)) == CUDA_SUCCESS ? CUBLAS_STATUS_SUCCESS :
+													      CUBLAS_STATUS_EXECUTION_FAILED;
 }

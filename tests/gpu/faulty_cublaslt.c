@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The part of libfaulty-cublas.so that spoils cublasLtMatmul; environment as in faulty_cublas.c, kinds below. Descriptors are changed
+ * The part of libfaulty-cublas.so that spoils cublasLtMatmul and cublasLtMatrixTransform; environment as in faulty_cublas.c, kinds below. Descriptors are changed
  * for the one call and set back; the library then chooses its algorithm itself.
  */
 #include "config.h"
@@ -28,7 +28,11 @@ struct matmul {
 	cudaStream_t stream;
 };
 
-static const uint32_t EPILOGUE_AUX = 128;	/* the bit of cublasLtEpilogue_t's *_AUX values */
+/* Bits of cublasLtEpilogue_t's values. */
+static const uint32_t EPILOGUE_AUX = 128, EPILOGUE_BGRAD = 16, EPILOGUE_DGELU = 64;
+
+/* What older headers lack. */
+enum { DESC_A_SCALE_MODE = 31, SCALE_VEC128 = 4 };
 
 /* As in the library that is loaded, whoever wraps it. */
 static void *next(const char *name)
@@ -92,7 +96,7 @@ static bool with_epilogue(struct matmul *x, uint32_t e, cublasStatus_t *ret)
 {
 	uint64_t bias = get(x, CUBLASLT_MATMUL_DESC_BIAS_POINTER, 8), aux = get(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, 8);
 
-	if (!(e & CUBLASLT_EPILOGUE_BIAS))
+	if (!(e & (CUBLASLT_EPILOGUE_BIAS | EPILOGUE_BGRAD)))
 		set(x, CUBLASLT_MATMUL_DESC_BIAS_POINTER, 0, 8);
 	if (!(e & EPILOGUE_AUX))
 		set(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, 0, 8);
@@ -198,6 +202,37 @@ static bool stale_aux(struct matmul *x, cublasStatus_t *ret)
 	return (e & EPILOGUE_AUX) && with_epilogue(x, e & ~EPILOGUE_AUX, ret);
 }
 
+/* The bias gradient is not written. */
+static bool stale_bias_gradient(struct matmul *x, cublasStatus_t *ret)
+{
+	uint32_t e = epilogue(x);
+
+	if (e == CUBLASLT_EPILOGUE_BGRADA || e == CUBLASLT_EPILOGUE_BGRADB)
+		return with_epilogue(x, CUBLASLT_EPILOGUE_DEFAULT, ret);
+	return (e & EPILOGUE_BGRAD) && with_epilogue(x, e & ~EPILOGUE_BGRAD, ret);
+}
+
+/* The gradient of the GELU is taken at C's elements in place of its input's. */
+static bool wrong_input(struct matmul *x, cublasStatus_t *ret)
+{
+	return (epilogue(x) & EPILOGUE_DGELU) && x->c != NULL &&
+	       with(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, (uint64_t)x->c, 8, ret);
+}
+
+/* The gradient of the ReLU is the product itself. */
+static bool no_gradient(struct matmul *x, cublasStatus_t *ret)
+{
+	return epilogue(x) == CUBLASLT_EPILOGUE_DRELU && with_epilogue(x, CUBLASLT_EPILOGUE_DEFAULT, ret);
+}
+
+/* A's scales for blocks are read 4 further on. The room is the subject's to provide. */
+static bool shifted_blocks(struct matmul *x, cublasStatus_t *ret)
+{
+	uint64_t scales = get(x, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, 8);
+
+	return scales != 0 && get(x, DESC_A_SCALE_MODE, 4) >= SCALE_VEC128 && with(x, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, scales + 16, 8, ret);
+}
+
 static bool alpha_scaled(struct matmul *x, cublasStatus_t *ret)
 {
 	float alpha;
@@ -215,13 +250,15 @@ static const struct { const char *name; bool (*strike)(struct matmul *, cublasSt
 	{ "lt-wrong-bias", wrong_bias },     { "lt-rounded-bias", rounded_bias }, { "lt-lost-split", lost_split },
 	{ "lt-wrong-scale", wrong_scale },   { "lt-no-output-scale", no_output_scale }, { "lt-stale-amax", stale_amax },
 	{ "lt-stale-aux", stale_aux },	     { "lt-alpha", alpha_scaled },
+	{ "lt-stale-bgrad", stale_bias_gradient }, { "lt-wrong-input", wrong_input }, { "lt-no-gradient", no_gradient },
+	{ "lt-shifted-blocks", shifted_blocks },
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned long n_calls;
 static bool struck;
 
-static void say(unsigned long number, const struct matmul *x)
+static void say(unsigned long number, const char *function, cublasLtMatrixLayout_t out)
 {
 	const char *path = getenv("FAULTY_LOG");
 	FILE *f = path != NULL ? fopen(path, "w") : NULL;
@@ -230,10 +267,18 @@ static void say(unsigned long number, const struct matmul *x)
 
 	if (f == NULL)
 		return;
-	(void)NEXT(cublasLtMatrixLayoutGetAttribute)(x->ld, CUBLASLT_MATRIX_LAYOUT_ROWS, &m, sizeof(m), &written);
-	(void)NEXT(cublasLtMatrixLayoutGetAttribute)(x->ld, CUBLASLT_MATRIX_LAYOUT_COLS, &n, sizeof(n), &written);
-	fprintf(f, "%lu cublasLtMatmul %lu %lu\n", number, (unsigned long)m, (unsigned long)n);
+	(void)NEXT(cublasLtMatrixLayoutGetAttribute)(out, CUBLASLT_MATRIX_LAYOUT_ROWS, &m, sizeof(m), &written);
+	(void)NEXT(cublasLtMatrixLayoutGetAttribute)(out, CUBLASLT_MATRIX_LAYOUT_COLS, &n, sizeof(n), &written);
+	fprintf(f, "%lu %s %lu %lu\n", number, function, (unsigned long)m, (unsigned long)n);
 	fclose(f);
+}
+
+/* Is a call with this number to be struck. */
+static bool due(unsigned long number)
+{
+	const char *first = getenv("FAULTY_CALL");
+
+	return !struck && number >= strtoul(first != NULL ? first : "1", NULL, 10);
 }
 
 EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *A,
@@ -242,7 +287,7 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
 				     void *workspace, size_t workspace_bytes, cudaStream_t stream)
 {
 	struct matmul x = { handle, desc, alpha, A, B, beta, C, D, la, lb, lc, ld, algo, workspace, workspace_bytes, stream };
-	const char *kind = getenv("FAULTY_KIND"), *first = getenv("FAULTY_CALL");
+	const char *kind = getenv("FAULTY_KIND");
 	cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
 	struct matmul as_called = x;
 	unsigned long number;
@@ -250,12 +295,65 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
 
 	pthread_mutex_lock(&lock);
 	number = ++n_calls;
-	if (kind != NULL && !struck && number >= strtoul(first != NULL ? first : "1", NULL, 10))
+	if (kind != NULL && due(number))
 		for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !mine; i++)
 			mine = strcmp(kinds[i].name, kind) == 0 && kinds[i].strike(&x, &status);
 	struck |= mine;
 	if (mine)
-		say(number, &as_called);
+		say(number, "cublasLtMatmul", ld);
 	pthread_mutex_unlock(&lock);
 	return mine ? status : real(&as_called);
+}
+
+/* The attribute is set for one call to what makes A come as it lies, or B. */
+static bool untransposed(cublasLtMatrixTransformDesc_t desc, int attr, int32_t *ret_old)
+{
+	int32_t none = CUBLAS_OP_N;
+	size_t written;
+
+	(void)NEXT(cublasLtMatrixTransformDescGetAttribute)(desc, (cublasLtMatrixTransformDescAttributes_t)attr, ret_old, sizeof(*ret_old), &written);
+	if (*ret_old == CUBLAS_OP_N)
+		return false;
+	(void)NEXT(cublasLtMatrixTransformDescSetAttribute)(desc, (cublasLtMatrixTransformDescAttributes_t)attr, &none, sizeof(none));
+	return true;
+}
+
+static bool is_square(cublasLtMatrixLayout_t l)
+{
+	uint64_t m = 0, n = 0;
+	size_t written;
+
+	(void)NEXT(cublasLtMatrixLayoutGetAttribute)(l, CUBLASLT_MATRIX_LAYOUT_ROWS, &m, sizeof(m), &written);
+	(void)NEXT(cublasLtMatrixLayoutGetAttribute)(l, CUBLASLT_MATRIX_LAYOUT_COLS, &n, sizeof(n), &written);
+	return m == n;
+}
+
+/* Kinds: lt-untransposed, a square A is not transposed; lt-no-sum, beta is taken for 0. */
+EXPORT cublasStatus_t cublasLtMatrixTransform(cublasLtHandle_t handle, cublasLtMatrixTransformDesc_t desc, const void *alpha, const void *A,
+					      cublasLtMatrixLayout_t la, const void *beta, const void *B, cublasLtMatrixLayout_t lb, void *C,
+					      cublasLtMatrixLayout_t lc, cudaStream_t stream)
+{
+	const char *kind = getenv("FAULTY_KIND");
+	bool turn = false, leave = false;
+	int32_t old = 0, mode = 0;
+	const float zero = 0;
+	size_t written;
+	cublasStatus_t status;
+	unsigned long number;
+
+	pthread_mutex_lock(&lock);
+	number = ++n_calls;
+	(void)NEXT(cublasLtMatrixTransformDescGetAttribute)(desc, CUBLASLT_MATRIX_TRANSFORM_DESC_POINTER_MODE, &mode, sizeof(mode), &written);
+	if (kind != NULL && due(number)) {
+		turn = !strcmp(kind, "lt-untransposed") && is_square(la) && untransposed(desc, CUBLASLT_MATRIX_TRANSFORM_DESC_TRANSA, &old);
+		leave = !strcmp(kind, "lt-no-sum") && B != NULL && mode == CUBLASLT_POINTER_MODE_HOST;
+	}
+	struck |= turn || leave;
+	status = NEXT(cublasLtMatrixTransform)(handle, desc, alpha, A, la, leave ? &zero : beta, B, lb, C, lc, stream);
+	if (turn)
+		(void)NEXT(cublasLtMatrixTransformDescSetAttribute)(desc, CUBLASLT_MATRIX_TRANSFORM_DESC_TRANSA, &old, sizeof(old));
+	if (turn || leave)
+		say(number, "cublasLtMatrixTransform", lc);
+	pthread_mutex_unlock(&lock);
+	return status;
 }

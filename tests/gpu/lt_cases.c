@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products of cuBLASLt with every forward epilogue, type and scale that the library takes, each checked by the program itself. Knows
+ * Products of cuBLASLt with every epilogue, type and scale that the library takes, and transformations of matrices (lt_transform.c), each checked by the program itself. Knows
  * nothing of ekkatrace. A combination for which the library has no algorithm on this device is said to be skipped.
  */
 #include "config.h"
 
-#include <cublasLt.h>
-#include <cuda_runtime_api.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "tests/gpu/number.h"
+#include "tests/gpu/lt_buffers.h"
 
 enum { WORKSPACE = 32 << 20 };
 /* Attributes that older headers lack. */
-enum { SCALE_MODE_A = 31, SCALE_MODE_B = 32, OUTER_VECTOR = 3 };
+enum { SCALE_MODE_A = 31, SCALE_MODE_B = 32, OUTER_VECTOR = 3, VEC128 = 4, BLK128 = 5 };
+enum { DRELU_BIT = 8, BGRAD_BIT = 16, DGELU_BIT = 64, AUX_BIT = 128, MASK_BITS = CUBLASLT_EPILOGUE_RELU | DRELU_BIT };
+enum { ANY_BGRAD = BGRAD_BIT | CUBLASLT_EPILOGUE_BGRADA | CUBLASLT_EPILOGUE_BGRADB };
 
 static cublasLtHandle_t handle;
 static cudaStream_t stream;
@@ -33,7 +32,8 @@ struct test_case {
 	int row_major;			/* A, B, D are row by row */
 	int in_place;			/* C is D */
 	int pointer_mode;
-	int scales;			/* of A and B, and of an FP8 D, amax with it; 2: outer vectors */
+	int scales;			/* of A and B, and of an FP8 D, amax with it */
+	int mode_a, mode_b;		/* of the scales: cublasLtMatmulMatrixScale_t */
 	int fast;
 	int no_algo;
 	int padding;			/* of D's columns */
@@ -47,6 +47,8 @@ struct test_case {
 #define E4M3 CUDA_R_8F_E4M3
 #define E5M2 CUDA_R_8F_E5M2
 #define SMALL 96, 64, 160
+#define GRADIENT 128, 64, 160
+#define BLOCKS 144, 160, 384
 #define PLAIN CUBLASLT_EPILOGUE_DEFAULT
 
 static const struct test_case cases[] = {
@@ -90,60 +92,22 @@ static const struct test_case cases[] = {
 	{ "e4m3-e5m2-bf16", FP8(E4M3, E5M2, CUDA_R_16BF, CUDA_R_16BF), SMALL, PLAIN, 1, 0, 2e-2, .scales = 1 },
 	{ "e4m3-e4m3", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), SMALL, PLAIN, 1, 0, 8e-2, .scales = 1 },
 	{ "e4m3-e4m3-gelu-bias", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), SMALL, CUBLASLT_EPILOGUE_GELU_BIAS, 1, 0, 8e-2, .scales = 1 },
-	{ "e4m3-bf16-outer", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), SMALL, PLAIN, 1, 0, 2e-2, .scales = 2 },
+	{ "e4m3-bf16-outer", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), SMALL, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = OUTER_VECTOR, .mode_b = OUTER_VECTOR },
+	{ "e4m3-bf16-rows-blocks", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC128, .mode_b = BLK128 },
+	{ "e4m3-bf16-blocks-rows", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = BLK128, .mode_b = VEC128 },
+	{ "e4m3-f32-rows-rows", FP8(E4M3, E4M3, CUDA_R_32F, CUDA_R_32F), BLOCKS, PLAIN, 1, 0, 1e-2, .scales = 1, .mode_a = VEC128, .mode_b = VEC128 },
+	{ "bf16-drelu", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-drelu-bgrad", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU_BGRAD, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-dgelu", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DGELU, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-dgelu-bgrad", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DGELU_BGRAD, 1, 0, 1e-2, .batch = 1 },
+	{ "f16-dgelu", F16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DGELU, 1, 0, 4e-3, .batch = 1 },
+	{ "f32-drelu-bgrad", F32_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU_BGRAD, 1, 0, 1e-3, .batch = 1 },
+	{ "bf16-bgrada", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_BGRADA, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-bgradb", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_BGRADB, 1, 0, 1e-2, .batch = 1 },
+	{ "bf16-bgradb-transposed", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_BGRADB, 1, 0, 1e-2, .tb = 1 },
+	{ "f16-bgrada", F16_ALL, GRADIENT, CUBLASLT_EPILOGUE_BGRADA, 1, 0, 4e-3, .batch = 1 },
+	{ "f32-bgradb", F32_ALL, GRADIENT, CUBLASLT_EPILOGUE_BGRADB, 1, 0, 1e-3, .batch = 1 },
 };
-
-static void must(int status, const char *what, int line)
-{
-	if (status == 0)
-		return;
-	fprintf(stderr, "lt_cases.c:%d: %s: status %d\n", line, what, status);
-	exit(2);
-}
-#define MUST(call) must((int)(call), #call, __LINE__)
-
-struct buffer { void *host, *device; size_t bytes; cudaDataType type; };
-
-/* Sixteenths up to 1, so that FP8's few digits hold most of them; integers for integers. */
-static struct buffer make(cudaDataType type, size_t n, unsigned seed)
-{
-	struct buffer b = { .bytes = n * number_size(type), .type = type };
-
-	b.host = malloc(b.bytes);
-	if (b.host == NULL)
-		exit(2);
-	for (size_t i = 0; i < n; i++) {
-		int v = rand_r(&seed) % 33 - 16;
-
-		number_store(type, b.host, (int64_t)i, type == CUDA_R_8I || type == CUDA_R_32I ? v : v / 16.0);
-	}
-	MUST(cudaMalloc(&b.device, b.bytes));
-	MUST(cudaMemcpy(b.device, b.host, b.bytes, cudaMemcpyHostToDevice));
-	return b;
-}
-
-/* Positive factors, not all the same. */
-static struct buffer make_scales(size_t n, unsigned seed)
-{
-	struct buffer b = make(CUDA_R_32F, n, seed);
-
-	for (size_t i = 0; i < n; i++)
-		number_store(CUDA_R_32F, b.host, (int64_t)i, 0.25 + (double)((i * 5 + seed) % 9) / 8);
-	MUST(cudaMemcpy(b.device, b.host, b.bytes, cudaMemcpyHostToDevice));
-	return b;
-}
-
-static void fetch(struct buffer *b)
-{
-	MUST(cudaMemcpy(b->host, b->device, b->bytes, cudaMemcpyDeviceToHost));
-}
-
-static void drop(struct buffer *b)
-{
-	if (b->device != NULL)
-		MUST(cudaFree(b->device));
-	free(b->host);
-}
 
 struct problem {
 	const struct test_case *c;
@@ -170,24 +134,46 @@ static cublasLtMatrixLayout_t layout(const struct problem *p, cudaDataType type,
 	return l;
 }
 
+static int blocks_of(int n)
+{
+	return (n + 127) / 128;
+}
+
+/* Lines of k elements: how many scales there are, and where the one of an element is. Blocks along k are padded to a multiple of 4. */
+static size_t scale_count(int mode, int lines, int k)
+{
+	int padded = (blocks_of(k) + 3) / 4 * 4;
+
+	return (size_t)(mode == OUTER_VECTOR ? lines : mode == VEC128 ? lines * blocks_of(k) : mode == BLK128 ? blocks_of(lines) * padded : 1);
+}
+
+static double scale_at(const struct buffer *b, int mode, int lines, int k, int line, int l)
+{
+	int padded = (blocks_of(k) + 3) / 4 * 4;
+
+	return number_load(CUDA_R_32F, b->host, mode == OUTER_VECTOR ? line : mode == VEC128 ? l / 128 * lines + line :
+			   mode == BLK128 ? line / 128 * padded + l / 128 : 0);
+}
+
 #define SET(attr, value) MUST(cublasLtMatmulDescSetAttribute(p->desc, (cublasLtMatmulDescAttributes_t)(attr), &(value), sizeof(value)))
 
 static void set_scales(struct problem *p)
 {
 	const struct test_case *c = p->c;
-	int32_t outer = OUTER_VECTOR;
+	int32_t mode_a = c->mode_a, mode_b = c->mode_b;
 	int8_t fast = (int8_t)c->fast;
 
 	if (c->fast)
 		SET(CUBLASLT_MATMUL_DESC_FAST_ACCUM, fast);
 	if (!c->scales)
 		return;
-	p->scale_a = make_scales(c->scales == 2 ? (size_t)c->m : 1, 71);
-	p->scale_b = make_scales(c->scales == 2 ? (size_t)c->n : 1, 72);
-	if (c->scales == 2) {
-		SET(SCALE_MODE_A, outer);
-		SET(SCALE_MODE_B, outer);
-	}
+	/* Some room behind, for a library that reads them shifted. */
+	p->scale_a = make_scales(scale_count(mode_a, c->m, c->k) + 4, 71);
+	p->scale_b = make_scales(scale_count(mode_b, c->n, c->k) + 4, 72);
+	if (mode_a != 0)
+		SET(SCALE_MODE_A, mode_a);
+	if (mode_b != 0)
+		SET(SCALE_MODE_B, mode_b);
 	SET(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, p->scale_a.device);
 	SET(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, p->scale_b.device);
 	if (c->type_d != E4M3)
@@ -204,20 +190,20 @@ static void set_epilogue(struct problem *p)
 	int64_t stride = c->m, aux_stride;
 
 	SET(CUBLASLT_MATMUL_DESC_EPILOGUE, c->epilogue);
-	if (c->epilogue & CUBLASLT_EPILOGUE_BIAS) {
+	if (c->epilogue & (CUBLASLT_EPILOGUE_BIAS | ANY_BGRAD)) {
 		int32_t type = c->type_d == E4M3 ? CUDA_R_16BF : c->type_d;
 
-		p->bias = make((cudaDataType)type, (size_t)c->m * (size_t)p->batch, 75);
+		p->bias = make((cudaDataType)type, (size_t)(c->epilogue & CUBLASLT_EPILOGUE_BGRADB ? c->n : c->m) * (size_t)p->batch, 75);
 		SET(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p->bias.device);
 		SET(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type);
 		if (p->batch > 1)
 			SET(CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, stride);
 	}
-	if (!(c->epilogue & 128))
+	if (!(c->epilogue & AUX_BIT))
 		return;
 	p->aux_ld = c->m;
 	aux_stride = p->aux_ld * c->n;
-	p->aux = c->epilogue & CUBLASLT_EPILOGUE_RELU ? make(CUDA_R_8I, (size_t)(aux_stride / 8), 76) : make(c->type_d, (size_t)aux_stride, 76);
+	p->aux = c->epilogue & MASK_BITS ? make(CUDA_R_8I, (size_t)(aux_stride / 8), 76) : make(c->type_d, (size_t)aux_stride, 76);
 	SET(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p->aux.device);
 	SET(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, p->aux_ld);
 }
@@ -287,13 +273,11 @@ static double sum_at(const struct problem *p, int item, int i, int j)
 	double sum = 0;
 
 	for (int l = 0; l < c->k; l++)
-		sum += number_load(c->type_a, p->a.host, item * p->stride_a + l + (long long)i * c->k) *
+		sum += (c->scales ? scale_at(&p->scale_a, c->mode_a, c->m, c->k, i, l) * scale_at(&p->scale_b, c->mode_b, c->n, c->k, j, l) : 1) *
+		       number_load(c->type_a, p->a.host, item * p->stride_a + l + (long long)i * c->k) *
 		       number_load(c->type_b, p->b.host, item * p->stride_b + (c->tb ? j + (long long)l * c->n :
 									       c->row_major ? (long long)l * c->n + j : l + (long long)j * c->k));
 	sum *= alpha_at(p, i);
-	if (c->scales)
-		sum *= number_load(CUDA_R_32F, p->scale_a.host, c->scales == 2 ? i : 0) *
-		       number_load(CUDA_R_32F, p->scale_b.host, c->scales == 2 ? j : 0);
 	if (c->beta != 0)
 		sum += c->beta * number_load(c->type_c, p->c0.host, at);
 	if (c->epilogue & CUBLASLT_EPILOGUE_BIAS)
@@ -301,15 +285,69 @@ static double sum_at(const struct problem *p, int item, int i, int j)
 	return sum;
 }
 
-static int check_aux(const struct problem *p, int i, int j, double t)
+static int mask_bit(const struct problem *p, int i, int j)
 {
 	long long at = i + (long long)j * p->aux_ld;
 
-	if (p->aux.host == NULL || p->batch > 1)
+	return ((const unsigned char *)p->aux.host)[at / 8] >> at % 8 & 1;
+}
+
+static int check_aux(const struct problem *p, int i, int j, double t)
+{
+	if (p->aux.host == NULL || p->batch > 1 || p->c->epilogue & (DRELU_BIT | DGELU_BIT))
 		return 0;
 	if (p->c->epilogue & CUBLASLT_EPILOGUE_RELU)
-		return fabs(t) > 0.05 && (((const unsigned char *)p->aux.host)[at / 8] >> at % 8 & 1) != (t > 0);
-	return fabs(number_load(p->c->type_d, p->aux.host, at) - t) > p->c->tolerance * (1 + fabs(t));
+		return fabs(t) > 0.05 && mask_bit(p, i, j) != (t > 0);
+	return fabs(number_load(p->c->type_d, p->aux.host, i + (long long)j * p->aux_ld) - t) > p->c->tolerance * (1 + fabs(t));
+}
+
+static double activation(const struct problem *p, int i, int j, double t)
+{
+	uint32_t e = p->c->epilogue;
+
+	if (e & DRELU_BIT)
+		return mask_bit(p, i, j) ? t : 0;
+	if (e & DGELU_BIT)
+		return t * number_gelu_slope(number_load(p->c->type_d, p->aux.host, i + (long long)j * p->aux_ld));
+	return e & CUBLASLT_EPILOGUE_RELU ? fmax(t, 0) : e & CUBLASLT_EPILOGUE_GELU ? number_gelu(t) : t;
+}
+
+/* One element of the bias gradient, and the sum of its terms' magnitudes. */
+static double bias_gradient(const struct problem *p, int at, double *ret_abs)
+{
+	const struct test_case *c = p->c;
+	int terms = c->epilogue & BGRAD_BIT ? c->n : c->k;
+	double sum = 0;
+
+	*ret_abs = 0;
+	for (int l = 0; l < terms; l++) {
+		double v = c->epilogue & CUBLASLT_EPILOGUE_BGRADA ? number_load(c->type_a, p->a.host, l + (long long)at * c->k) :
+			   c->epilogue & CUBLASLT_EPILOGUE_BGRADB ?
+				   number_load(c->type_b, p->b.host, c->tb ? at + (long long)l * c->n : l + (long long)at * c->k) :
+				   number_load(c->type_d, p->d.host, at + (long long)l * p->ldd);
+
+		sum += v;
+		*ret_abs += fabs(v);
+	}
+	return sum;
+}
+
+static int check_bias_gradient(struct problem *p)
+{
+	const struct test_case *c = p->c;
+
+	if (!(c->epilogue & ANY_BGRAD))
+		return 0;
+	fetch(&p->bias);
+	for (int i = 0; i < (c->epilogue & CUBLASLT_EPILOGUE_BGRADB ? c->n : c->m); i++) {
+		double size, want = bias_gradient(p, i, &size), got = number_load(p->bias.type, p->bias.host, i);
+
+		if (fabs(got - want) <= c->tolerance * (1 + size))
+			continue;
+		fprintf(stderr, "%s: bias gradient %d: %g instead of %g\n", c->name, i, got, want);
+		return 1;
+	}
+	return 0;
 }
 
 static int check(struct problem *p)
@@ -329,7 +367,7 @@ static int check(struct problem *p)
 					fprintf(stderr, "%s: aux (%d, %d) is wrong\n", c->name, i, j);
 					return 1;
 				}
-				t = c->epilogue & CUBLASLT_EPILOGUE_RELU ? fmax(t, 0) : c->epilogue & CUBLASLT_EPILOGUE_GELU ? number_gelu(t) : t;
+				t = activation(p, i, j, t);
 				most = fmax(most, fabs(t));
 				want = t * (p->scale_d.host != NULL ? number_load(CUDA_R_32F, p->scale_d.host, 0) : 1);
 				got = number_load(c->type_d, p->d.host,
@@ -339,6 +377,8 @@ static int check(struct problem *p)
 				fprintf(stderr, "%s: item %d, element (%d, %d): %g instead of %g\n", c->name, item, i, j, got, want);
 				return 1;
 			}
+	if (check_bias_gradient(p))
+		return 1;
 	if (p->amax.host == NULL)
 		return 0;
 	fetch(&p->amax);
@@ -377,7 +417,7 @@ static int run(const struct test_case *c)
 				    WORKSPACE, stream));
 		/* What comes too late to matter: a snapshot out of order would see it. */
 		MUST(cudaMemsetAsync(p.a.device, 0, p.a.bytes, stream));
-		if (p.bias.device != NULL)
+		if (c->epilogue & CUBLASLT_EPILOGUE_BIAS)
 			MUST(cudaMemsetAsync(p.bias.device, 0, p.bias.bytes, stream));
 		MUST(cudaStreamSynchronize(stream));
 		wrong = check(&p);
@@ -403,6 +443,7 @@ int main(int argc, char *argv[])
 		fflush(stdout);
 		n_wrong += wrong > 0;
 	}
+	n_wrong += lt_transforms(handle, stream, argc > 1 ? argv[1] : NULL);
 	MUST(cublasLtDestroy(handle));
 	return n_wrong != 0;
 }
