@@ -121,9 +121,14 @@ void *ekka_launches_answer(const char *name, void *found)
 {
 	int h = find_hook(name);
 
+	void *ours;
+
 	if (h < 0 || ekka_conf.launches == EKKA_LAUNCHES_OFF || atomic_load(&ekka_state) != EKKA_STATE_ON)
 		return NULL;
-	return ours_for(h, found);
+	ours = ours_for(h, found);
+	if (!ours)
+		ekka_versions_disable();
+	return ours;
 }
 
 /*
@@ -155,6 +160,14 @@ static int hook_for(const char *asked, const void *found, int version, bool per_
 }
 
 /* What cuGetProcAddress found for `symbol` becomes ours where we have one. */
+static bool is_asked_for(const char *symbol)
+{
+	for (int h = 0; h < EKKA_HOOKS; h++)
+		if (strcmp(hooks[h].asked, symbol) == 0)
+			return true;
+	return false;
+}
+
 static void swap(const char *symbol, void **pfn, int version, cuuint64_t flags)
 {
 	int saved = errno, h;
@@ -166,6 +179,8 @@ static void swap(const char *symbol, void **pfn, int version, cuuint64_t flags)
 	ours = h >= 0 ? ours_for(h, *pfn) : NULL;
 	if (ours)
 		*pfn = ours;
+	else if (is_asked_for(symbol))
+		ekka_versions_disable();	/* somebody can call it behind our back now */
 	errno = saved;
 }
 

@@ -48,4 +48,5 @@ void ekka_count_reset(void)
 		atomic_store(&drops[i].n, 0);
 	atomic_store(&ekka_totals.events, 0);
 	atomic_store(&ekka_totals.seen_bytes, 0);
+	atomic_store(&ekka_totals.known_bytes, 0);
 }

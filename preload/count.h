@@ -10,7 +10,7 @@
 enum { EKKA_COUNT_NAMES = 32 };
 
 struct ekka_totals {
-	_Atomic uint64_t events, seen_bytes;
+	_Atomic uint64_t events, seen_bytes, known_bytes;
 	_Atomic uint64_t left_out;	/* calls not wanted since the last trailer; they come before a segment begins, too */
 };
 extern struct ekka_totals ekka_totals;

@@ -286,6 +286,7 @@ static void write_trailer(void)
 		.t_ns = ekka_now_ns(),
 		.events = ekka_writer_calls(),
 		.seen_bytes = atomic_load(&ekka_totals.seen_bytes),
+		.known_bytes = atomic_load(&ekka_totals.known_bytes),
 		.stored_bytes = ekka_writer_blob_bytes(),
 		.left_out = atomic_exchange(&ekka_totals.left_out, 0),
 		.dropped = drops,

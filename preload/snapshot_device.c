@@ -18,6 +18,8 @@ static void push_taken(struct ekka_call *call, unsigned tensor, enum ekka_phase 
 	struct ekka_entry *e = ekka_queue_reserve(0, ekka_conf.when_full == EKKA_BLOCK);
 
 	atomic_fetch_add_explicit(&ekka_totals.seen_bytes, bytes, memory_order_relaxed);
+	if (taken->known)
+		atomic_fetch_add_explicit(&ekka_totals.known_bytes, bytes, memory_order_relaxed);
 	if (!e) {
 		ekka_cuda_copy_release(taken->copy);
 		ekka_snapshot_missing(call, tensor, phase, bytes, "memory");

@@ -19,7 +19,10 @@
 /* Every write is seen from now on: launches, memory operations, library calls. Before that nothing is ever known. */
 void ekka_versions_enable(void);
 
-/* For good: memory appeared that others write unseen, managed memory or another process's. */
+/*
+ * For good: memory appeared that others write unseen, managed memory or another process's; or an entry point of the driver that we watch was
+ * given out past us.
+ */
 void ekka_versions_disable(void);
 
 /* The engine issued a write of these bytes; of bytes nobody knows. */

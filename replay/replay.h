@@ -57,6 +57,7 @@ struct ekka_report {
 	double coverage;		/* judged / ops; 0 when ops is 0 */
 	uint64_t bytes_judged, bytes_total;	/* output bytes */
 	uint64_t dropped;		/* events or tensors that capture dropped, all segments */
+	uint64_t seen_bytes, known_bytes, stored_bytes;	/* by the recording, all closed segments: model.h */
 	uint64_t left_out;		/* calls that the recording's settings did not want, all segments; not among ops */
 	uint64_t infected;		/* passed, but were fed by an event that failed */
 	bool unclosed;			/* a segment has no trailer: the drop count is a lower limit */

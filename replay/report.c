@@ -47,6 +47,9 @@ void ekka_report_add_segment(struct ekka_report_builder *b, const struct ekka_se
 		return;
 	}
 	b->report.left_out += s->close.left_out;
+	b->report.seen_bytes += s->close.seen_bytes;
+	b->report.known_bytes += s->close.known_bytes;
+	b->report.stored_bytes += s->close.stored_bytes;
 	for (unsigned i = 0; i < s->close.n_dropped; i++)
 		b->report.dropped += s->close.dropped[i].n;
 }

@@ -110,6 +110,9 @@ static struct json_object *summary(const struct ekka_report *r)
 	ekka_json_add_uint(o, "incomplete", r->count[EKKA_INCOMPLETE]);
 	ekka_json_add_real(o, "coverage", r->coverage);
 	ekka_json_add_uint(o, "dropped", r->dropped);
+	ekka_json_add_uint(o, "seen_bytes", r->seen_bytes);
+	ekka_json_add_uint(o, "known_bytes", r->known_bytes);
+	ekka_json_add_uint(o, "stored_bytes", r->stored_bytes);
 	ekka_json_add_uint(o, "left_out", r->left_out);
 	ekka_json_add_uint(o, "infected", r->infected);
 	ekka_json_add_bool(o, "unclosed", r->unclosed);

@@ -181,6 +181,7 @@ const char *ekka_decode_close(const struct ekka_decode_zones *zones, const uint8
 	ret->events = ekka_unpack_u64(&u, ekka_unpack_find(&m, "events"));
 	ret->seen_bytes = ekka_unpack_u64(&u, ekka_unpack_find(&m, "seen"));
 	ret->stored_bytes = ekka_unpack_u64(&u, ekka_unpack_find(&m, "stored"));
+	ret->known_bytes = ekka_unpack_u64(&u, ekka_unpack_find(&m, "known"));
 	ret->left_out = ekka_unpack_u64(&u, ekka_unpack_find(&m, "left"));
 	ret->why = ekka_unpack_str(&u, ekka_unpack_find(&m, "why"));
 	if (drop && drop->type != MSGPACK_OBJECT_MAP)

@@ -224,11 +224,13 @@ size_t ekka_encode_close(struct ekka_buf *buf, const struct ekka_rec_close *r)
 {
 	struct pack_frame f;
 
-	ekka_pack_begin(&f, buf, 3, "close", r->left_out ? 7 : 6);
+	ekka_pack_begin(&f, buf, 3, "close", 6 + (r->left_out != 0) + (r->known_bytes != 0));
 	ekka_pack_key_uint(&f, "t", r->t_ns);
 	ekka_pack_key_uint(&f, "events", r->events);
 	ekka_pack_key_uint(&f, "seen", r->seen_bytes);
 	ekka_pack_key_uint(&f, "stored", r->stored_bytes);
+	if (r->known_bytes)
+		ekka_pack_key_uint(&f, "known", r->known_bytes);
 	if (r->left_out)
 		ekka_pack_key_uint(&f, "left", r->left_out);
 	ekka_pack_key(&f, "drop");

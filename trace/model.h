@@ -200,6 +200,7 @@ struct ekka_rec_close {			/* trailer; its absence means the process did not end 
 	uint64_t events;		/* call records written */
 	uint64_t seen_bytes;		/* tensor bytes looked at */
 	uint64_t stored_bytes;		/* blob file bytes written */
+	uint64_t known_bytes;		/* of the bytes seen: not copied, as nothing wrote them since an earlier snapshot */
 	uint64_t left_out;		/* calls that the settings did not want: include, exclude, skip, count, every */
 	const struct ekka_count *dropped;	/* by reason; an empty list means nothing was */
 	unsigned n_dropped;

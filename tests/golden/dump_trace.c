@@ -131,6 +131,8 @@ static void print_close(const struct ekka_rec_close *r)
 	key_u64("events", r->events);
 	key_u64("seen", r->seen_bytes);
 	key_u64("stored", r->stored_bytes);
+	if (r->known_bytes)
+		key_u64("known", r->known_bytes);
 	if (r->left_out)
 		key_u64("left", r->left_out);
 	key_str("why", r->why);

@@ -225,6 +225,9 @@ static CUresult faulty_launch_ex_ptsz(const CUlaunchConfig *config, CUfunction f
 	return launch_ex(real_launch_ex_ptsz, config, f, params, extra);
 }
 
+static CUresult faulty_get(const char *name, void **p, int version, cuuint64_t flags);
+static CUresult faulty_get_v2(const char *name, void **p, int version, cuuint64_t flags, CUdriverProcAddressQueryResult *found);
+
 /* What is given out instead of a function of the driver, which is kept. */
 static void *instead_of(const char *name, void *found, cuuint64_t flags)
 {
@@ -232,6 +235,10 @@ static void *instead_of(const char *name, void *found, cuuint64_t flags)
 
 	if (!found)
 		return found;
+	if (found == (void *)real_get_v2)
+		return (void *)faulty_get_v2;
+	if (found == (void *)real_get)
+		return (void *)faulty_get;
 	if (strcmp(name, "cuLaunchKernel") == 0) {
 		*(void **)(per_thread ? &real_launch_ptsz : &real_launch) = found;
 		return per_thread ? (void *)faulty_launch_ptsz : (void *)faulty_launch;
@@ -270,13 +277,9 @@ EXPORT void *dlsym(void *restrict handle, const char *restrict name)
 	found = next_dlsym(handle, name);
 	if (!found || handle == RTLD_NEXT || strncmp(name, "cu", 2) != 0)
 		return found;
-	if (strcmp(name, "cuGetProcAddress") == 0) {
+	if (strcmp(name, "cuGetProcAddress") == 0)
 		*(void **)&real_get = found;
-		return (void *)faulty_get;
-	}
-	if (strcmp(name, "cuGetProcAddress_v2") == 0) {
+	if (strcmp(name, "cuGetProcAddress_v2") == 0)
 		*(void **)&real_get_v2 = found;
-		return (void *)faulty_get_v2;
-	}
 	return instead_of(name, found, 0);
 }

@@ -385,9 +385,10 @@ class Suite:
             covered, of_bytes = s["judged"] / max(s["ops"], 1), s["bytes_judged"] / max(s["bytes_total"], 1)
             self.row(step, same and s["fail"] == 0 and covered >= 0.95 and of_bytes >= 0.99,
                      "%s tokens; %d ops, %.2f %% judged, %.2f %% of %.1f MB written; %d pass, %d FAIL, %d undecided, %d unsupported, "
-                     "%d incomplete; %d dropped; record %.1f s, replay %.1f s; %.1f MB" % (
+                     "%d incomplete; %d dropped; record %.1f s, replay %.1f s; seen %.1f MB, known %.1f MB, stored %.1f MB" % (
                          "same" if same else "OTHER", s["ops"], 100 * covered, 100 * of_bytes, s["bytes_total"] / 1e6, s["pass"], s["fail"],
-                         s["undecided"], s["unsupported"], s["incomplete"], s["dropped"], seconds, replay_s, self.stored(trace) / 1e6))
+                         s["undecided"], s["unsupported"], s["incomplete"], s["dropped"], seconds, replay_s, s["seen_bytes"] / 1e6,
+                         s["known_bytes"] / 1e6, self.stored(trace) / 1e6))
             self.odd_verdicts(step, report)
             shutil.rmtree(trace, ignore_errors=True)
 

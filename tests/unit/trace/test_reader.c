@@ -47,6 +47,7 @@ Test(reader, segments_are_in_order_of_start_with_all_their_facts)
 	cr_assert_str_eq(s->file, "events-100-0.ekka");
 	cr_assert(s->closed);
 	cr_assert_eq(s->close.left_out, 5);
+	cr_assert_eq(s->close.known_bytes, 900);
 	cr_assert_eq(s->close.n_dropped, 2);
 	cr_assert_str_eq(s->close.dropped[1].name, "capture");
 	cr_assert_eq(s->close.dropped[1].n, UINT64_MAX);

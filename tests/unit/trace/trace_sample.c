@@ -125,7 +125,7 @@ void trace_builder_sample(const char *dir)
 	put_preamble(&b);
 	put_gemm(&b, bytes);
 	put_others(&b);
-	ekka_encode_close(&b.buf, &(struct ekka_rec_close){ .t_ns = 2000000000, .events = 3, .seen_bytes = 18000, .stored_bytes = 4000, .left_out = 5, .dropped = drops,
+	ekka_encode_close(&b.buf, &(struct ekka_rec_close){ .t_ns = 2000000000, .events = 3, .seen_bytes = 18000, .stored_bytes = 4000, .known_bytes = 900, .left_out = 5, .dropped = drops,
 							    .n_dropped = 2, .why = "exit" });
 	trace_builder_put(&b);
 	trace_builder_finish(&b, dir, &parent, 0, true);
