@@ -41,9 +41,11 @@ void ekka_tally_clear(struct ekka_tally *t)
 				    .row_bad = t->row_bad, .col_bad = t->col_bad, .batch_bad = t->batch_bad,
 				    .lo = { INT64_MAX, INT64_MAX, INT64_MAX }, .hi = { -1, -1, -1 }, .random = 0x9e3779b97f4a7c15 };
 
-	memset(t->row_bad, 0, (size_t)t->rows * sizeof *t->row_bad);
-	memset(t->col_bad, 0, (size_t)t->cols * sizeof *t->col_bad);
-	memset(t->batch_bad, 0, (size_t)t->batch * sizeof *t->batch_bad);
+	if (t->n_bad) {		/* else they are zero */
+		memset(t->row_bad, 0, (size_t)t->rows * sizeof *t->row_bad);
+		memset(t->col_bad, 0, (size_t)t->cols * sizeof *t->col_bad);
+		memset(t->batch_bad, 0, (size_t)t->batch * sizeof *t->batch_bad);
+	}
 	*t = fresh;
 }
 
@@ -83,10 +85,22 @@ static double margin_of(const struct ekka_tally *t, const struct ekka_element *e
 	return error == 0 ? 0 : e->bound > 0 ? error / e->bound : INFINITY;
 }
 
+/*
+ * Reservoir sampling of bad elements, with a fixed seed so that two replays say the same: the sample stands for one of `n`.
+ */
+static void remember_sample(struct ekka_tally *t, const struct ekka_element *e, uint64_t n)
+{
+	uint64_t slot;
+
+	t->random = t->random * 6364136223846793005u + 1442695040888963407u;
+	slot = t->n_samples < EKKA_TALLY_SAMPLES ? t->n_samples++ : (t->random >> 33) % n;
+	if (slot < EKKA_TALLY_SAMPLES)
+		t->sample[slot] = *e;
+}
+
 static void remember_bad(struct ekka_tally *t, const struct ekka_element *e)
 {
 	const int64_t at[3] = { e->b, e->i, e->j };
-	uint64_t slot;
 
 	t->n_bad++;
 	if (t->row_bad[e->i] < UINT32_MAX)
@@ -98,11 +112,54 @@ static void remember_bad(struct ekka_tally *t, const struct ekka_element *e)
 		t->lo[d] = at[d] < t->lo[d] ? at[d] : t->lo[d];
 		t->hi[d] = at[d] > t->hi[d] ? at[d] : t->hi[d];
 	}
-	/* Reservoir sampling, with a fixed seed so that two replays say the same. */
-	t->random = t->random * 6364136223846793005u + 1442695040888963407u;
-	slot = t->n_samples < EKKA_TALLY_SAMPLES ? t->n_samples++ : (t->random >> 33) % t->n_bad;
-	if (slot < EKKA_TALLY_SAMPLES)
-		t->sample[slot] = *e;
+	remember_sample(t, e, t->n_bad);
+}
+
+static bool worse(const struct ekka_tally *t, double margin, double error)
+{
+	return !t->has_worst || margin > t->margin || (isinf(margin) && isinf(t->margin) && error > t->max_error);
+}
+
+static void add_counts(uint32_t *to, const uint32_t *from, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		to[i] = from[i] > UINT32_MAX - to[i] ? UINT32_MAX : to[i] + from[i];
+}
+
+/* Each sample of the later ones stands for its share of them. */
+static void merge_bad(struct ekka_tally *t, const struct ekka_tally *later)
+{
+	uint64_t before = t->n_bad;
+
+	for (unsigned i = 0; i < later->n_samples; i++)
+		remember_sample(t, &later->sample[i], before + later->n_bad * (i + 1) / later->n_samples);
+	t->n_bad += later->n_bad;
+	add_counts(t->row_bad, later->row_bad, t->rows);
+	add_counts(t->col_bad, later->col_bad, t->cols);
+	for (int64_t b = 0; b < t->batch; b++)
+		t->batch_bad[b] += later->batch_bad[b];
+	for (int d = 0; d < 3; d++) {
+		t->lo[d] = later->lo[d] < t->lo[d] ? later->lo[d] : t->lo[d];
+		t->hi[d] = later->hi[d] > t->hi[d] ? later->hi[d] : t->hi[d];
+	}
+}
+
+void ekka_tally_merge(struct ekka_tally *t, const struct ekka_tally *later)
+{
+	if (later->has_worst && worse(t, later->margin, later->max_error)) {
+		t->worst = later->worst;
+		t->has_worst = true;
+		t->margin = later->margin;
+		t->max_bound = later->max_bound;
+	}
+	t->max_error = fmax(t->max_error, later->max_error);
+	t->n += later->n;
+	t->n_nonfinite += later->n_nonfinite;
+	t->n_loose += later->n_loose;
+	t->n_unusual += later->n_unusual;
+	t->unusual_ratio = fmax(t->unusual_ratio, later->unusual_ratio);
+	if (later->n_bad)
+		merge_bad(t, later);
 }
 
 void ekka_tally_add(struct ekka_tally *t, const struct ekka_element *e, double typical)
@@ -113,7 +170,7 @@ void ekka_tally_add(struct ekka_tally *t, const struct ekka_element *e, double t
 	t->n++;
 	if (!isfinite(e->out[0]) || !isfinite(e->out[1]))
 		t->n_nonfinite++;
-	if (!t->has_worst || margin > t->margin || (isinf(margin) && isinf(t->margin) && error > t->max_error)) {
+	if (worse(t, margin, error)) {
 		t->worst = *e;
 		t->has_worst = true;
 		t->margin = margin;

@@ -43,6 +43,9 @@ int ekka_tally_init(struct ekka_tally *, const struct ekka_bound_model *, int64_
 void ekka_tally_release(struct ekka_tally *);
 void ekka_tally_clear(struct ekka_tally *);	/* as after init */
 
+/* Adds what another tally of the same problem found among elements that come later. */
+void ekka_tally_merge(struct ekka_tally *, const struct ekka_tally *later);
+
 /* `typical`: root mean square of the references around; what a wrong result would differ by. */
 void ekka_tally_add(struct ekka_tally *, const struct ekka_element *, double typical);
 

@@ -50,6 +50,24 @@ static bool mask_bit(const struct ekka_epilogue *e, const int64_t at[3])
 	return e->mask[at[0] * e->mask_item + at[2] * e->mask_column + at[1] / 8] >> at[1] % 8 & 1;
 }
 
+void ekka_epilogue_clear(struct ekka_epilogue *e)
+{
+	e->amax_low = e->amax_high = 0;
+	e->nonfinite = false;
+	e->n_mask = e->n_mask_bad = 0;
+}
+
+void ekka_epilogue_merge(struct ekka_epilogue *e, const struct ekka_epilogue *later)
+{
+	e->amax_low = fmax(e->amax_low, later->amax_low);
+	e->amax_high = fmax(e->amax_high, later->amax_high);
+	e->nonfinite |= later->nonfinite;
+	for (int d = 0; d < 3 && !e->n_mask_bad && later->n_mask_bad; d++)
+		e->mask_bad[d] = later->mask_bad[d];
+	e->n_mask += later->n_mask;
+	e->n_mask_bad += later->n_mask_bad;
+}
+
 /* Bits of values that the bound puts on one side of zero. */
 static void judge_mask(struct ekka_epilogue *e, const int64_t at[3], double t, double bound)
 {

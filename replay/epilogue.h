@@ -70,6 +70,10 @@ double ekka_epilogue_factor(const struct ekka_epilogue *, int64_t i, int64_t j);
 bool ekka_epilogue_apply(struct ekka_epilogue *, const struct ekka_bound_model *, const int64_t at[3], long double *t, double *bound,
 			 double *unusual);
 
+/* Forgets the account; adds that of elements judged later by a copy. */
+void ekka_epilogue_clear(struct ekka_epilogue *);
+void ekka_epilogue_merge(struct ekka_epilogue *, const struct ekka_epilogue *later);
+
 double ekka_gelu(double x);
 double ekka_gelu_slope(double x);	/* its derivative */
 

@@ -3,7 +3,7 @@
  * The matrix product as a problem to judge: C[b] = alpha op(A[b]) op(B[b]) + beta C0[b] against what was recorded.
  *
  * Independent of traces: op_gemm.c fills it from an event, tests from arrays. Memory used is a fixed number of blocks,
- * whatever the sizes. One problem belongs to one thread.
+ * whatever the sizes. One problem belongs to one thread; those of its team work on copies.
  */
 #ifndef EKKA_REPLAY_GEMM_H
 #define EKKA_REPLAY_GEMM_H
@@ -13,6 +13,10 @@
 #include "compare/verdict.h"
 #include "replay/epilogue.h"
 #include "replay/matrix.h"
+
+struct ekka_backend;
+struct ekka_backend_gemm;
+struct ekka_team;
 
 struct ekka_gemm {
 	int64_t m, n, k, batch;
@@ -26,12 +30,15 @@ struct ekka_gemm {
 	struct ekka_bound_model model;
 	const char *output;		/* name, for the verdict */
 	struct ekka_epilogue *epilogue;	/* what follows on the sum, borrowed; NULL: nothing */
+	struct ekka_backend_gemm *elsewhere;	/* computes the sums instead of the CPU (replay/backend.h); NULL: none */
 };
 
 struct ekka_gemm_options {
 	bool exact;
 	uint64_t memory_bytes;		/* for blocks; 0: as little as is fast */
 	double delta;			/* chance that the screen escalates a right op; 0: 1e-6 */
+	struct ekka_team *team;		/* threads that may help, replay/team.h; NULL: none */
+	struct ekka_backend *backend;	/* NULL: the CPU */
 };
 
 /* Judges; fills every field of the verdict that concerns numbers. Negative only when out of memory or when read() failed. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/backend.h"
 #include "replay/clones.h"
 #include "replay/gemm_thin.h"
 
@@ -41,6 +42,14 @@ int ekka_gemm_work_init(struct ekka_gemm_work *w, const struct ekka_gemm *g, int
 		total += part[i].n;
 	}
 	return 0;
+}
+
+/* All planes, as if every kind of them were needed. */
+uint64_t ekka_gemm_work_bytes(const struct ekka_gemm *g, int64_t rows, int64_t cols)
+{
+	uint64_t times = (uint64_t)(ekka_dtype_is_complex(g->model.out) ? 2 : 1) * (g->model.twofold ? 2 : 1);
+
+	return ((uint64_t)(rows * cols) * (7 + 5 * times) + (uint64_t)(rows + cols) * EKKA_BOUND_CHUNK * 3 * times) * sizeof(double);
 }
 
 void ekka_gemm_work_release(struct ekka_gemm_work *w)
@@ -275,6 +284,20 @@ static void clear(struct ekka_gemm_work *w, int64_t ni, int64_t nj)
 	w->b.cols = nj;
 }
 
+/* Elsewhere if possible; what fails there is done here. */
+static int sums(struct ekka_gemm *g, struct ekka_gemm_work *w, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj,
+		struct ekka_error *err)
+{
+	if (g->elsewhere) {
+		if (g->elsewhere->sums(g->elsewhere, w, b, i0, ni, j0, nj))
+			return 0;
+		clear(w, ni, nj);
+	}
+	if (ekka_gemm_thin_can(g, ni, nj))
+		return ekka_gemm_thin(g, w, b, i0, ni, j0, nj, err);
+	return product(g, w, b, i0, ni, j0, nj, err);
+}
+
 int ekka_gemm_exact(struct ekka_gemm *g, struct ekka_gemm_work *w, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj,
 		    struct ekka_tally *tally, struct ekka_error *err)
 {
@@ -284,10 +307,8 @@ int ekka_gemm_exact(struct ekka_gemm *g, struct ekka_gemm_work *w, int64_t b, in
 	clear(w, ni, nj);
 	if (r == 0 && g->has_c0)
 		r = ekka_matrix_load(&g->c0, b, i0, ni, j0, nj, &w->c0, err);
-	if (r == 0 && g->has_product && ekka_gemm_thin_can(g, ni, nj))
-		r = ekka_gemm_thin(g, w, b, i0, ni, j0, nj, err);
-	else if (r == 0 && g->has_product)
-		r = product(g, w, b, i0, ni, j0, nj, err);
+	if (r == 0 && g->has_product)
+		r = sums(g, w, b, i0, ni, j0, nj, err);
 	if (r < 0)
 		return r;
 	usual = typical(g, w, ni * nj);

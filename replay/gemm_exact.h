@@ -20,6 +20,7 @@ struct ekka_gemm_work {
 
 /* rows and cols: the largest block wanted; both at most 4096. */
 int ekka_gemm_work_init(struct ekka_gemm_work *w, const struct ekka_gemm *g, int64_t rows, int64_t cols, struct ekka_error *err);
+uint64_t ekka_gemm_work_bytes(const struct ekka_gemm *g, int64_t rows, int64_t cols);
 void ekka_gemm_work_release(struct ekka_gemm_work *w);
 
 /* Recomputes rows [i0, i0+ni) x columns [j0, j0+nj) of item b and adds each element that the call defines to the tally. */

@@ -4,7 +4,8 @@
  * rounding that of one more addend like C0.
  *
  * Columns are taken in groups of blocks. For a group, B's signed sums (k x blocks) are formed once; then rows are taken
- * 256 at a time: A times those sums against the signed sums of C. Memory is that of one group, whatever the sizes.
+ * 256 at a time: A times those sums against the signed sums of C. Memory is that of one group, whatever the sizes. Both steps are
+ * split over the team's threads by rows, of B and of A and C.
  *
  * Two stages, since the threshold's product term costs as much as all the rest. The quick one leaves the term out, which makes the
  * threshold smaller, and does 16-bit operands in float: what passes there passes. Only when some row does not, the careful stage does it again with the whole
@@ -20,8 +21,11 @@
 
 #include "compare/screen.h"
 #include "replay/clones.h"
+#include "replay/gemm_blocks.h"
+#include "replay/gemm_exact.h"
 #include "replay/half_product.h"
 #include "replay/signed_sum.h"
+#include "replay/team.h"
 
 enum {
 	ROWS = 256,		/* of A and C at a time */
@@ -31,6 +35,7 @@ enum {
 };
 static const int64_t GROUP_ELEMENTS = 1 << 20, MAX_GROUP = 512;	/* k x blocks, and blocks */
 
+/* What all threads share, and what each has for itself: a thread's is a copy of the shared one with the fields below `memory` its own. */
 struct screen {
 	struct ekka_gemm *g;
 	struct ekka_gemm_work *w;
@@ -39,12 +44,17 @@ struct screen {
 	bool cx, half;			/* half: all of A, B and C are 16-bit and in memory, the quick stage uses float */
 	int64_t width, group, blocks;	/* columns of a block, blocks of the largest group and of this one */
 	double factor;
-	double *memory;
 	double *sign;			/* of the group's columns */
 	struct ekka_panel b_sum;	/* k x group, row-major: signed sums of B */
 	double *b_sq;			/* k x group: sums of squares */
+	float *b_sum_f;			/* half: the same as b_sum.re */
+	double *memory;
+	struct ekka_gemm gemm;
+	struct ekka_epilogue epilogue;
+	struct ekka_gemm_work work;
+	struct ekka_tally found;
 	double *scratch;		/* squares for complex and of A */
-	float *b_sum_f, *want_f;	/* half: the same as b_sum.re and want[0] */
+	float *want_f;			/* half: the same as want[0] */
 	struct ekka_panel load;		/* ROWS x PIECE, also DEPTH x PIECE and ROWS x DEPTH */
 	double *want[2], *have[2], *c0[2], *product2, *out2, *ulp2, *c02;	/* ROWS x group */
 	bool suspicious[ROWS];
@@ -56,51 +66,80 @@ bool ekka_gemm_screen_pays(const struct ekka_gemm *g)
 	return g->has_product && g->m >= 64 && g->n >= 64 && g->k >= 64;
 }
 
-void ekka_gemm_screen_block(const struct ekka_gemm *g, int64_t *ret_rows, int64_t *ret_cols)
-{
-	*ret_rows = g->m < ROWS ? g->m : ROWS;
-	*ret_cols = ekka_screen_width(&g->model);
-}
-
 static int64_t min64(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
+}
+
+struct part { double **at; size_t n; };
+
+/* One allocation for all parts and `floats` floats behind them. */
+static int allot(struct screen *s, const struct part *part, size_t n, size_t floats, float **ret_floats)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < n; i++)
+		total += part[i].n;
+	s->memory = malloc(total * sizeof *s->memory + floats * sizeof **ret_floats);
+	if (!s->memory)
+		return ekka_error_set(s->err, EKKA_ERR_NOMEM, "no memory for the screen");
+	total = 0;
+	for (size_t i = 0; i < n; i++) {
+		*part[i].at = part[i].n ? s->memory + total : NULL;
+		total += part[i].n;
+	}
+	*ret_floats = floats ? (float *)(void *)(s->memory + total) : NULL;
+	return 0;
 }
 
 static int init(struct screen *s)
 {
 	const enum ekka_dtype a = s->g->a.dtype, b = s->g->b.dtype, c = s->g->c.dtype;
 	int64_t k = s->g->k, blocks = (s->g->n + s->width - 1) / s->width;
-	size_t cell = (size_t)ROWS, bsum, load = (size_t)ROWS * PIECE;
+	size_t bsum;
 
 	s->half = ekka_half_product_can(&s->g->a) && a == b && (c == EKKA_F16 || c == EKKA_BF16);
 	s->group = min64(min64(blocks, MAX_GROUP), GROUP_ELEMENTS / k > 4 ? GROUP_ELEMENTS / k : 4);
-	cell *= (size_t)s->group;
 	bsum = (size_t)(k * s->group);
-	struct { double **at; size_t n; } part[] = {
-		{ &s->sign, (size_t)(s->group * s->width) }, { &s->b_sum.re, bsum }, { &s->b_sum.im, s->cx ? bsum : 0 }, { &s->b_sq, bsum },
+	const struct part part[] = { { &s->sign, (size_t)(s->group * s->width) }, { &s->b_sum.re, bsum }, { &s->b_sum.im, s->cx ? bsum : 0 },
+				     { &s->b_sq, bsum } };
+
+	return allot(s, part, sizeof part / sizeof part[0], s->half ? bsum : 0, &s->b_sum_f);
+}
+
+/* A thread's own. */
+static int init_lane(struct screen *s, const struct screen *shared)
+{
+	size_t cell = (size_t)(ROWS * shared->group), load = (size_t)ROWS * PIECE;
+	int r;
+
+	*s = *shared;
+	s->memory = NULL;
+	s->g = &s->gemm;
+	s->w = &s->work;
+	s->tally = &s->found;
+	s->gemm = ekka_gemm_copy(shared->g, &s->epilogue);
+	const struct part part[] = {
 		{ &s->scratch, load }, { &s->load.re, load }, { &s->load.im, s->cx ? load : 0 },
 		{ &s->want[0], cell }, { &s->want[1], s->cx ? cell : 0 }, { &s->have[0], cell }, { &s->have[1], s->cx ? cell : 0 },
 		{ &s->c0[0], cell }, { &s->c0[1], s->cx ? cell : 0 }, { &s->product2, cell }, { &s->out2, cell }, { &s->ulp2, cell },
 		{ &s->c02, cell },
 	};
-	size_t total = 0, floats = s->half ? bsum + cell : 0;
 
-	for (size_t i = 0; i < sizeof part / sizeof part[0]; i++)
-		total += part[i].n;
-	s->memory = malloc(total * sizeof *s->memory + floats * sizeof *s->want_f);
-	if (!s->memory)
-		return ekka_error_set(s->err, EKKA_ERR_NOMEM, "no memory for the screen");
-	total = 0;
-	for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
-		*part[i].at = part[i].n ? s->memory + total : NULL;
-		total += part[i].n;
-	}
-	if (s->half) {
-		s->b_sum_f = (float *)(void *)(s->memory + total);
-		s->want_f = s->b_sum_f + bsum;
-	}
-	return 0;
+	r = allot(s, part, sizeof part / sizeof part[0], s->half ? cell : 0, &s->want_f);
+	if (r == 0)
+		r = ekka_tally_init(&s->found, shared->tally->model, s->g->batch, s->g->m, s->g->n, s->err);
+	if (r == 0)
+		r = ekka_gemm_work_init(&s->work, s->g, min64(ROWS, s->g->m), s->width, s->err);
+	return r;
+}
+
+static void release_lane(struct screen *s)
+{
+	free(s->memory);
+	ekka_tally_release(&s->found);
+	ekka_gemm_work_release(&s->work);
+	ekka_gemm_copy_release(&s->gemm);
 }
 
 /* Adds the signed sums of the loaded piece, whose first column is `col` of the group, to rows of a result with `blocks` columns. */
@@ -132,36 +171,32 @@ static bool sum_directly(const struct screen *s, const struct ekka_matrix *m, in
 	return ekka_signed_sums(m, b, r0, nr, j0, &blocks);
 }
 
-static int sum_b_by_panels(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+static int sum_b_by_panels(struct screen *s, int64_t b, int64_t k, int64_t nk, int64_t j0, int64_t nj)
 {
-	size_t n = (size_t)(s->g->k * s->blocks);
+	int64_t at = k * s->blocks;
 
-	zero(s->b_sum.re, n);
-	zero(s->b_sum.im, n);
-	zero(s->b_sq, n);
-	for (int64_t k = 0; k < s->g->k; k += ROWS)
-		for (int64_t j = 0; j < nj; j += PIECE) {
-			int64_t at = k * s->blocks;
-			int r = ekka_matrix_load(&s->g->b, b, k, min64(ROWS, s->g->k - k), j0 + j, min64(PIECE, nj - j), &s->load, s->err);
+	zero(s->b_sum.re + at, (size_t)(nk * s->blocks));
+	zero(s->cx ? s->b_sum.im + at : NULL, (size_t)(nk * s->blocks));
+	zero(s->b_sq + at, (size_t)(nk * s->blocks));
+	for (int64_t j = 0; j < nj; j += PIECE) {
+		int r = ekka_matrix_load(&s->g->b, b, k, nk, j0 + j, min64(PIECE, nj - j), &s->load, s->err);
 
-			if (r < 0)
-				return r;
-			add_piece(s, j, s->b_sum.re + at, s->cx ? s->b_sum.im + at : NULL, s->b_sq + at, NULL);
-		}
+		if (r < 0)
+			return r;
+		add_piece(s, j, s->b_sum.re + at, s->cx ? s->b_sum.im + at : NULL, s->b_sq + at, NULL);
+	}
 	return 0;
 }
 
-static int sum_b(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+/* The sums of rows [k, k+nk) of B, nk at most ROWS. */
+static int sum_b(struct screen *s, int64_t b, int64_t k, int64_t nk, int64_t j0, int64_t nj)
 {
-	int64_t n = s->g->k * s->blocks;
+	int64_t at = k * s->blocks, n = nk * s->blocks;
 
-	s->b_sum.rows = s->g->k;
-	s->b_sum.cols = s->b_sum.rs = s->blocks;
-	s->b_sum.cs = 1;
 	b = s->g->b.batch == 1 ? 0 : b;
-	if (!sum_directly(s, &s->g->b, b, 0, s->g->k, j0, nj, s->b_sum.re, s->b_sq, NULL))
-		return sum_b_by_panels(s, b, j0, nj);
-	for (int64_t e = 0; s->half && e < n; e++)
+	if (!sum_directly(s, &s->g->b, b, k, nk, j0, nj, s->b_sum.re + at, s->b_sq + at, NULL))
+		return sum_b_by_panels(s, b, k, nk, j0, nj);
+	for (int64_t e = at; s->half && e < at + n; e++)
 		s->b_sum_f[e] = (float)s->b_sum.re[e];
 	return 0;
 }
@@ -365,30 +400,112 @@ static int screen_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int6
 	return r < 0 ? r : check_rows(s, b, i0, ni, j0, nj);
 }
 
-static int screen_group(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+/* A group of column blocks of one batch item, on all threads. */
+struct group {
+	struct screen *shared, *lane;
+	struct ekka_team *team;
+	struct ekka_parts parts;
+	int64_t b, j0, nj;
+};
+
+static struct screen *lane_for(const struct group *x, unsigned slot, struct ekka_error *err)
 {
+	struct screen *s = &x->lane[slot];
+
+	s->err = err;
+	s->blocks = x->shared->blocks;
+	s->b_sum = x->shared->b_sum;
+	return s;
+}
+
+static int sum_part(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	const struct group *x = arg;
+	int64_t k = part * ROWS;
+
+	return sum_b(lane_for(x, slot, err), x->b, k, min64(ROWS, x->shared->g->k - k), x->j0, x->nj);
+}
+
+static int screen_part(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	const struct group *x = arg;
+	struct screen *s = lane_for(x, slot, err);
+	int64_t i = part * ROWS;
+
+	s->n_suspicious = 0;
+	ekka_tally_clear(&s->found);
+	return screen_rows(s, x->b, i, min64(ROWS, s->g->m - i), x->j0, x->nj);
+}
+
+static int take_part(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	const struct group *x = arg;
+
+	(void)part;
+	(void)err;
+	ekka_tally_merge(x->shared->tally, &x->lane[slot].found);
+	x->shared->n_suspicious += x->lane[slot].n_suspicious;
+	return 0;
+}
+
+static int screen_group(struct group *x)
+{
+	struct screen *s = x->shared;
 	int r;
 
-	s->blocks = (nj + s->width - 1) / s->width;
-	ekka_signs((uint64_t)(b * s->g->n + j0) + 1, nj, s->sign);
-	r = sum_b(s, b, j0, nj);
-	for (int64_t i = 0; i < s->g->m && r == 0; i += ROWS)
-		r = screen_rows(s, b, i, min64(ROWS, s->g->m - i), j0, nj);
+	s->blocks = (x->nj + s->width - 1) / s->width;
+	s->b_sum.rows = s->g->k;
+	s->b_sum.cols = s->b_sum.rs = s->blocks;
+	s->b_sum.cs = 1;
+	ekka_signs((uint64_t)(x->b * s->g->n + x->j0) + 1, x->nj, s->sign);
+	x->parts.n = (s->g->k + ROWS - 1) / ROWS;
+	x->parts.compute = sum_part;
+	x->parts.take = NULL;
+	r = ekka_team_run(x->team, &x->parts, s->err);
+	if (r < 0)
+		return r;
+	x->parts.n = (s->g->m + ROWS - 1) / ROWS;
+	x->parts.compute = screen_part;
+	x->parts.take = take_part;
+	return ekka_team_run(x->team, &x->parts, s->err);
+}
+
+static int screen_all(struct screen *s, const struct ekka_gemm_options *o)
+{
+	struct group x = { .shared = s, .team = o->team };
+	int64_t parts = ((s->g->m > s->g->k ? s->g->m : s->g->k) + ROWS - 1) / ROWS;
+	uint64_t bytes = ekka_gemm_work_bytes(s->g, min64(ROWS, s->g->m), s->width) +
+			 (uint64_t)ROWS * (3 * PIECE + 11 * (uint64_t)s->group) * sizeof(double);
+	int r = 0;
+
+	x.parts = (struct ekka_parts){ .slots = ekka_team_slots(o->team, parts, bytes, o->memory_bytes), .arg = &x };
+	x.lane = calloc(x.parts.slots, sizeof *x.lane);
+	if (!x.lane)
+		return ekka_error_set(s->err, EKKA_ERR_NOMEM, "no memory for the screen");
+	for (unsigned i = 0; i < x.parts.slots && r == 0; i++)
+		r = init_lane(&x.lane[i], s);
+	for (x.b = 0; x.b < s->g->batch && r == 0; x.b++)
+		for (x.j0 = 0; x.j0 < s->g->n && r == 0; x.j0 += s->group * s->width) {
+			x.nj = min64(s->group * s->width, s->g->n - x.j0);
+			r = screen_group(&x);
+		}
+	for (unsigned i = 0; i < x.parts.slots; i++)
+		release_lane(&x.lane[i]);
+	free(x.lane);
 	return r;
 }
 
-int ekka_gemm_screen(struct ekka_gemm *g, struct ekka_gemm_work *w, const struct ekka_gemm_options *o, struct ekka_tally *tally,
-		     uint64_t *ret_rows, struct ekka_error *err)
+int ekka_gemm_screen(struct ekka_gemm *g, const struct ekka_gemm_options *o, struct ekka_tally *tally, uint64_t *ret_rows,
+		     struct ekka_error *err)
 {
-	struct screen s = { .g = g, .w = w, .tally = tally, .err = err, .cx = ekka_dtype_is_complex(g->model.out),
+	struct screen s = { .g = g, .tally = tally, .err = err, .cx = ekka_dtype_is_complex(g->model.out),
 			    .width = ekka_screen_width(&g->model) };
 	double tests = (double)g->batch * (double)g->m * ceil((double)g->n / (double)s.width) * (s.cx ? 2 : 1);
 	int r = init(&s);
 
 	s.factor = ekka_screen_factor(tests, o->delta > 0 ? o->delta : 1e-6);
-	for (int64_t b = 0; b < g->batch && r == 0; b++)
-		for (int64_t j = 0; j < g->n && r == 0; j += s.group * s.width)
-			r = screen_group(&s, b, j, min64(s.group * s.width, g->n - j));
+	if (r == 0)
+		r = screen_all(&s, o);
 	free(s.memory);
 	*ret_rows = s.n_suspicious;
 	return r;

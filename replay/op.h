@@ -10,10 +10,15 @@
 #include "compare/verdict.h"
 #include "replay/replay.h"
 
+struct ekka_backend;
+struct ekka_team;
+
 struct ekka_op_context {
 	struct ekka_trace *trace;
 	const struct ekka_replay_options *options;
-	uint64_t memory_bytes;		/* this thread's share */
+	uint64_t memory_bytes;		/* this event's share */
+	struct ekka_team *team;		/* threads that may help, replay/team.h; NULL: none */
+	struct ekka_backend *backend;	/* replay/backend.h; NULL: the CPU */
 };
 
 struct ekka_op {

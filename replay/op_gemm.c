@@ -128,10 +128,11 @@ static int prepare(struct ekka_job *job, struct ekka_error *err)
 static int judge_gemm(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
 	struct ekka_job job = { .ctx = ctx, .event = event, .verdict = v, .room = ctx->memory_bytes / 4 * 3 };
-	struct ekka_gemm_options o = { .exact = ctx->options->exact, .memory_bytes = ctx->memory_bytes / 4,
-				       .delta = ctx->options->screen_delta };
+	struct ekka_gemm_options o = { .exact = ctx->options->exact, .delta = ctx->options->screen_delta, .team = ctx->team,
+				       .backend = ctx->backend };
 	int r = prepare(&job, err);
 
+	o.memory_bytes = ctx->memory_bytes / 4 + job.room;
 	if (r == 0 && !job.settled)
 		r = ekka_gemm_judge(&job.gemm, &o, v, err);
 	if (r == 0 && !job.settled)

@@ -408,13 +408,14 @@ static int take_before(struct ekka_matmul *x, int d, uint64_t *ret_bytes, struct
 static int judge_matmul(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
 	struct ekka_matmul x = { .job = { .ctx = ctx, .event = event, .verdict = v, .room = ctx->memory_bytes / 4 * 3 }, .aux = -1 };
-	struct ekka_gemm_options o = { .exact = ctx->options->exact, .memory_bytes = ctx->memory_bytes / 4,
-				       .delta = ctx->options->screen_delta };
+	struct ekka_gemm_options o = { .exact = ctx->options->exact, .delta = ctx->options->screen_delta, .team = ctx->team,
+				       .backend = ctx->backend };
 	int d = ekka_event_tensor_index(event, "D"), r = prepare(&x, err);
 	uint64_t before = 0;
 
 	if (r == 0 && !x.job.settled)
 		r = take_before(&x, d, &before, err);
+	o.memory_bytes = ctx->memory_bytes / 4 + x.job.room;
 	if (r == 0 && !x.job.settled)
 		r = ekka_gemm_judge(&x.job.gemm, &o, v, err);
 	if (r == 0 && !x.job.settled)

@@ -8,6 +8,7 @@
 #include "compare/verdict.h"
 #include "trace/reader.h"
 
+struct ekka_backend;
 struct ekka_redescriber;
 struct ekka_redescription;
 
@@ -20,6 +21,7 @@ struct ekka_replay_options {
 	/* For launches that were recorded without a meaning: ekka_redescribe and its first argument (replay/redescribe.h). NULL: none. */
 	void (*redescribe)(struct ekka_redescriber *, struct ekka_event *, struct ekka_redescription *);
 	struct ekka_redescriber *kernels;
+	struct ekka_backend *backend;	/* computes references besides the CPU, replay/backend.h; borrowed; NULL: none */
 	double screen_delta;		/* chance that the screen escalates a right op; 0: 1e-6 */
 	/* Called from one thread at a time; NULL: none. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);

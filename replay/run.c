@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threads take events in order and judge them; results are handed out in order. `lock` guards everything in struct run; it
+ * Threads take events in order and judge them; results are handed out in order. A thread that has to wait, or finds no event left, helps another
+ * with a large one (replay/team.h). The team's lock guards everything in struct run; it
  * is not held while an event is read or judged, but is while callbacks run, which the interface promises to be one at a time.
  */
 #include <cblas.h>
@@ -16,6 +17,7 @@
 #include "replay/op.h"
 #include "replay/redescribe.h"
 #include "replay/report.h"
+#include "replay/team.h"
 #include "replay/written.h"
 
 enum {
@@ -37,8 +39,7 @@ struct slot {
 struct run {
 	struct ekka_trace *trace;
 	struct ekka_replay_options o;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
+	struct ekka_team team;
 	uint64_t first, end;		/* event numbers [first, end) */
 	uint64_t next, emitted;		/* next to take; all before `emitted` were handed out */
 	uint64_t memory_free;
@@ -123,32 +124,39 @@ static uint64_t wanted_memory(const struct ekka_event *e)
 	return __builtin_add_overflow(sum, sum / 3 + BLOCKS_MEMORY, &sum) ? UINT64_MAX : sum;
 }
 
+/* Helps, or waits until something changed. With the lock held. */
+static void help_or_wait(struct run *run)
+{
+	if (!ekka_team_help(&run->team))
+		pthread_cond_wait(&run->team.changed, &run->team.lock);
+}
+
 /* A share of the budget; big events may take half of it, whatever the number of threads. */
 static uint64_t take_memory(struct run *run, uint64_t wanted)
 {
 	uint64_t most = run->o.threads == 1 ? run->o.memory_bytes : run->o.memory_bytes / 2, share = wanted < most ? wanted : most;
 
-	pthread_mutex_lock(&run->lock);
+	pthread_mutex_lock(&run->team.lock);
 	while (run->memory_free < share)
-		pthread_cond_wait(&run->changed, &run->lock);
+		help_or_wait(run);
 	run->memory_free -= share;
-	pthread_mutex_unlock(&run->lock);
+	pthread_mutex_unlock(&run->team.lock);
 	return share;
 }
 
 static void give_memory(struct run *run, uint64_t share)
 {
-	pthread_mutex_lock(&run->lock);
+	pthread_mutex_lock(&run->team.lock);
 	run->memory_free += share;
-	pthread_cond_broadcast(&run->changed);
-	pthread_mutex_unlock(&run->lock);
+	pthread_cond_broadcast(&run->team.changed);
+	pthread_mutex_unlock(&run->team.lock);
 }
 
 static void judge(struct run *run, struct slot *slot)
 {
 	const struct ekka_event *e = &slot->event;
 	const struct ekka_op *op = ekka_op_find(ekka_event_op(e));
-	struct ekka_op_context ctx = { .trace = run->trace, .options = &run->o };
+	struct ekka_op_context ctx = { .trace = run->trace, .options = &run->o, .team = &run->team, .backend = run->o.backend };
 	struct ekka_verdict *v = &slot->verdict;
 	uint64_t share;
 	int r;
@@ -224,25 +232,25 @@ static void *work(void *arg)
 {
 	struct run *run = arg;
 
-	pthread_mutex_lock(&run->lock);
-	while (run->next < run->end && !run->error) {
+	pthread_mutex_lock(&run->team.lock);
+	while (run->emitted < run->next || (run->next < run->end && !run->error)) {
 		struct slot *slot;
 		uint64_t number;
 
-		if (run->next - run->emitted >= run->n_slots) {
-			pthread_cond_wait(&run->changed, &run->lock);
+		if (run->next == run->end || run->error || run->next - run->emitted >= run->n_slots) {
+			help_or_wait(run);
 			continue;
 		}
 		number = run->next++;
 		slot = &run->slots[number % run->n_slots];
-		pthread_mutex_unlock(&run->lock);
+		pthread_mutex_unlock(&run->team.lock);
 		process(run, number, slot);
-		pthread_mutex_lock(&run->lock);
+		pthread_mutex_lock(&run->team.lock);
 		slot->done = true;
 		emit(run);
-		pthread_cond_broadcast(&run->changed);
+		pthread_cond_broadcast(&run->team.changed);
 	}
-	pthread_mutex_unlock(&run->lock);
+	pthread_mutex_unlock(&run->team.lock);
 	return NULL;
 }
 
@@ -274,6 +282,7 @@ static void defaults(struct run *run)
 	run->next = run->emitted = run->first;
 	run->memory_free = run->o.memory_bytes;
 	run->n_slots = (size_t)run->o.threads * WINDOW;
+	run->team.threads = run->o.threads;
 }
 
 /* What the verdicts mean for each other. Of one event alone nothing can be said. */
@@ -292,7 +301,8 @@ static int spread_blame(struct run *run, struct ekka_report *report, struct ekka
 int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *options, struct ekka_report *ret,
 		    struct ekka_error *err)
 {
-	struct run run = { .trace = trace, .o = *options, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct run run = { .trace = trace, .o = *options,
+			   .team = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER } };
 	struct ekka_redescription *redescriptions = NULL;
 	int r;
 
@@ -332,7 +342,7 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 	free(run.slots);
 	free(redescriptions);
 	free(run.blame.status);
-	pthread_mutex_destroy(&run.lock);
-	pthread_cond_destroy(&run.changed);
+	pthread_mutex_destroy(&run.team.lock);
+	pthread_cond_destroy(&run.team.changed);
 	return r;
 }

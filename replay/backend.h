@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where references are computed, when not on the CPU: a backend takes the parts that cost most and gives back the numbers from which the CPU makes
+ * references, bounds and verdicts. So both give the same verdicts, and margins that differ by the rounding of float64.
+ *
+ * A backend may decline anything; what it declines, or fails to do, the CPU does. All functions may be called from several threads at once.
+ */
+#ifndef EKKA_REPLAY_BACKEND_H
+#define EKKA_REPLAY_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "trace/error.h"
+#include "trace/model.h"
+
+struct ekka_gemm;
+struct ekka_gemm_work;
+struct ekka_attention;
+struct ekka_attention_work;
+
+/* One product that is being judged; a backend puts its own behind this. */
+struct ekka_backend_gemm {
+	/*
+	 * As the CPU's product in replay/gemm_exact.c: fills w's ref, lo, abs, prefix, chunk, variation, group, a_max and b_max, which are zero, for
+	 * the block. False: it could not; what it wrote counts for nothing.
+	 */
+	bool (*sums)(struct ekka_backend_gemm *, struct ekka_gemm_work *w, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj);
+};
+
+/* One attention event that is being judged. */
+struct ekka_backend_attention {
+	/* All rows of one batch item that share a K head, w->b and w->hk: replay/attention_work.h says what is filled. False: not done. */
+	bool (*group)(struct ekka_backend_attention *, struct ekka_attention_work *w);
+};
+
+struct ekka_backend {
+	char name[EKKA_TEXT];		/* for the report: "GPU (NVIDIA H200)" */
+	/* NULL: not for this backend, because it is too small or does not fit. g is borrowed until end. */
+	struct ekka_backend_gemm *(*gemm_begin)(struct ekka_backend *, const struct ekka_gemm *g);
+	void (*gemm_end)(struct ekka_backend_gemm *);
+	struct ekka_backend_attention *(*attention_begin)(struct ekka_backend *, const struct ekka_attention *x);
+	void (*attention_end)(struct ekka_backend_attention *);
+	void (*close)(struct ekka_backend *);
+};
+
+/* ---- the GPU: replay/gpu.c ---- */
+
+/* Takes everything that it can, also where the CPU would be faster: for tests. */
+enum { EKKA_GPU_ALWAYS = 1 };
+
+/*
+ * The first CUDA device, if there is one whose float64 was seen to work: NULL otherwise, with the reason in err. CUDA's libraries are looked for at run time.
+ * The caller closes it when no event is being judged.
+ */
+struct ekka_backend *ekka_gpu_open(unsigned flags, struct ekka_error *err);
+
+#endif
