@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "compare/verdict.h"
 #include "trace/error.h"
-#include "trace/model.h"
 
 struct ekka_gemm;
 struct ekka_gemm_work;
@@ -54,5 +54,8 @@ enum { EKKA_GPU_ALWAYS = 1 };
  * The caller closes it when no event is being judged.
  */
 struct ekka_backend *ekka_gpu_open(unsigned flags, struct ekka_error *err);
+
+/* The same for events that are large enough to be done sooner there, opened when the first one comes. NULL: the CPU alone. */
+struct ekka_backend *ekka_gpu_when_it_pays(void);
 
 #endif

@@ -7,14 +7,16 @@
 #include "tools/report.h"
 #include "tools/term.h"
 
+#include "replay/backend.h"
 #include "replay/redescribe.h"
 #include "replay/replay.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static struct {
 	bool json, strict, exact, verbose, margins;
-	const char *only, *kernels;
+	const char *only, *kernels, *backend;
 	uint64_t jobs, event, memory;
 } opt;
 
@@ -29,6 +31,8 @@ const struct ekka_option ekka_replay_options_table[] = {
 	{ .kind = EKKA_OPT_NUMBER, .name = "event", .metavar = "N", .value = &opt.event, .help = "only this event" },
 	{ .kind = EKKA_OPT_TEXT, .name = "kernels", .metavar = "PATHS", .value = &opt.kernels, .complete = "@file",
 	  .help = "descriptions for launches that were recorded without one: files and folders, separated by colons, then those that are built in" },
+	{ .kind = EKKA_OPT_TEXT, .name = "backend", .metavar = "WHERE", .value = &opt.backend, .complete = "auto|cpu|gpu",
+	  .help = "cpu, gpu, or auto: large products on a GPU if there is one (default: auto)" },
 	{ .kind = EKKA_OPT_NUMBER, .letter = 'j', .name = "jobs", .metavar = "N", .value = &opt.jobs,
 	  .help = "threads (default: one per core)" },
 	{ .kind = EKKA_OPT_BYTES, .name = "memory", .metavar = "SIZE", .value = &opt.memory,
@@ -88,12 +92,31 @@ static int print(const struct ekka_report_source *from, const struct ekka_report
 	return ekka_report_text(from, report);
 }
 
-static int run(const struct ekka_report_source *from, struct listing *l)
+static bool backend_is(const char *name)
+{
+	return !strcmp(opt.backend ? opt.backend : "auto", name);
+}
+
+/* NULL: the CPU. A GPU that was asked for and is not there sets *ret_status. */
+static struct ekka_backend *open_backend(int *ret_status)
+{
+	struct ekka_error err = { 0 };
+	struct ekka_backend *b;
+
+	if (!backend_is("gpu"))
+		return backend_is("cpu") ? NULL : ekka_gpu_when_it_pays();
+	b = ekka_gpu_open(EKKA_GPU_ALWAYS, &err);
+	if (!b)
+		*ret_status = ekka_fatal("no GPU to compute on: %s", err.message);
+	return b;
+}
+
+static int run(const struct ekka_report_source *from, struct ekka_backend *backend, struct listing *l)
 {
 	struct ekka_replay_options options = {
 		.exact = opt.exact, .threads = (unsigned)opt.jobs, .memory_bytes = opt.memory, .only = opt.only, .event = opt.event,
 		.progress = progress, .verdict = opt.verbose || opt.margins ? verdict : NULL, .arg = l,
-		.redescribe = from->kernels ? ekka_redescribe : NULL, .kernels = from->kernels,
+		.redescribe = from->kernels ? ekka_redescribe : NULL, .kernels = from->kernels, .backend = backend,
 	};
 	struct ekka_report report = { 0 };
 	struct ekka_error err = { 0 };
@@ -109,12 +132,12 @@ static int run(const struct ekka_report_source *from, struct listing *l)
 	return status;
 }
 
-static int replay(struct ekka_trace *trace, const char *path, struct ekka_redescriber *kernels)
+static int replay(struct ekka_trace *trace, const char *path, struct ekka_redescriber *kernels, struct ekka_backend *backend)
 {
 	struct listing l = { .verdicts = opt.json && opt.verbose ? ekka_report_json_verdicts() : NULL,
 			     .margins = opt.margins ? ekka_margins_new() : NULL };
 	int status = opt.margins && !l.margins ? ekka_fatal("out of memory")
-					       : run(&(struct ekka_report_source){ trace, path, kernels }, &l);
+					       : run(&(struct ekka_report_source){ trace, path, kernels }, backend, &l);
 
 	ekka_report_json_drop(l.verdicts);
 	ekka_margins_free(l.margins);
@@ -124,6 +147,7 @@ static int replay(struct ekka_trace *trace, const char *path, struct ekka_redesc
 int ekka_cmd_replay(const struct ekka_command *self, int argc, char **argv)
 {
 	struct ekka_redescriber *kernels = NULL;
+	struct ekka_backend *backend = NULL;
 	struct ekka_trace *trace;
 	const char *path;
 	int status, problem = EKKA_EXIT_CLEAN;
@@ -133,16 +157,22 @@ int ekka_cmd_replay(const struct ekka_command *self, int argc, char **argv)
 		return status;
 	if (opt.jobs > 4096)
 		return ekka_command_usage_error(self, "-j is at most 4096");
+	if (!backend_is("auto") && !backend_is("cpu") && !backend_is("gpu"))
+		return ekka_command_usage_error(self, "--backend is cpu, gpu or auto");
 	if ((status = ekka_open_trace(path, &trace, &path)))
 		return status;
 	if (opt.kernels)
 		kernels = ekka_open_kernels(opt.kernels, &problem);
+	if (!problem)
+		backend = open_backend(&problem);
 	if (problem)
 		status = problem;
 	else if (opt.event > ekka_trace_n_events(trace))
 		status = ekka_fatal("no event %" PRIu64 " in '%s', which has %" PRIu64, opt.event, path, ekka_trace_n_events(trace));
 	else
-		status = replay(trace, path, kernels);
+		status = replay(trace, path, kernels, backend);
+	if (backend)
+		backend->close(backend);
 	ekka_redescriber_free(kernels);
 	ekka_trace_close(trace);
 	return status;

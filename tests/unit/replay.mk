@@ -48,6 +48,14 @@ tests_unit_replay_test_convert_LDADD = $(replay_test_libs)
 tests_unit_replay_test_epilogue_SOURCES = tests/unit/replay/test_epilogue.c
 tests_unit_replay_test_epilogue_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_epilogue_LDADD = $(replay_test_libs)
+if HAVE_CUDA
+check_PROGRAMS += tests/unit/replay/test_gpu
+TESTS += tests/unit/replay/test_gpu
+tests_unit_replay_test_gpu_SOURCES = tests/unit/replay/test_gpu.c $(replay_test_problem)
+tests_unit_replay_test_gpu_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
+tests_unit_replay_test_gpu_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(OPENBLAS_CFLAGS)
+tests_unit_replay_test_gpu_LDADD = $(replay_test_libs)
+endif
 tests_unit_replay_test_gemm_SOURCES = tests/unit/replay/test_gemm.c $(replay_test_problem)
 tests_unit_replay_test_gemm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_gemm_LDADD = $(replay_test_libs)

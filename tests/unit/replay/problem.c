@@ -344,6 +344,11 @@ void problem_compute(struct problem *p, enum how how)
 
 struct ekka_verdict problem_judge(struct problem *p, bool exact)
 {
+	return problem_judge_with(p, &(struct ekka_gemm_options){ .exact = exact });
+}
+
+struct ekka_verdict problem_judge_with(struct problem *p, const struct ekka_gemm_options *o)
+{
 	struct ekka_verdict v = { 0 };
 	struct ekka_error err = { 0 };
 	struct ekka_gemm g = p->g;
@@ -364,7 +369,7 @@ struct ekka_verdict problem_judge(struct problem *p, bool exact)
 	memcpy(g.alpha, p->alpha, sizeof g.alpha);
 	memcpy(g.beta, p->beta, sizeof g.beta);
 	g.output = "C";
-	if (ekka_gemm_judge(&g, &(struct ekka_gemm_options){ .exact = exact }, &v, &err) < 0) {
+	if (ekka_gemm_judge(&g, o, &v, &err) < 0) {
 		(void)fprintf(stderr, "%s\n", err.message);
 		abort();
 	}

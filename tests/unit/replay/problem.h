@@ -30,6 +30,7 @@ void problem_release(struct problem *p);
 void problem_compute(struct problem *p, enum how how);	/* fills c as a library would */
 /* Judges with everything recomputed, or screened. */
 struct ekka_verdict problem_judge(struct problem *p, bool exact);
+struct ekka_verdict problem_judge_with(struct problem *p, const struct ekka_gemm_options *);	/* on a backend, with a team */
 void problem_bound(struct problem *p, const struct ekka_bound_facts *more);	/* other facts than a host call's */
 
 enum operand { OPERAND_A, OPERAND_B, OPERAND_C0, OPERAND_C };

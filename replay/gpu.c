@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "replay/gpu.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS = 256, MOST_BLOCKS = 1 << 16, PROBE = 64 };
+
+static bool driver_ok(struct ekka_gpu *gpu, CUresult r)
+{
+	if (r == CUDA_SUCCESS)
+		return true;
+	if (r != CUDA_ERROR_OUT_OF_MEMORY)
+		atomic_store(&gpu->broken, true);
+	return false;
+}
+
+static bool blas_ok(struct ekka_gpu *gpu, cublasStatus_t r)
+{
+	if (r == CUBLAS_STATUS_SUCCESS)
+		return true;
+	if (r != CUBLAS_STATUS_ALLOC_FAILED)
+		atomic_store(&gpu->broken, true);
+	return false;
+}
+
+/* ---- lanes ------------------------------------------------------------ */
+
+static bool prepare(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, size_t bytes)
+{
+	if (!l->ready) {
+		if (!l->stream && !driver_ok(gpu, gpu->lib->p_cuStreamCreate(&l->stream, CU_STREAM_NON_BLOCKING)))
+			return false;
+		if (!l->blas && !blas_ok(gpu, gpu->lib->p_cublasCreate(&l->blas)))
+			return false;
+		l->ready = blas_ok(gpu, gpu->lib->p_cublasSetStream(l->blas, l->stream));
+	}
+	if (l->ready && bytes > l->bytes) {
+		if (l->memory)
+			ekka_gpu_free(gpu, l->memory);
+		l->memory = ekka_gpu_alloc(gpu, bytes);
+		l->bytes = l->memory ? bytes : 0;
+	}
+	return l->ready && l->bytes >= bytes;
+}
+
+static struct ekka_gpu_lane *free_lane(struct ekka_gpu *gpu)
+{
+	for (unsigned i = 0; i < EKKA_GPU_LANES; i++)
+		if (!gpu->lane[i].busy)
+			return &gpu->lane[i];
+	return NULL;
+}
+
+struct ekka_gpu_lane *ekka_gpu_take(struct ekka_gpu *gpu, size_t bytes)
+{
+	struct ekka_gpu_lane *l;
+
+	if (atomic_load(&gpu->broken))
+		return NULL;
+	pthread_mutex_lock(&gpu->lock);
+	while (!(l = free_lane(gpu)))
+		pthread_cond_wait(&gpu->freed, &gpu->lock);
+	l->busy = true;
+	pthread_mutex_unlock(&gpu->lock);
+	if (driver_ok(gpu, gpu->lib->p_cuCtxPushCurrent(gpu->context))) {
+		if (prepare(gpu, l, bytes))
+			return l;
+		ekka_gpu_give(gpu, l);
+		return NULL;
+	}
+	pthread_mutex_lock(&gpu->lock);
+	l->busy = false;
+	pthread_cond_signal(&gpu->freed);
+	pthread_mutex_unlock(&gpu->lock);
+	return NULL;
+}
+
+void ekka_gpu_give(struct ekka_gpu *gpu, struct ekka_gpu_lane *l)
+{
+	CUcontext ignored;
+
+	(void)gpu->lib->p_cuCtxPopCurrent(&ignored);
+	pthread_mutex_lock(&gpu->lock);
+	l->busy = false;
+	pthread_cond_signal(&gpu->freed);
+	pthread_mutex_unlock(&gpu->lock);
+}
+
+bool ekka_gpu_launch(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, enum ekka_gpu_kernel kernel, int64_t n, void **params)
+{
+	int64_t blocks = (n + THREADS - 1) / THREADS;
+
+	if (n <= 0)
+		return true;
+	if (blocks > MOST_BLOCKS)
+		blocks = MOST_BLOCKS;
+	return driver_ok(gpu, gpu->lib->p_cuLaunchKernel(gpu->kernel[kernel], (unsigned)blocks, 1, 1, THREADS, 1, 1, 0, l->stream, params, NULL));
+}
+
+bool ekka_gpu_upload(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, CUdeviceptr to, const void *from, size_t bytes)
+{
+	return driver_ok(gpu, gpu->lib->p_cuMemcpyHtoDAsync(to, from, bytes, l->stream));
+}
+
+bool ekka_gpu_download(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, void *to, CUdeviceptr from, size_t bytes)
+{
+	return driver_ok(gpu, gpu->lib->p_cuMemcpyDtoHAsync(to, from, bytes, l->stream));
+}
+
+bool ekka_gpu_zero(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, CUdeviceptr at, size_t bytes)
+{
+	return driver_ok(gpu, gpu->lib->p_cuMemsetD8Async(at, 0, bytes, l->stream));
+}
+
+bool ekka_gpu_finish(struct ekka_gpu *gpu, struct ekka_gpu_lane *l)
+{
+	return driver_ok(gpu, gpu->lib->p_cuStreamSynchronize(l->stream));
+}
+
+CUdeviceptr ekka_gpu_alloc(struct ekka_gpu *gpu, size_t bytes)
+{
+	CUdeviceptr p = 0;
+
+	return driver_ok(gpu, gpu->lib->p_cuMemAlloc(&p, bytes ? bytes : 1)) ? p : 0;
+}
+
+void ekka_gpu_free(struct ekka_gpu *gpu, CUdeviceptr p)
+{
+	if (p)
+		(void)driver_ok(gpu, gpu->lib->p_cuMemFree(p));
+}
+
+static double *pointer(CUdeviceptr p)
+{
+	return (double *)(uintptr_t)p;
+}
+
+bool ekka_gpu_multiply(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, int64_t ni, int64_t nj, int64_t nk, double alpha, CUdeviceptr a,
+		       CUdeviceptr b, int64_t ld, double beta, CUdeviceptr c)
+{
+	/* Row-major c is column-major c^T = b a^T; a row-major panel is the transpose of a column-major one. */
+	return blas_ok(gpu, gpu->lib->p_cublasDgemm(l->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)nj, (int)ni, (int)nk, &alpha, pointer(b), (int)ld,
+						    pointer(a), (int)ld, &beta, pointer(c), (int)nj));
+}
+
+/* ---- opening and closing ---------------------------------------------- */
+
+static void close_gpu(struct ekka_backend *base)
+{
+	struct ekka_gpu *gpu = (struct ekka_gpu *)base;
+	CUcontext ignored;
+	bool current = gpu->context && gpu->lib->p_cuCtxPushCurrent(gpu->context) == CUDA_SUCCESS;
+
+	for (unsigned i = 0; current && i < EKKA_GPU_LANES; i++) {
+		ekka_gpu_free(gpu, gpu->lane[i].memory);
+		if (gpu->lane[i].blas)
+			(void)gpu->lib->p_cublasDestroy(gpu->lane[i].blas);
+		if (gpu->lane[i].stream)
+			(void)gpu->lib->p_cuStreamDestroy(gpu->lane[i].stream);
+	}
+	if (current && gpu->module)
+		(void)gpu->lib->p_cuModuleUnload(gpu->module);
+	if (current)
+		(void)gpu->lib->p_cuCtxPopCurrent(&ignored);
+	if (gpu->context)
+		(void)gpu->lib->p_cuDevicePrimaryCtxRelease(gpu->device);
+	pthread_mutex_destroy(&gpu->lock);
+	pthread_cond_destroy(&gpu->freed);
+	free(gpu);
+}
+
+static bool load_kernels(struct ekka_gpu *gpu, const void *image)
+{
+	static const char *const names[] = {
+#define NAME(name) "ekka_gpu_" #name,
+		EKKA_GPU_KERNELS(NAME)
+#undef NAME
+	};
+
+	if (!driver_ok(gpu, gpu->lib->p_cuModuleLoadData(&gpu->module, image)))
+		return false;
+	for (unsigned i = 0; i < EKKA_GPU_N_KERNELS; i++)
+		if (!driver_ok(gpu, gpu->lib->p_cuModuleGetFunction(&gpu->kernel[i], gpu->module, names[i])))
+			return false;
+	return true;
+}
+
+/* Does a product come out as float64 has it: every term needs all 53 bits. */
+static bool probe(struct ekka_gpu *gpu, double a[PROBE * PROBE], double c[PROBE * PROBE])
+{
+	size_t bytes = PROBE * PROBE * sizeof *a;
+	struct ekka_gpu_lane *l = ekka_gpu_take(gpu, 2 * bytes);
+	bool good = l;
+
+	for (int i = 0; i < PROBE * PROBE; i++)
+		a[i] = 1 + (double)(i * 37 % 101) * 0x1p-30 + (double)(i * 53 % 97) * 0x1p-52;
+	good = good && ekka_gpu_upload(gpu, l, l->memory, a, bytes) &&
+	       ekka_gpu_multiply(gpu, l, PROBE, PROBE, PROBE, 1, l->memory, l->memory, PROBE, 0, l->memory + bytes) &&
+	       ekka_gpu_download(gpu, l, c, l->memory + bytes, bytes) && ekka_gpu_finish(gpu, l);
+	for (int i = 0; good && i < PROBE * PROBE; i++) {
+		long double want = 0;
+
+		for (int k = 0; k < PROBE; k++)
+			want += (long double)a[i / PROBE * PROBE + k] * a[i % PROBE * PROBE + k];
+		good = fabsl(c[i] - want) <= PROBE * 0x1p-53L * want;
+	}
+	if (l)
+		ekka_gpu_give(gpu, l);
+	return good;
+}
+
+static bool works(struct ekka_gpu *gpu)
+{
+	double *memory = malloc(2 * PROBE * PROBE * sizeof *memory);
+	bool good = memory && probe(gpu, memory, memory + PROBE * PROBE);
+
+	free(memory);
+	return good;
+}
+
+static int open_device(struct ekka_gpu *gpu, const void *image, struct ekka_error *err)
+{
+	char name[128] = "";
+	CUcontext ignored;
+	bool good;
+
+	if (!driver_ok(gpu, gpu->lib->p_cuInit(0)) || !driver_ok(gpu, gpu->lib->p_cuDeviceGet(&gpu->device, 0)))
+		return ekka_error_set(err, EKKA_ERR_INVALID, "no CUDA device");
+	(void)gpu->lib->p_cuDeviceGetName(name, sizeof name - 1, gpu->device);
+	(void)snprintf(gpu->base.name, sizeof gpu->base.name, "GPU (%s)", name);
+	if (!driver_ok(gpu, gpu->lib->p_cuDevicePrimaryCtxRetain(&gpu->context, gpu->device))) {
+		gpu->context = NULL;
+		return ekka_error_set(err, EKKA_ERR_INVALID, "no context on %s", name);
+	}
+	if (!driver_ok(gpu, gpu->lib->p_cuCtxPushCurrent(gpu->context)))
+		return ekka_error_set(err, EKKA_ERR_INVALID, "no context on %s", name);
+	good = load_kernels(gpu, image);
+	(void)gpu->lib->p_cuCtxPopCurrent(&ignored);
+	if (!good)
+		return ekka_error_set(err, EKKA_ERR_INVALID, "%s does not take our kernels", name);
+	if (!works(gpu))
+		return ekka_error_set(err, EKKA_ERR_INVALID, "%s does not multiply in float64", name);
+	return 0;
+}
+
+struct ekka_backend *ekka_gpu_open_with(const struct ekka_gpu_library *lib, const void *image, unsigned flags, struct ekka_error *err)
+{
+	struct ekka_gpu *gpu = calloc(1, sizeof *gpu);
+
+	if (!gpu) {
+		(void)ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for a backend");
+		return NULL;
+	}
+	gpu->base = (struct ekka_backend){ .gemm_begin = ekka_gpu_gemm_begin, .gemm_end = ekka_gpu_gemm_end, .close = close_gpu };
+	gpu->lib = lib;
+	gpu->flags = flags;
+	pthread_mutex_init(&gpu->lock, NULL);
+	pthread_cond_init(&gpu->freed, NULL);
+	if (open_device(gpu, image, err) < 0) {
+		close_gpu(&gpu->base);
+		return NULL;
+	}
+	return &gpu->base;
+}

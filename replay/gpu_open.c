@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The GPU backend with the machine's own CUDA. */
+#include "config.h"
+
+#include "replay/backend.h"
+
+#ifdef HAVE_CUDA
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "replay/gpu.h"
+#include "replay/gpu_image.h" /* generated from gpu_kernels.cu: ekka_gpu_image[] */
+
+struct ekka_backend *ekka_gpu_open(unsigned flags, struct ekka_error *err)
+{
+	const struct ekka_gpu_library *lib = ekka_gpu_library(err);
+
+	return lib ? ekka_gpu_open_with(lib, ekka_gpu_image, flags, err) : NULL;
+}
+
+/* Opens the device when the first event comes that is worth it: that takes half a second. */
+struct lazy {
+	struct ekka_backend base;
+	pthread_mutex_t lock;
+	bool tried;
+	struct ekka_backend *real;
+};
+
+static struct ekka_backend *real_of(struct ekka_backend *base)
+{
+	struct lazy *z = (struct lazy *)base;
+	struct ekka_error ignored = { 0 };
+
+	pthread_mutex_lock(&z->lock);
+	if (!z->tried)
+		z->real = ekka_gpu_open(0, &ignored);
+	z->tried = true;
+	pthread_mutex_unlock(&z->lock);
+	return z->real;
+}
+
+static struct ekka_backend_gemm *gemm_begin(struct ekka_backend *base, const struct ekka_gemm *g)
+{
+	struct ekka_backend *real = ekka_gpu_gemm_pays(g) ? real_of(base) : NULL;
+
+	return real ? real->gemm_begin(real, g) : NULL;
+}
+
+static void close_lazy(struct ekka_backend *base)
+{
+	struct lazy *z = (struct lazy *)base;
+
+	if (z->real)
+		z->real->close(z->real);
+	pthread_mutex_destroy(&z->lock);
+	free(z);
+}
+
+struct ekka_backend *ekka_gpu_when_it_pays(void)
+{
+	struct lazy *z = calloc(1, sizeof *z);
+
+	if (!z)
+		return NULL;
+	z->base = (struct ekka_backend){ .gemm_begin = gemm_begin, .gemm_end = ekka_gpu_gemm_end, .close = close_lazy };
+	pthread_mutex_init(&z->lock, NULL);
+	return &z->base;
+}
+
+#else
+
+struct ekka_backend *ekka_gpu_when_it_pays(void)
+{
+	return NULL;
+}
+
+struct ekka_backend *ekka_gpu_open(unsigned flags, struct ekka_error *err)
+{
+	(void)flags;
+	(void)ekka_error_set(err, EKKA_ERR_INVALID, "built without the CUDA Toolkit");
+	return NULL;
+}
+
+#endif
