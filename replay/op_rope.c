@@ -8,7 +8,7 @@
  *
  * pairs being (i, i + rot / 2) ("neox") or (2 i, 2 i + 1) ("interleaved"); the others stay, bit for bit. cos and sin come from tables [positions,
  * rot / 2 or rot] or from a cache [positions, rot] whose first half holds cosines; or, with attribute `theta` and none of them, from the
- * angle position * theta^(-2 i / rot) / `scaling`. positions [tokens] defaults to the token's number.
+ * angle position * theta^(-2 i / rot) / `scaling`. positions [tokens] defaults to the token's number; `offsets`? [tokens] is added to it.
  *
  * Bound: u (|a cos| + |b sin|) for the products, plus u (|a'| + that) for the sum, u of the type computed in (attribute `compute`, f32 by
  * default; the data's own in kernels that multiply c10::BFloat16). A fused multiplication saves one rounding. Tables of a wider type than that
@@ -21,7 +21,7 @@
 #include "replay/rows.h"
 
 struct rope {
-	const struct ekka_array *cos, *sin, *cache, *positions;	/* NULL where absent */
+	const struct ekka_array *cos, *sin, *cache, *positions, *offsets;	/* NULL where absent */
 	int64_t tokens, rot;
 	double theta, scaling, u, roundings;	/* roundings: of a product */
 	/* What hypotheses change. */
@@ -35,10 +35,13 @@ struct angle { double cos, sin, error; };
 static bool angle_of(const struct rope *p, int64_t token, int64_t pair, int64_t c, struct angle *ret)
 {
 	const struct ekka_array *table = p->cache ? p->cache : p->cos;
-	int64_t at = token, index[2];
+	int64_t at = token, offset = 0, index[2];
 
 	if (p->positions && !p->no_positions)
 		ekka_array_get_int(p->positions, token, 1, &at);
+	if (p->offsets)
+		ekka_array_get_int(p->offsets, token, 1, &offset);
+	at += offset;
 	at += p->shift;
 	ret->error = 0;
 	if (!table) {
@@ -175,16 +178,17 @@ static int take_pair(struct ekka_rows *r, const char *in, const char *out, bool 
 
 static int take_tables(struct ekka_rows *r, struct rope *p, struct ekka_error *err)
 {
-	static const char *const names[] = { "cos", "sin", "cache", "positions" };
-	struct ekka_array *found[4] = { NULL };
+	static const char *const names[] = { "cos", "sin", "cache", "positions", "offsets" };
+	struct ekka_array *found[5] = { NULL };
 	int n = 0;
 
-	for (int i = 0; i < 4 && n == 0 && !r->settled; i++)
+	for (int i = 0; i < 5 && n == 0 && !r->settled; i++)
 		n = ekka_rows_take(r, names[i], EKKA_PRE, false, &found[i], err);
 	p->cos = found[0];
 	p->sin = found[1];
 	p->cache = found[2];
 	p->positions = found[3];
+	p->offsets = found[4];
 	return n;
 }
 
@@ -209,6 +213,8 @@ static bool complete(struct ekka_rows *r, struct rope *p, const struct ekka_arra
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "neither cosines nor theta are known");
 	else if ((!p->interleaved && strcmp(style, "neox") != 0) || p->rot < 2 || p->rot % 2 || p->rot > x->dim[2] || !(p->scaling != 0))
 		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for this style or part of a rotation");
+	else if (p->offsets && (p->offsets->n < p->tokens || !ekka_dtype_is_integer(p->offsets->dtype)))
+		ekka_rows_settle(r, EKKA_INCOMPLETE, "there are fewer offsets than tokens, or they are no integers");
 	else if (p->positions && (p->positions->n < p->tokens || !ekka_dtype_is_integer(p->positions->dtype)))
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "there are fewer positions than tokens, or they are no integers");
 	else if (table && (table->n_dims != 2 || table->dim[1] < (p->cache ? p->rot : p->rot / 2) ||

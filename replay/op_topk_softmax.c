@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Op "topk_softmax": routing of tokens to experts. From logits x [tokens, experts], p = softmax(x) of every row (`scoring` "sigmoid": 1 / (1 +
- * exp(-x))), out come the k experts with the largest p (+ `bias` [experts], which chooses but does not weigh), largest first: `weights`
+ * exp(-x)); "none": x itself), out come the k experts with the largest p (+ `bias` [experts], which chooses but does not weigh), largest first: `weights`
  * [tokens, k] their p, with `renormalize` divided by their sum, then times `scale`; `indices` [tokens, k]; `source_rows`? [tokens, k], holding j *
  * tokens + token, as vLLM's kernels number them (token_expert_indices). k comes from the outputs' dims.
  *
@@ -20,7 +20,7 @@
 struct routing {
 	const struct ekka_array *x, *weights, *indices, *source;	/* source: may be NULL */
 	int64_t tokens, experts, k;
-	bool sigmoid, renormalize;
+	bool sigmoid, none, renormalize;
 	double u, scale;
 	double *bias;			/* [experts]; NULL: none */
 	double *p, *error, *taken;	/* [experts]; taken: 1 where chosen already */
@@ -33,6 +33,10 @@ static void score(const struct routing *t, int64_t token)
 	double max = -INFINITY, sum = 0, spread = 0;
 
 	ekka_array_get(t->x, token * t->experts, (size_t)t->experts, t->p);
+	if (t->none) {
+		memset(t->error, 0, (size_t)t->experts * sizeof *t->error);
+		return;
+	}
 	for (int64_t e = 0; e < t->experts; e++)
 		max = fmax(max, t->p[e]);
 	for (int64_t e = 0; e < t->experts; e++) {
@@ -185,7 +189,8 @@ static int complete(struct ekka_rows *r, struct routing *t, const struct ekka_ar
 	t->experts = t->x->dim[1];
 	t->k = t->weights->dim[1];
 	t->sigmoid = !strcmp(scoring, "sigmoid");
-	if (!t->sigmoid && strcmp(scoring, "softmax") != 0)
+	t->none = !strcmp(scoring, "none");
+	if (!t->sigmoid && !t->none && strcmp(scoring, "softmax") != 0)
 		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for this scoring");
 	t->renormalize = ekka_rows_number(r, "renormalize", 0) != 0;
 	t->scale = ekka_rows_number(r, "scale", 1);

@@ -114,6 +114,21 @@ static bool bytes_of(struct kd_run *r, const struct kd_node *n, const struct kd_
 	return kd_set_int(ret, a->place.param >= 0 && a->place.param < r->launch->n_params ? r->launch->param_bytes[a->place.param] : 0);
 }
 
+/* Bytes from an address to the end of its allocation: for tensors of which no parameter says how long they are. */
+static bool room_at(struct kd_run *r, const struct kd_node *n, const struct kd_value *a, struct kd_value *ret)
+{
+	const struct ekka_launch_facts *l = r->launch;
+	uint64_t start, bytes;
+
+	if (a->kind != KD_INT || !l)
+		return kd_refuse(r, n->line, "room takes an address");
+	if (!l->range)
+		return kd_refuse(r, n->line, "allocations are not known here, and no parameter says how long this tensor is");
+	if (!l->range(l->arg, (uint64_t)a->i, &start, &bytes) || (uint64_t)a->i < start || (uint64_t)a->i - start > bytes)
+		return kd_refuse(r, n->line, "0x%llx lies in no live allocation", (unsigned long long)a->i);
+	return kd_set_int(ret, (int64_t)(bytes - ((uint64_t)a->i - start)));
+}
+
 bool kd_call(struct kd_run *r, const struct kd_node *n, struct kd_value *ret)
 {
 	struct kd_value a, b;
@@ -132,6 +147,7 @@ bool kd_call(struct kd_run *r, const struct kd_node *n, struct kd_value *ret)
 	case KD_FN_PARAM:
 	case KD_FN_SCALAR_TYPE:
 	case KD_FN_ARG: return of_number(r, n, &a, ret);
+	case KD_FN_ROOM: return room_at(r, n, &a, ret);
 	case KD_FN_BYTES: return bytes_of(r, n, &a, ret);
 	case KD_FN_SIZE:
 	case KD_FN_NAME:

@@ -13,7 +13,7 @@ static const struct { const char *name; enum kd_fn fn; unsigned n_args; } functi
 	{ "param", KD_FN_PARAM, 1 }, { "bytes", KD_FN_BYTES, 1 }, { "int", KD_FN_INT, 1 }, { "real", KD_FN_REAL, 1 },
 	{ "has", KD_FN_HAS, 2 }, { "dtype", KD_FN_DTYPE, 1 }, { "scalar_type", KD_FN_SCALAR_TYPE, 1 }, { "size", KD_FN_SIZE, 1 },
 	{ "min", KD_FN_MIN, 2 }, { "max", KD_FN_MAX, 2 }, { "abs", KD_FN_ABS, 1 }, { "ceil_div", KD_FN_CEIL_DIV, 2 },
-	{ "arg", KD_FN_ARG, 1 }, { "name", KD_FN_NAME, 1 }, { "value", KD_FN_VALUE, 2 },
+	{ "arg", KD_FN_ARG, 1 }, { "name", KD_FN_NAME, 1 }, { "value", KD_FN_VALUE, 2 }, { "room", KD_FN_ROOM, 1 },
 };
 static const struct { const char *name; enum kd_node_kind kind; int op; } words[] = {
 	{ "grid_x", KD_N_FACT, 0 }, { "grid_y", KD_N_FACT, 1 }, { "grid_z", KD_N_FACT, 2 }, { "block_x", KD_N_FACT, 3 },

@@ -43,6 +43,33 @@ static char *parameter_list(char *name)
 	return p;
 }
 
+/*
+ * Behind the return type: templates have one in their name. Others than void are conditions that hold, std::enable_if<((8)>(0))&&..., void>::type,
+ * where a '>' in parentheses is an operator.
+ */
+static char *return_type(char *name)
+{
+	static const char condition[] = "std::enable_if<", end[] = "::type ";
+	char open[64];
+	unsigned depth = 0;
+
+	if (strncmp(name, "void ", 5) == 0)
+		return name + 5;
+	if (strncmp(name, condition, sizeof(condition) - 1) != 0)
+		return name;
+	for (char *p = name + sizeof(condition) - 2; *p && depth < sizeof(open); p++) {
+		if (*p == '<' || *p == '(')
+			open[depth++] = *p;
+		while (*p == ')' && depth > 0 && open[depth - 1] == '<')	/* that was an operator, too */
+			depth--;
+		if (depth > 0 && ((*p == ')' && open[depth - 1] == '(') || (*p == '>' && open[depth - 1] == '<')))
+			depth--;
+		if (depth == 0)
+			return strncmp(p + 1, end, sizeof(end) - 1) == 0 ? p + sizeof(end) : name;
+	}
+	return name;
+}
+
 static size_t suffix(const char *p)
 {
 	return strspn(p, "ulUL");
@@ -53,9 +80,8 @@ void kd_normalise(char *name, bool kernel)
 	char *to = name, *from = name, last = '\0';
 
 	if (kernel) {
-		*parameter_list(name) = '\0';
-		if (strncmp(name, "void ", 5) == 0)
-			from += 5;
+		from = return_type(name);
+		*parameter_list(from) = '\0';
 	}
 	while (*from) {
 		bool number = is_digit(*from) && !is_word(last) && last != '$';

@@ -11,4 +11,11 @@ EKKA_KERNELS = \
 	spec/kernels/aten-norm.kd \
 	spec/kernels/aten-reduce.kd \
 	spec/kernels/aten-scatter.kd \
-	spec/kernels/aten-sort.kd
+	spec/kernels/aten-sort.kd \
+	spec/kernels/vllm-norm.kd \
+	spec/kernels/vllm-rope.kd \
+	spec/kernels/vllm-activation.kd \
+	spec/kernels/vllm-cache.kd \
+	spec/kernels/vllm-attention.kd \
+	spec/kernels/vllm-quantize.kd \
+	spec/kernels/vllm-moe.kd

@@ -95,6 +95,9 @@ struct fake_kernel {
 	unsigned n_params;
 	struct { unsigned offset, bytes; } param[FAKE_PARAMS];
 };
+/* The shape of the launch that is running on this thread. */
+struct fake_shape { unsigned grid[3], block[3]; };
+FAKE_EXPORT const struct fake_shape *fake_shape(void);
 struct fake_image { char magic[8]; const struct fake_kernel *kernel; unsigned n_kernels; };
 #define FAKE_MAGIC "FAKEIMG"
 

@@ -12,7 +12,7 @@
 
 #include <cupti.h>
 
-enum { HANDLES = 64 };
+enum { HANDLES = 512 };
 
 /* A CUfunction, or a CUkernel: the address of one of these. Handles are used again, the lowest first, as the real driver does. */
 struct handle { const struct fake_kernel *kernel; const void *image; bool is_library; };
@@ -194,10 +194,19 @@ static uint64_t threads_of(const struct work *w)
 	return (uint64_t)w->grid[0] * w->grid[1] * w->grid[2] * w->block[0] * w->block[1] * w->block[2];
 }
 
+static __thread struct fake_shape running;
+
+const struct fake_shape *fake_shape(void)
+{
+	return &running;
+}
+
 static void do_run(void *arg)
 {
 	const struct work *w = arg;
 
+	memcpy(running.grid, w->grid, sizeof(running.grid));
+	memcpy(running.block, w->block, sizeof(running.block));
 	w->kernel->run(w->params, threads_of(w));
 }
 

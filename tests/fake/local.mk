@@ -40,6 +40,19 @@ tests_fake_launches_linked_CPPFLAGS = $(fake_cppflags) -DLINKED
 tests_fake_launches_linked_LDADD = tests/fake/libcuda.la -ldl -lpthread
 TESTS += tests/fake/test-launches.sh
 
+# vLLM's kernels, as C++ for the host. -rdynamic: kernels go by their own symbols, which no two may share.
+EXTRA_DIST += tests/fake/test-vllm.sh tests/fake/check_vllm.py tests/gpu/vllm_cases.cu tests/gpu/vllm_kernels.cu tests/gpu/vllm_kernels_cache.cu \
+	tests/gpu/vllm_kernels_quantize.cu tests/gpu/vllm_kernels_moe.cu tests/gpu/vllm_types.h tests/gpu/vllm_launch.h tests/gpu/vllm_defects.def
+if HAVE_CXX17
+check_PROGRAMS += tests/fake/vllm
+tests_fake_vllm_SOURCES = tests/fake/vllm.cc
+tests_fake_vllm_CPPFLAGS = $(fake_cppflags)
+tests_fake_vllm_CXXFLAGS = -std=c++17 -O1 -Wall -Wextra -fno-ipa-icf $(AM_CXXFLAGS)
+tests_fake_vllm_LDFLAGS = $(AM_LDFLAGS) -rdynamic
+tests_fake_vllm_LDADD = tests/fake/libcudart.la tests/fake/libcuda.la -ldl -lpthread
+TESTS += tests/fake/test-vllm.sh
+endif
+
 # Memory operations.
 EXTRA_DIST += tests/fake/test-memory.sh tests/fake/check_memory.py
 check_PROGRAMS += tests/fake/memory tests/fake/memory-linked

@@ -106,6 +106,24 @@ Test(describe, a_tensor_must_lie_within_one_allocation)
 	cr_assert(strstr(describe_case_run(&c)->refused, "in no live allocation"));
 }
 
+Test(describe, a_tensor_of_unknown_length_goes_to_the_end_of_its_allocation)
+{
+	static const char text[] = "kernel \"k\"\n  " FROM "  inout table : f16 at ptr(p0) dims room(ptr(p0)) / 8, 4\n  op norm\n";
+	uint64_t range[2] = { 0x8000, 0x1000 }, addr = 0x8800;
+	const struct ekka_meaning *m;
+	struct ekka_describe_case c = { .text = text, .name = "k", .facts = { .grid = { 1, 1, 1 }, .block = { 1, 1, 1 } } };
+
+	PARAM(&c, addr);
+	cr_assert(strstr(describe_case_run(&c)->refused, "allocations are not known"));
+	c.facts.range = one_allocation;
+	c.facts.arg = range;
+	m = describe_case_run(&c);
+	cr_assert_str_eq(m->refused, "");
+	cr_assert_eq(meaning_tensor(m, "table")->dim[0], 0x800 / 8);
+	range[0] = 0x9000;
+	cr_assert(strstr(describe_case_run(&c)->refused, "in no live allocation"));
+}
+
 Test(describe, a_kernel_without_a_description_binds_to_nothing)
 {
 	struct ekka_describe_case c;

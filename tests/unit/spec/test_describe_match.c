@@ -29,6 +29,9 @@ Test(describe_match, names_lose_return_type_parameters_blanks_and_suffixes)
 		{ "nvjet_sm90_tst_8x64_64x16_4x1_v_bz_TNN", "nvjet_sm90_tst_8x64_64x16_4x1_v_bz_TNN" }, { "k(int)", "k" }, { "k", "k" },
 		{ "void k<(E)2, -7l, x3u, a3ul>(int) const", "k<(E)2,-7,x3u,a3ul>" }, { "(anonymous namespace)::k", "(anonymousnamespace)::k" },
 		{ "void k<(bool)1, unsigned int>(unsigned int)", "k<(bool)1,unsignedint>" },
+		{ "std::enable_if<(((8)>(0)))&&a::C<c10::Half>::exists, void>::type a::k<c10::Half, 8>(c10::Half*)", "a::k<c10::Half,8>" },
+		{ "std::enable_if<((0)==(0))||(!a::C<float>::exists), void>::type a::k<float, 0>(float*)", "a::k<float,0>" },
+		{ "std::enable_if<((1)<(2)), void>::type k<3>(int)", "k<3>" }, { "std::enable_if<true, void>::kind", "std::enable_if<true,void>::kind" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
