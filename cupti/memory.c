@@ -7,6 +7,7 @@
 #include "cupti/graph.h"
 
 #include "preload/conf.h"
+#include "preload/cuda.h"
 #include "preload/cuda_driver.h"
 #include "preload/guard.h"
 #include "preload/init.h"
@@ -27,6 +28,20 @@ bool ekka_memory_on(void)
 		errno = saved;
 	}
 	return true;
+}
+
+bool ekka_memory_make_room(void)
+{
+	int saved = errno;
+	bool ok;
+
+	if (!ekka_memory_on())
+		return false;
+	ekka_self.inside = true;
+	ok = ekka_cuda_make_room();
+	ekka_self.inside = false;
+	errno = saved;
+	return ok;
 }
 
 static bool is_wanted(struct ekka_driver_fn *fn)

@@ -30,6 +30,9 @@ bool ekka_memory_on(void);
 bool ekka_memory_enter(struct ekka_call *call, struct ekka_driver_fn *fn, const void *caller);
 void ekka_memory_tell(struct ekka_call *call, CUstream stream, const struct ekka_value *args, unsigned n_args);
 
+/* The engine found no device memory: has some been given back. */
+bool ekka_memory_make_room(void);
+
 /* The stream that a per-thread (_ptsz, _ptds) entry point means. */
 static inline CUstream ekka_own_stream(CUstream s)
 {
@@ -88,13 +91,19 @@ void ekka_memory_attr(struct ekka_call *call, const char *name, const void *hand
 	}
 #define WATCHED(symbol, handle, tell, ...) WATCHED_AROUND(symbol, handle, tell, , , __VA_ARGS__)
 
-/* One whose event comes after the real call, which alone tells what it is about. `known` follows the call first. */
-#define WATCHED_AFTER(symbol, handle, known, tell, ...)                                                                           \
+/*
+ * One whose event comes after the real call, which alone tells what it is about. `known` follows the call first. retry: it allocates
+ * device memory, and is called again when there was none but we could give some back.
+ */
+#define WATCHED_AFTER(symbol, handle, known, tell, ...) WATCHED_AFTER_RETRY(symbol, false, handle, known, tell, __VA_ARGS__)
+#define WATCHED_AFTER_RETRY(symbol, retry, handle, known, tell, ...)                                                              \
 	DRIVER_FN(symbol, true, __VA_ARGS__)                                                                                      \
 	EKKA_PUBLIC CUresult symbol(PAIRS(PAIR_PARAMETER, __VA_ARGS__))                                                           \
 	{                                                                                                                         \
 		__typeof__(&symbol) call = REAL(symbol);                                                                          \
 		CUresult res = call ? call(PAIRS(PAIR_NAME, __VA_ARGS__)) : NO_DRIVER;                                            \
+		if ((retry) && res == CUDA_ERROR_OUT_OF_MEMORY && ekka_memory_make_room())                                            \
+			res = call(PAIRS(PAIR_NAME, __VA_ARGS__));                                                                \
 		bool done = res == CUDA_SUCCESS;                                                                                  \
 		struct ekka_call e;                                                                                           \
 		if (done && ekka_memory_on()) {                                                                                           \

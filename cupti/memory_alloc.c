@@ -40,20 +40,31 @@ static void add_async(uint64_t start, uint64_t bytes, CUstream stream)
 
 /* ---- device ----------------------------------------------------------- */
 
-WATCHED_AFTER(cuMemAlloc_v2, NULL, ekka_alloc_add(*p, bytes, EKKA_ALLOC_DEVICE), tell_memory(&e, *p, bytes), CUdeviceptr *, p, size_t, bytes)
-WATCHED_AFTER(cuMemAllocPitch_v2, NULL, ekka_alloc_add(*p, *pitch * rows, EKKA_ALLOC_DEVICE), tell_memory(&e, *p, *pitch * rows),
+WATCHED_AFTER_RETRY(cuMemAlloc_v2, true, NULL, ekka_alloc_add(*p, bytes, EKKA_ALLOC_DEVICE), tell_memory(&e, *p, bytes), CUdeviceptr *, p, size_t, bytes)
+WATCHED_AFTER_RETRY(cuMemAllocPitch_v2, true, NULL, ekka_alloc_add(*p, *pitch * rows, EKKA_ALLOC_DEVICE), tell_memory(&e, *p, *pitch * rows),
 	      CUdeviceptr *, p, size_t *, pitch, size_t, width, size_t, rows, unsigned, element)
 /* The host may have filled it at any time: what was written is not known. */
-WATCHED_AFTER(cuMemAllocManaged, NULL, ekka_versions_disable(); ekka_alloc_add(*p, bytes, EKKA_ALLOC_DEVICE), ekka_memory_attr(&e, "address", (const void *)*p),
+WATCHED_AFTER_RETRY(cuMemAllocManaged, true, NULL, ekka_versions_disable(); ekka_alloc_add(*p, bytes, EKKA_ALLOC_DEVICE), ekka_memory_attr(&e, "address", (const void *)*p),
 	      CUdeviceptr *, p, size_t, bytes, unsigned, flags)
-WATCHED_AFTER(cuMemAllocAsync, stream, add_async(*p, bytes, stream), tell_memory(&e, *p, bytes), CUdeviceptr *, p, size_t, bytes,
+WATCHED_AFTER_RETRY(cuMemAllocAsync, true, stream, add_async(*p, bytes, stream), tell_memory(&e, *p, bytes), CUdeviceptr *, p, size_t, bytes,
 	      CUstream, stream)
-WATCHED_AFTER(cuMemAllocAsync_ptsz, ekka_own_stream(stream), add_async(*p, bytes, ekka_own_stream(stream)), tell_memory(&e, *p, bytes),
+WATCHED_AFTER_RETRY(cuMemAllocAsync_ptsz, true, ekka_own_stream(stream), add_async(*p, bytes, ekka_own_stream(stream)), tell_memory(&e, *p, bytes),
 	      CUdeviceptr *, p, size_t, bytes, CUstream, stream)
-WATCHED_AFTER(cuMemAllocFromPoolAsync, stream, add_async(*p, bytes, stream), tell_memory(&e, *p, bytes), CUdeviceptr *, p, size_t, bytes,
+WATCHED_AFTER_RETRY(cuMemAllocFromPoolAsync, true, stream, add_async(*p, bytes, stream), tell_memory(&e, *p, bytes), CUdeviceptr *, p, size_t, bytes,
 	      CUmemoryPool, pool, CUstream, stream)
-WATCHED_AFTER(cuMemAllocFromPoolAsync_ptsz, ekka_own_stream(stream), add_async(*p, bytes, ekka_own_stream(stream)),
+WATCHED_AFTER_RETRY(cuMemAllocFromPoolAsync_ptsz, true, ekka_own_stream(stream), add_async(*p, bytes, ekka_own_stream(stream)),
 	      tell_memory(&e, *p, bytes), CUdeviceptr *, p, size_t, bytes, CUmemoryPool, pool, CUstream, stream)
+
+/* Memory without an address: no event. */
+EKKA_PUBLIC CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes, const CUmemAllocationProp *prop, unsigned long long flags)
+{
+	__typeof__(&cuMemCreate) call = REAL(cuMemCreate);
+	CUresult res = call ? call(handle, bytes, prop, flags) : NO_DRIVER;
+
+	if (res == CUDA_ERROR_OUT_OF_MEMORY && ekka_memory_make_room())
+		res = call(handle, bytes, prop, flags);
+	return res;
+}
 
 /* Around a call that frees: whatever it answers, the map does not hold the range any more. Still there, it is learned again. */
 #define FREE(symbol, handle, ...)                                                                             \

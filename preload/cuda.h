@@ -47,6 +47,12 @@ const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *, const void **ret_bytes)
 /* Gives the copy and its memory back, waited for or not; any thread, but each copy once. NULL is fine. */
 void ekka_cuda_copy_release(struct ekka_cuda_copy *);
 
+/*
+ * The engine is out of device memory: gives back what we hold of the current device's, as far as no copy lies in it; the rest follows when those
+ * have left. True when something was given back, so that asking again makes sense. Waits for nothing, and says once that it came to this. Any thread.
+ */
+bool ekka_cuda_make_room(void);
+
 /* Facts for the `device` record: false when the ordinal is unknown. The name lives as long as the process. */
 bool ekka_cuda_device(int32_t ordinal, struct ekka_rec_device *ret_device);
 
@@ -80,6 +86,10 @@ static inline const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *copy, const
 static inline void ekka_cuda_copy_release(struct ekka_cuda_copy *copy)
 {
 	(void)copy;
+}
+static inline bool ekka_cuda_make_room(void)
+{
+	return false;
 }
 static inline bool ekka_cuda_device(int32_t ordinal, struct ekka_rec_device *ret_device)
 {

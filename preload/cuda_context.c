@@ -4,14 +4,11 @@
 #include "preload/conf.h"
 #include "preload/cuda_context.h"
 #include "preload/cuda_gather.h"
+#include "preload/cuda_staging.h"
 
 #include <string.h>
 
-enum {
-	FAILURES_MAX = 3,		/* in a row, then the context is off */
-	STAGING_MIN = 16 << 20,		/* bytes; below this staging is not worth having */
-};
-static const uint64_t staging_default_max = 1ull << 30; /* bytes */
+enum { FAILURES_MAX = 3 /* in a row, then the context is off */ };
 
 pthread_mutex_t ekka_cuda_lock = PTHREAD_MUTEX_INITIALIZER;
 pthread_cond_t ekka_cuda_room = PTHREAD_COND_INITIALIZER;
@@ -48,23 +45,14 @@ static void set_up_pinned(const struct ekka_cuda_driver *drv)
 	ekka_cuda_pinned.bounce = (char *)slab + half;
 }
 
-/* As large as allowed; less when the engine has left less. */
-static void set_up_staging(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c)
+/* A context that was reset may have left its address to the one that is new: its slab is in nobody's way any more but the engine's. */
+static void bury_predecessors(const struct ekka_cuda_driver *drv, CUcontext ctx)
 {
-	uint64_t bytes = ekka_conf.cuda_staging;
-	size_t free_bytes = 0, total_bytes = 0;
-
-	if (bytes == 0) {
-		if (drv->p_cuMemGetInfo(&free_bytes, &total_bytes) != CUDA_SUCCESS)
-			return;
-		bytes = free_bytes / 16 < staging_default_max ? free_bytes / 16 : staging_default_max;
-	}
-	while (bytes > 0 && drv->p_cuMemAlloc(&c->staging, bytes) != CUDA_SUCCESS) {
-		c->staging = 0;
-		bytes = bytes / 2 >= STAGING_MIN ? bytes / 2 : 0;
-	}
-	if (c->staging != 0)
-		ekka_ring_init(&c->staging_ring, bytes);
+	for (unsigned i = 0; i < n_contexts; i++)
+		if (contexts[i].ctx == ctx) {
+			contexts[i].off = true;
+			ekka_cuda_staging_bury(drv, &contexts[i]);
+		}
 }
 
 static struct ekka_cuda_context *set_up(const struct ekka_cuda_driver *drv, CUcontext ctx, unsigned long long id)
@@ -83,9 +71,10 @@ static struct ekka_cuda_context *set_up(const struct ekka_cuda_driver *drv, CUco
 	c->id = id;
 	mode = ekka_cuda_relaxed_begin(drv);
 	set_up_pinned(drv);
-	set_up_staging(drv, c);
-	c->gather = ekka_cuda_gather_load(drv);
 	CU_GOTO(cuCtxGetDevice(&c->device), failed);
+	bury_predecessors(drv, ctx);
+	ekka_cuda_staging_new(drv, c);
+	c->gather = ekka_cuda_gather_load(drv);
 	CU_GOTO(cuStreamCreate(&c->side, CU_STREAM_NON_BLOCKING), failed);
 	goto relaxed_end;
 failed:
@@ -207,6 +196,11 @@ void ekka_cuda_event_give(struct ekka_cuda_context *c, CUevent event)
 	if (c->n_events < EKKA_CUDA_EVENTS)
 		c->events[c->n_events++] = event;
 	pthread_mutex_unlock(&ekka_cuda_lock);
+}
+
+struct ekka_cuda_context *ekka_cuda_context_at(unsigned i)
+{
+	return i < atomic_load_explicit(&n_contexts, memory_order_acquire) ? &contexts[i] : NULL;
 }
 
 void ekka_cuda_context_forget(void)

@@ -3,8 +3,8 @@
  * What capture keeps per CUDA context: a staging slab on the device, a side stream, events, the gather kernel; and
  * the pinned host memory that all contexts share. Zone: inside the host process.
  *
- * Memory is taken once, at the first snapshot, in a few big pieces, and never given back while the process runs: cuMemAlloc and
- * cuMemFree may synchronise the device. One mutex (ekka_cuda_lock) guards rings, pools and the table; no driver
+ * Memory is taken once, at the first snapshot, in a few big pieces, as cuMemAlloc and cuMemFree may synchronise the device; of these
+ * only the staging slab is ever given back (cuda_staging.h). One mutex (ekka_cuda_lock) guards rings, pools and the table; no driver
  * call is made under it except at set-up.
  */
 #ifndef EKKA_PRELOAD_CUDA_CONTEXT_H
@@ -25,7 +25,9 @@ struct ekka_cuda_context {
 	atomic_bool off;		/* our calls failed repeatedly: no more snapshots here */
 	atomic_uint failures;		/* in a row */
 	CUstream side;			/* copies to the host run here */
-	CUdeviceptr staging;		/* 0: none could be had */
+	CUdeviceptr staging;		/* 0: none could be had, or it was given back */
+	uint64_t staging_mapped;	/* its bytes, if it is mapped and can be given back; else 0 */
+	bool staging_wanted;		/* the engine wants it: no new copies go there */
 	struct ekka_ring staging_ring;
 	CUfunction gather;		/* NULL: could not be loaded */
 	CUevent events[EKKA_CUDA_EVENTS];	/* free ones */
@@ -57,6 +59,9 @@ void ekka_cuda_context_note(struct ekka_cuda_context *, CUresult res);
 /* An event of the context's pool; NULL when none can be made. */
 CUevent ekka_cuda_event_take(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *);
 void ekka_cuda_event_give(struct ekka_cuda_context *, CUevent);
+
+/* The i-th context that was set up; NULL: there are no more. */
+struct ekka_cuda_context *ekka_cuda_context_at(unsigned i);
 
 /* Forgets everything without calling the driver: in a forked child. */
 void ekka_cuda_context_forget(void);

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "preload/cuda_copy.h"
+#include "preload/cuda_staging.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,12 +100,9 @@ unsigned ekka_cuda_copies_in_flight(void)
 
 static void release_staging(struct ekka_cuda_copy *copy)
 {
-	pthread_mutex_lock(&ekka_cuda_lock);
 	if (copy->staging_slot >= 0)
-		ekka_ring_release(&copy->mark->context->staging_ring, copy->staging_slot);
+		ekka_cuda_staging_release(copy->mark->context, copy->staging_slot);
 	copy->staging_slot = -1;
-	pthread_cond_broadcast(&ekka_cuda_room);
-	pthread_mutex_unlock(&ekka_cuda_lock);
 }
 
 /* Gives everything back; the device no longer touches the copy's ranges. */

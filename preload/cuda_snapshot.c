@@ -10,6 +10,7 @@
 #include "preload/conf.h"
 #include "preload/cuda_copy.h"
 #include "preload/cuda_gather.h"
+#include "preload/cuda_staging.h"
 #include "preload/versions.h"
 
 #include <time.h>
@@ -47,10 +48,9 @@ static bool take_room(struct ekka_cuda_context *c, struct ekka_cuda_copy *copy)
 {
 	uint64_t offset;
 
-	if (c->staging != 0 && (copy->staging_slot = ekka_ring_take(&c->staging_ring, copy->bytes, &offset)) >= 0) {
-		copy->staged = c->staging + offset;
+	copy->staging_slot = ekka_cuda_staging_take(c, copy->bytes, &copy->staged);
+	if (copy->staging_slot >= 0)
 		return true;
-	}
 	if (ekka_cuda_pinned.direct == NULL)
 		return false;
 	copy->direct_slot = ekka_ring_take(&ekka_cuda_pinned.direct_ring, copy->bytes, &offset);
@@ -62,7 +62,7 @@ static bool take_room(struct ekka_cuda_context *c, struct ekka_cuda_copy *copy)
 
 static bool could_fit(const struct ekka_cuda_context *c, uint64_t bytes)
 {
-	return (c->staging != 0 && ekka_ring_could_fit(&c->staging_ring, bytes)) ||
+	return ekka_cuda_staging_could_fit(c, bytes) ||
 	       (ekka_cuda_pinned.direct != NULL && ekka_ring_could_fit(&ekka_cuda_pinned.direct_ring, bytes));
 }
 

@@ -335,10 +335,10 @@ static bool start_thread(void)
 	return ok;
 }
 
-/* Before the CUDA driver shuts down, at exit. */
+/* Before the CUDA driver shuts down, at exit. A child that was forked has the handler and no sink: there it would wait in vain. */
 static void drain(void)
 {
-	if (ekka_sink_running())
+	if (!ekka_in_child() && ekka_sink_running())
 		(void)ekka_queue_wait_written(ekka_queue_position());
 }
 

@@ -31,6 +31,8 @@ enum fake_kind { FAKE_NONE, FAKE_DEVICE, FAKE_PINNED, FAKE_MANAGED, FAKE_MAPPED,
 /* 0 when out of memory (device) or refused. */
 FAKE_EXPORT uint64_t fake_alloc(enum fake_kind kind, size_t bytes);
 FAKE_EXPORT bool fake_free(uint64_t address);
+/* Is so much device memory left, in pieces or not. */
+bool fake_has_room(size_t bytes);
 /* Kind of the allocation that holds [address, address + bytes), FAKE_NONE when none holds all of it. */
 FAKE_EXPORT enum fake_kind fake_kind_of(uint64_t address, size_t bytes);
 /* Reserved ranges (fake_alloc of that kind): false when the range is none. Mapped, it may be touched only after fake_access. */
@@ -134,6 +136,9 @@ CUresult fake_enter(const char *symbol);
 		if (res_ != CUDA_SUCCESS)          \
 			return res_;               \
 	} while (0)
+
+/* Counts bytes that somebody who is not the runtime has of device or pinned memory: the report has the most of either, "peak-device" and "peak-pinned". */
+void fake_hold(enum fake_kind kind, long bytes);
 
 /* Calls of a driver entry point so far ("cuMemAlloc_v2"), by anybody but the stand-ins. */
 FAKE_EXPORT unsigned long fake_calls(const char *symbol);

@@ -253,8 +253,23 @@ FAKE_EXPORT CUresult cuMemAddressFree(CUdeviceptr p, size_t bytes)
 FAKE_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes, const CUmemAllocationProp *prop, unsigned long long flags)
 {
 	ENTER(cuMemCreate);
-	(void)bytes, (void)prop, (void)flags;
+	(void)prop, (void)flags;
 	*handle = ++n_created;
+	return fake_has_room(bytes) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+FAKE_EXPORT CUresult cuMemRelease(CUmemGenericAllocationHandle handle)
+{
+	ENTER(cuMemRelease);
+	return handle <= n_created ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+/* Small, so that tests can do with little memory. */
+FAKE_EXPORT CUresult cuMemGetAllocationGranularity(size_t *grain, const CUmemAllocationProp *prop, CUmemAllocationGranularity_flags which)
+{
+	ENTER(cuMemGetAllocationGranularity);
+	(void)prop, (void)which;
+	*grain = 64 << 10;
 	return CUDA_SUCCESS;
 }
 
@@ -262,7 +277,10 @@ FAKE_EXPORT CUresult cuMemMap(CUdeviceptr p, size_t bytes, size_t offset, CUmemG
 {
 	ENTER(cuMemMap);
 	(void)offset, (void)handle, (void)flags;
-	return fake_map(p, bytes) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	if (!fake_map(p, bytes))
+		return CUDA_ERROR_INVALID_VALUE;
+	fake_hold(FAKE_DEVICE, (long)bytes);
+	return CUDA_SUCCESS;
 }
 
 FAKE_EXPORT CUresult cuMemSetAccess(CUdeviceptr p, size_t bytes, const CUmemAccessDesc *access, size_t n)
@@ -275,7 +293,10 @@ FAKE_EXPORT CUresult cuMemUnmap(CUdeviceptr p, size_t bytes)
 {
 	ENTER(cuMemUnmap);
 	fake_synchronize_all();
-	return fake_unmap(p, bytes) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	if (!fake_unmap(p, bytes))
+		return CUDA_ERROR_INVALID_VALUE;
+	fake_hold(FAKE_DEVICE, -(long)bytes);
+	return CUDA_SUCCESS;
 }
 
 /* ---- order ------------------------------------------------------------ */

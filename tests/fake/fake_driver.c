@@ -11,13 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENTRIES_MAX = 128 };
+enum { ENTRIES_MAX = 256 };
 
 static struct { const char *symbol; atomic_ulong calls; } entries[ENTRIES_MAX];
 static atomic_uint n_entries;
 static atomic_bool shut_down, active;
 static atomic_ullong context_id = 1;
-static __thread CUcontext current;
+enum { BELOW_MAX = 8 };
+static __thread CUcontext current, below[BELOW_MAX];	/* below: the thread's stack under it */
+static __thread unsigned n_below;
 static char the_context; /* its address serves as handle */
 
 #define CONTEXT ((CUcontext)&the_context)
@@ -54,6 +56,17 @@ CUresult fake_enter(const char *symbol)
 	return shut_down ? CUDA_ERROR_DEINITIALIZED : injected(symbol);
 }
 
+static struct { atomic_long now, peak; } held[2];
+
+void fake_hold(enum fake_kind kind, long bytes)
+{
+	unsigned i = kind == FAKE_PINNED;
+	long now = fake_from_runtime ? 0 : atomic_fetch_add(&held[i].now, bytes) + bytes;
+
+	if (now > held[i].peak)
+		held[i].peak = now;
+}
+
 static void __attribute__((destructor)) report(void)
 {
 	const char *path = getenv("EKKA_TEST_FAKE_REPORT");
@@ -63,6 +76,7 @@ static void __attribute__((destructor)) report(void)
 		return;
 	for (unsigned i = 0; i < n_entries; i++)
 		fprintf(f, "%s %lu\n", entries[i].symbol, (unsigned long)entries[i].calls);
+	fprintf(f, "peak-device %ld\npeak-pinned %ld\n", (long)held[0].peak, (long)held[1].peak);
 	fclose(f);
 }
 
@@ -110,6 +124,9 @@ FAKE_EXPORT CUresult cuCtxGetCurrent(CUcontext *ctx)
 FAKE_EXPORT CUresult cuCtxPushCurrent(CUcontext ctx)
 {
 	ENTER(cuCtxPushCurrent);
+	if (n_below == BELOW_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	below[n_below++] = current;
 	current = ctx;
 	return CUDA_SUCCESS;
 }
@@ -118,7 +135,7 @@ FAKE_EXPORT CUresult cuCtxPopCurrent(CUcontext *ctx)
 {
 	ENTER(cuCtxPopCurrent);
 	*ctx = current;
-	current = NULL;
+	current = n_below > 0 ? below[--n_below] : NULL;
 	return CUDA_SUCCESS;
 }
 
@@ -200,6 +217,7 @@ FAKE_EXPORT CUresult cuMemAlloc(CUdeviceptr *p, size_t bytes)
 	ENTER(cuMemAlloc);
 	UNSAFE();
 	*p = fake_alloc(FAKE_DEVICE, bytes);
+	fake_hold(FAKE_DEVICE, *p != 0 ? (long)bytes : 0);
 	return *p != 0 ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
@@ -216,6 +234,7 @@ FAKE_EXPORT CUresult cuMemHostAlloc(void **p, size_t bytes, unsigned flags)
 	UNSAFE();
 	(void)flags;
 	*p = (void *)fake_alloc(FAKE_PINNED, bytes);
+	fake_hold(FAKE_PINNED, (long)bytes);
 	return *p != NULL ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 

@@ -98,13 +98,25 @@ bool fake_free(uint64_t address)
 	return found;
 }
 
+bool fake_has_room(size_t bytes)
+{
+	bool ok;
+
+	pthread_mutex_lock(&lock);
+	set_up();
+	ok = bytes <= arena_bytes - arena_used;
+	pthread_mutex_unlock(&lock);
+	return ok;
+}
+
 void fake_free_device_memory(void)
 {
 	pthread_mutex_lock(&lock);
 	for (unsigned i = 0; i < ALLOCS_MAX; i++)
-		if (allocs[i].kind == FAKE_DEVICE)
+		if (allocs[i].kind == FAKE_DEVICE) {
 			allocs[i].kind = FAKE_NONE;
-	arena_used = 0;
+			arena_used -= allocs[i].bytes;
+		}
 	pthread_mutex_unlock(&lock);
 }
 
@@ -157,6 +169,7 @@ bool fake_map(uint64_t p, size_t bytes)
 			allocs[i].start = p;
 			allocs[i].bytes = bytes;
 			allocs[i].kind = FAKE_FORBIDDEN;
+			arena_used += bytes;
 			ok = true;
 		}
 	pthread_mutex_unlock(&lock);
@@ -173,6 +186,7 @@ static bool change(uint64_t p, size_t bytes, enum fake_kind to)
 		if ((allocs[i].kind == FAKE_MAPPED || allocs[i].kind == FAKE_FORBIDDEN) && allocs[i].start >= p &&
 		    allocs[i].start + allocs[i].bytes <= p + bytes) {
 			allocs[i].kind = to;
+			arena_used -= to == FAKE_NONE ? allocs[i].bytes : 0;
 			any = true;
 		}
 	pthread_mutex_unlock(&lock);

@@ -62,7 +62,7 @@ record little-of-both EKKA_CUDA_STAGING=800K EKKA_CUDA_PINNED=1M
 judged little-of-both "s['fail'] == 0 and s['incomplete'] == 1"
 record drop EKKA_CUDA_STAGING=16K EKKA_CUDA_PINNED=32K EKKA_WHEN_FULL=drop
 judged drop "s['fail'] == 0 and s['incomplete'] >= 1"
-record no-device-memory EKKA_TEST_FAKE_FAIL=cuMemAlloc_v2=2
+record no-device-memory EKKA_TEST_FAKE_FAIL=cuMemAlloc_v2=2,cuMemCreate=2
 judged no-device-memory "s['fail'] == 0 and s['incomplete'] == 1"
 record no-pinned-memory EKKA_TEST_FAKE_FAIL=cuMemHostAlloc=2
 judged no-pinned-memory "s['fail'] == 0 and s['incomplete'] == s['ops']"

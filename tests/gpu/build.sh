@@ -26,6 +26,8 @@ $cc -o "$out/cases-linked" $cases $cublas -lpthread
 $cc -DVIA_DLSYM -o "$out/cases-dlsym" $cases -L"$lib" -lcudart -ldl -lm -lpthread
 $cc -DAS_PLUGIN -shared -fPIC -fvisibility=hidden -o "$out/cases-plugin.so" $cases $cublas
 $cc -o "$out/cases-local" "$gpu/cases_local.c" -ldl
+$cc -o "$out/hard" "$gpu/hard.c" "$gpu/product.c" $cublas -ldl -lpthread
+$cc -DVIA_DLSYM -o "$out/hard-dlsym" "$gpu/hard.c" "$gpu/product.c" -L"$lib" -lcudart -ldl -lm -lpthread
 $cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-cublas.so" "$gpu/faulty_cublas.c" "$gpu/faulty_cublaslt.c" -ldl -lpthread
 $cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-launch.so" "$gpu/faulty_launch.c" -Wl,--version-script="$gpu/faulty_launch.map" -ldl
 $cc -o "$out/lt-cases" "$gpu/lt_cases.c" "$gpu/lt_transform.c" -L"$lib" -Wl,--allow-shlib-undefined -Wl,--no-as-needed -lcublasLt -lcudart -lm

@@ -42,7 +42,11 @@ tests_gpu_libfaulty_launch_la_LIBADD = -ldl
 check_PROGRAMS += tests/gpu/hard
 tests_gpu_hard_SOURCES = tests/gpu/cases.h tests/gpu/product.c tests/gpu/hard.c
 tests_gpu_hard_CPPFLAGS = $(fake_cppflags)
-tests_gpu_hard_LDADD = tests/fake/libcublas.la tests/fake/libcudart.la -lm
+tests_gpu_hard_LDADD = tests/fake/libcublas.la tests/fake/libcudart.la -lm -lpthread
+check_PROGRAMS += tests/gpu/hard-dlsym
+tests_gpu_hard_dlsym_SOURCES = tests/gpu/cases.h tests/gpu/product.c tests/gpu/hard.c
+tests_gpu_hard_dlsym_CPPFLAGS = $(fake_cppflags) -DVIA_DLSYM
+tests_gpu_hard_dlsym_LDADD = tests/fake/libcudart.la -lm -ldl -lpthread
 
 TESTS += tests/fake/test-suite.sh tests/fake/test-hard.sh
 

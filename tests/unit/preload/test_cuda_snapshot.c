@@ -257,7 +257,7 @@ Test(snapshot, makes_do_without_staging)
 {
 	char *p;
 
-	setenv("EKKA_TEST_FAKE_FAIL", "cuMemAlloc_v2=2", 1);
+	setenv("EKKA_TEST_FAKE_FAIL", "cuMemAlloc_v2=2,cuMemCreate=2", 1);
 	p = device_buffer(N, 3);
 	cr_assert_null(take(p, N, NULL));
 	cudaMemsetAsync(p, 4, N, NULL);
@@ -421,4 +421,79 @@ Test(snapshot, a_forked_child_starts_afresh)
 	ekka_cuda_fork_child();
 	cr_assert_null(take(p, N, NULL));
 	expect(copies[0], 9, N);
+}
+
+static unsigned long waits(void)
+{
+	return fake_calls("cuStreamSynchronize") + fake_calls("cuCtxSynchronize") + fake_calls("cuEventSynchronize") + fake_calls("cuMemFree_v2");
+}
+
+static size_t free_bytes(void)
+{
+	size_t n, total;
+
+	fake_memory_info(&n, &total);
+	return n;
+}
+
+Test(snapshot, gives_device_memory_back_when_idle)
+{
+	char *p = device_buffer(N, 3);
+	size_t before = free_bytes();
+
+	cr_assert_null(take(p, N, NULL));
+	cr_assert_eq(before - free_bytes(), 1 << 20, "all of the allowed");
+	expect(copies[0], 3, N);
+	cr_assert(ekka_cuda_make_room());
+	cr_assert_eq(free_bytes(), before);
+	cr_assert_not(ekka_cuda_make_room(), "there is no more");
+	/* Without it the copies go to the host. */
+	cr_assert_null(take(p, N, NULL));
+	cudaMemsetAsync(p, 4, N, NULL);
+	expect(copies[0], 3, N);
+	cr_assert_eq(free_bytes(), before);
+	cr_assert_eq(waits(), 0);
+}
+
+Test(snapshot, gives_device_memory_back_when_the_last_copy_has_left)
+{
+	char *p = device_buffer(N, 3);
+	size_t before = free_bytes();
+	struct ekka_cuda_copy *first;
+
+	cr_assert_null(take(p, N, NULL));
+	first = copies[0];
+	cr_assert_not(ekka_cuda_make_room(), "a copy lies in it");
+	cr_assert_neq(free_bytes(), before);
+	cr_assert_null(take(p, N, NULL));	/* goes elsewhere */
+	cudaMemsetAsync(p, 4, N, NULL);
+	expect(first, 3, N);
+	cr_assert_eq(free_bytes(), before);
+	expect(copies[0], 3, N);
+	cr_assert_eq(waits(), 0);
+}
+
+Test(snapshot, what_cannot_be_mapped_stays)
+{
+	char *p = device_buffer(N, 3);
+
+	setenv("EKKA_TEST_FAKE_FAIL", "cuMemMap=801", 1);
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 3, N);
+	cr_assert_not(ekka_cuda_make_room());
+	cr_assert_eq(fake_calls("cuMemFree_v2"), 0);
+}
+
+Test(snapshot, a_reset_leaves_no_memory_behind)
+{
+	char *p = device_buffer(N, 3);
+	size_t before = free_bytes();
+
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 3, N);
+	cudaDeviceReset();
+	p = device_buffer(N, 3);
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 3, N);
+	cr_assert_eq(before - free_bytes(), 1 << 20);
 }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Device memory for snapshots, as one slab per context: taken at the first snapshot, given back when the engine needs it.
+ * Zone: inside the host process.
+ *
+ * The slab is mapped into reserved addresses (cuMemCreate, cuMemMap): unmapping such memory waits for nobody's work, while cuMemFree synchronises the device.
+ * So it can be given back, at any moment at which no copy of ours lies in it; if some do, no new ones come and the last one to leave gives
+ * it back. Where memory cannot be mapped the slab comes from cuMemAlloc and stays. A context that has lost its slab copies straight to pinned
+ * memory.
+ */
+#ifndef EKKA_PRELOAD_CUDA_STAGING_H
+#define EKKA_PRELOAD_CUDA_STAGING_H
+
+#include "preload/cuda_context.h"
+
+/* As large as allowed, less when the engine has left less, none at worst. The context is current, its device known. Driver calls. */
+void ekka_cuda_staging_new(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *);
+
+/*
+ * Takes a range; its slot in the slab's ring, or -1. And gives one back: the slab with it, if it is wanted back and empty. The first with
+ * ekka_cuda_lock held, the second takes it.
+ */
+int ekka_cuda_staging_take(struct ekka_cuda_context *, uint64_t bytes, CUdeviceptr *ret);
+void ekka_cuda_staging_release(struct ekka_cuda_context *, int slot);
+
+/* Could `bytes` fit if the slab were empty. With ekka_cuda_lock held. */
+bool ekka_cuda_staging_could_fit(const struct ekka_cuda_context *, uint64_t bytes);
+
+/* The context is gone, whatever lay in its slab with it: gives the addresses and the memory behind them back. With ekka_cuda_lock held. */
+void ekka_cuda_staging_bury(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *);
+
+#endif
