@@ -160,6 +160,36 @@ static bool in_place(const struct ekka_event *e, const struct ekka_tensor *out, 
 	return true;
 }
 
+/* Does a byte of these lines lie in [from, to). */
+static bool lines_touch(const struct lines *l, uint64_t from, uint64_t to)
+{
+	uint64_t line = from <= l->addr ? 0 : (from - l->addr) / l->step, start = l->addr + line * l->step;
+
+	if (line >= l->n || start >= to)
+		return false;
+	return start + l->length > from || (line + 1 < l->n && start + l->step < to);
+}
+
+/* The library's scratch memory must be nobody's operand. */
+static void audit_workspace(const struct ekka_event *e, struct ekka_verdict *v)
+{
+	const struct ekka_value *at = ekka_event_attr(e, "workspace"), *bytes = ekka_event_attr(e, "workspace_bytes");
+	char text[160];
+
+	if (!at || !bytes || (at->kind != EKKA_V_INT && at->kind != EKKA_V_UINT) || (bytes->kind != EKKA_V_INT && bytes->kind != EKKA_V_UINT) ||
+	    !at->u || bytes->u > UINT64_MAX - at->u)
+		return;
+	for (unsigned i = 0; i < e->call.n_tensors; i++) {
+		const struct ekka_tensor *t = &e->call.tensors[i];
+		struct lines l;
+
+		if (t->place != EKKA_DEVICE || t->alias_of >= 0 || !as_lines(t, &l) || !lines_touch(&l, at->u, at->u + bytes->u))
+			continue;
+		(void)snprintf(text, sizeof text, "the workspace overlaps %s", t->name);
+		ekka_audit_append(v, text);
+	}
+}
+
 static void audit_tensors(const struct ekka_event *e, struct ekka_verdict *v)
 {
 	char text[160];
@@ -207,4 +237,5 @@ void ekka_audit_event(const struct ekka_event *e, struct ekka_verdict *v)
 	audit_null(e, "alpha", v);
 	audit_null(e, "beta", v);
 	audit_tensors(e, v);
+	audit_workspace(e, v);
 }

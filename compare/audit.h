@@ -10,7 +10,8 @@
 #include "trace/reader.h"
 
 /*
- * Appends findings about this event to v->audit: arguments the API forbids, null pointers, an output that overlaps an input or itself.
+ * Appends findings about this event to v->audit: arguments the API forbids, null pointers, an output that overlaps an input or itself, a workspace
+ * that overlaps an operand.
  * Only certain overlap is reported: parts of one larger matrix whose ranges interleave are legitimate, and so are ops that go element by element
  * or row by row where the output is the input (x += y). Thread-safe on distinct verdicts.
  */

@@ -104,7 +104,7 @@ static long double activate(const struct ekka_epilogue *e, const int64_t at[3], 
 		return 0;
 	case EKKA_ACT_DGELU:
 		ekka_convert(e->input->dtype,
-			     e->input->bytes + (e->input->offset + at[0] * e->input->bs + at[1] * e->input->rs + at[2] * e->input->cs) *
+			     e->input->bytes + (int64_t)e->input->item_bytes * at[0] + (e->input->offset + at[0] * e->input->bs + at[1] * e->input->rs + at[2] * e->input->cs) *
 						       (int64_t)ekka_dtype_bytes(e->input->dtype),
 			     1, 1, &input, NULL);
 		*anything |= !isfinite(input);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Op "matmul" between its files: op_matmul.c takes the event and judges D, matmul_outputs.c judges what else is written. One belongs to one
- * thread. Functions return as those of replay/op_job.h do.
+ * Op "matmul" between its files: matmul_take.c takes its operands from the event, op_matmul.c judges D, matmul_outputs.c judges what else is
+ * written. One belongs to one thread. Functions return as those of replay/op_job.h do.
  */
 #ifndef EKKA_REPLAY_MATMUL_H
 #define EKKA_REPLAY_MATMUL_H
@@ -11,6 +11,11 @@
 /* Vectors and scales in memory, as doubles. */
 enum { EKKA_MATMUL_BIAS, EKKA_MATMUL_ROW_SCALE, EKKA_MATMUL_ROW_ALPHA, EKKA_MATMUL_COL_SCALE, EKKA_MATMUL_BLOCKS_A, EKKA_MATMUL_BLOCKS_B,
        EKKA_MATMUL_ROW_SUMS, EKKA_MATMUL_VECTORS };
+
+/* cublasLtMatmulMatrixScale_t, and the attributes that tell it of A, B, C, D and aux. */
+enum { EKKA_SCALE_SCALAR, EKKA_SCALE_VEC16_UE4M3, EKKA_SCALE_VEC32_UE8M0, EKKA_SCALE_OUTER_VECTOR, EKKA_SCALE_VEC128, EKKA_SCALE_BLK128 };
+enum { EKKA_MATMUL_SCALES = 5 };
+extern const char *const ekka_matmul_scale_modes[EKKA_MATMUL_SCALES];
 
 struct ekka_matmul {
 	struct ekka_job job;
@@ -24,6 +29,13 @@ struct ekka_matmul {
 };
 
 int ekka_matmul_tensor(const struct ekka_matmul *, const char *name);	/* its index, -1 none */
+
+bool ekka_matmul_takes_gradient(const char *epilogue);	/* of an activation, so that aux is an input */
+
+/* In this order, once gemm.c, m, n and batch are set: */
+int ekka_matmul_take_factors(struct ekka_matmul *, struct ekka_error *err);	/* alpha and beta with the scales in them, factors of rows and columns */
+int ekka_matmul_take_matrices(struct ekka_matmul *, struct ekka_error *err);	/* A, B, C, block scales */
+int ekka_matmul_take_epilogue(struct ekka_matmul *, struct ekka_error *err);	/* leaves gemm.epilogue NULL when there is nothing to do */
 
 /* Facts for the bounds of a product into `out` with this event's operands and algorithm. */
 void ekka_matmul_facts(const struct ekka_matmul *, enum ekka_dtype out, struct ekka_bound_facts *ret);

@@ -9,7 +9,7 @@
 
 #define EXPORT FAKE_EXPORT
 
-struct cublasContext { cudaStream_t stream; cublasPointerMode_t pointer_mode; cublasMath_t math; };
+struct cublasContext { cudaStream_t stream; cublasPointerMode_t pointer_mode; cublasMath_t math; cublasAtomicsMode_t atomics; int sm_count; };
 
 EXPORT cublasStatus_t cublasCreate_v2(cublasHandle_t *handle)
 {
@@ -38,6 +38,15 @@ EXPORT cublasStatus_t cublasDestroy_v2(cublasHandle_t handle)
 ACCESSOR(Stream_v2, cudaStream_t, stream)
 ACCESSOR(PointerMode_v2, cublasPointerMode_t, pointer_mode)
 ACCESSOR(MathMode, cublasMath_t, math)
+ACCESSOR(AtomicsMode, cublasAtomicsMode_t, atomics)
+ACCESSOR(SmCountTarget, int, sm_count)
+
+/* Needs none. */
+EXPORT cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void *workspace, size_t bytes)
+{
+	(void)handle, (void)workspace, (void)bytes;
+	return CUBLAS_STATUS_SUCCESS;
+}
 
 EXPORT cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int *version)
 {

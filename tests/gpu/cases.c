@@ -138,6 +138,26 @@ static int math_tf32(void)
 	return wrong;
 }
 
+/* Settings of the handle that an event should carry; setting the stream takes the workspace away. */
+static int settings(void)
+{
+	enum { BYTES = 4 << 20, MULTIPROCESSORS = 8 };
+	void *workspace;
+	int wrong;
+
+	MUST(cudaMalloc(&workspace, BYTES));
+	MUST(CUBLAS(cublasSetWorkspace_v2)(handle, workspace, BYTES));
+	MUST(CUBLAS(cublasSetAtomicsMode)(handle, CUBLAS_ATOMICS_ALLOWED));
+	MUST(CUBLAS(cublasSetSmCountTarget)(handle, MULTIPROCESSORS));
+	wrong = gemm_ex(CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, &one, &one, 1e-4);
+	MUST(CUBLAS(cublasSetAtomicsMode)(handle, CUBLAS_ATOMICS_NOT_ALLOWED));
+	MUST(CUBLAS(cublasSetSmCountTarget)(handle, 0));
+	MUST(CUBLAS(cublasSetStream_v2)(handle, stream));
+	wrong |= gemm_ex(CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, &one, &one, 1e-4);
+	MUST(cudaFree(workspace));
+	return wrong;
+}
+
 static int strided(void)
 {
 	struct product p = { .m = 24, .n = 16, .k = 32, .batch = 5, .stride_a = 24 * 32 + 8, .type = CUDA_R_32F, .type_c = CUDA_R_32F,
@@ -414,6 +434,7 @@ const struct test_case cases[] = {
 	{ "gemmex-i8", gemmex_i8 },
 	{ "gemmex-tf32", gemmex_tf32 },
 	{ "math-tf32", math_tf32 },
+	{ "settings", settings },
 	{ "strided", strided },
 	{ "batched", batched },
 	{ "grouped", grouped },

@@ -17,7 +17,7 @@
 	F(cublasCreate_v2) F(cublasDestroy_v2) F(cublasSetStream_v2) F(cublasSetPointerMode_v2) F(cublasSetMathMode) \
 	F(cublasSgemm_v2) F(cublasDgemm_v2) F(cublasCgemm_v2) F(cublasSgemmStridedBatched) F(cublasSgemmBatched)     \
 	F(cublasGemmEx) F(cublasGemmStridedBatchedEx) F(cublasGemmBatchedEx) F(cublasSgemmGroupedBatched)             \
-	F(cublasSgemv_v2)
+	F(cublasSgemv_v2) F(cublasSetWorkspace_v2) F(cublasSetAtomicsMode) F(cublasSetSmCountTarget)
 #ifdef VIA_DLSYM
 #define DECLARE(f) extern __typeof__(f) *via_##f;
 CUBLAS_FUNCTIONS(DECLARE)

@@ -178,6 +178,19 @@ class Suite:
             if s and s["incomplete"] != 1:
                 self.row("cases %s, graph" % mode, False, "a product in a stream capture was not left out")
 
+        self.check_settings()
+
+    def check_settings(self):
+        """A call's event carries the handle's state: the first of two with settings of its own, the second with none."""
+        trace, _, _, _ = self.record("settings", self.subject("dlsym") + ["settings"], self.cuda_env)
+        _, out, _ = self.run("settings.events", [self.ekka, "log", "--json", trace], dict(os.environ), 60)
+        found = []
+        for event in [e["event"] for e in map(json.loads, out.splitlines()) if e["name"] in WRAPPED and e["depth"] == 0]:
+            _, out, _ = self.run("settings.show", [self.ekka, "show", "--json", trace, str(event)], dict(os.environ), 60)
+            attributes = json.loads(out)["attributes"]
+            found.append([attributes.get(name) for name in ("workspace_bytes", "atomics", "sm_count_target", "pointer_mode")])
+        self.row("cases settings", found == [[4 << 20, 1, 8, 0], [None, None, None, 0]], str(found))
+
     def step_tinylm(self):
         program = os.path.join(self.suite, "tinylm")
         if not os.path.exists(program):

@@ -20,6 +20,7 @@ replay_tests = \
 	tests/unit/replay/test_gemm_thin \
 	tests/unit/replay/test_interval \
 	tests/unit/replay/test_lineage \
+	tests/unit/replay/test_matmul \
 	tests/unit/replay/test_narrow \
 	tests/unit/replay/test_norm \
 	tests/unit/replay/test_panel \
@@ -42,6 +43,10 @@ tests_unit_replay_test_described_SOURCES = tests/unit/replay/test_described.c te
 tests_unit_replay_test_described_CPPFLAGS = $(AM_CPPFLAGS) -DLAUNCHES='"$(abs_srcdir)/tests/unit/spec/aten.launches"'
 tests_unit_replay_test_described_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_described_LDADD = libdescribe.la $(replay_test_libs) -liberty
+tests_unit_replay_test_matmul_SOURCES = tests/unit/replay/test_matmul.c tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c \
+	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c tests/unit/replay/samples.h tests/unit/replay/samples.c
+tests_unit_replay_test_matmul_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_matmul_LDADD = $(replay_test_libs)
 tests_unit_replay_test_convert_SOURCES = tests/unit/replay/test_convert.c
 tests_unit_replay_test_convert_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_convert_LDADD = $(replay_test_libs)
