@@ -68,6 +68,7 @@ import json
 r = json.load(open('$work/out'))
 s = r['summary']
 assert (s['pass'], s['fail'], s['undecided'], s['incomplete']) == (16, 0, 0, 1), s
+assert r['summary']['known_bytes'] > 0, 'every byte was copied, though some were known'
 assert not any(x['audit'] for x in r['suspects']), r['suspects'][0]" || fail "replay of bytes"
 # More launches than can be in progress at once, and no end of them is told.
 launches deaf cupti proc often "often_there(e)" "${bytes[@]}" EKKA_TEST_FAKE_CUPTI=deaf
