@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char POLICY[] = "policy: ";
@@ -147,11 +148,18 @@ static bool overlap(const struct ekka_tensor *x, const struct ekka_tensor *y)
  */
 static bool in_place(const struct ekka_event *e, const struct ekka_tensor *out, const struct ekka_tensor *in)
 {
+	const struct ekka_value *expr = ekka_event_attr(e, "expr");
+	char indexed[64];
+
 	static const char *const unsafe[] = { "gemm", "matmul", "conv", "attention", "cat", "sort", "scatter" };
 
 	for (size_t i = 0; i < sizeof unsafe / sizeof unsafe[0]; i++)
 		if (!strcmp(ekka_event_op(e), unsafe[i]))
 			return false;
+	/* An expression that picks elements of the input by index reads what another thread may have written. */
+	(void)snprintf(indexed, sizeof indexed, "%.48s[", in->name);
+	if (expr && expr->kind == EKKA_V_STR && strstr(expr->s, indexed))
+		return false;
 	if (out->addr != in->addr || out->n_dims != in->n_dims || ekka_dtype_bytes(out->dtype) != ekka_dtype_bytes(in->dtype))
 		return false;
 	for (unsigned d = 0; d < out->n_dims; d++)
@@ -230,6 +238,38 @@ void ekka_audit_scalar(struct ekka_verdict *v, const char *name, const double va
 	ekka_audit_append(v, text);
 }
 
+/* "4 bytes at 16": is a parameter of that many bytes the largest that the kernel takes, addresses aside. */
+static bool takes_int32_only(const struct ekka_event *e)
+{
+	for (unsigned i = 0; i < e->call.n_args; i++) {
+		const char *type = i < e->fn->n_args ? e->fn->args[i].type : NULL;
+
+		if (e->call.args[i].kind != EKKA_V_PTR && (!type || strtoul(type, NULL, 10) > 4))
+			return false;
+	}
+	return e->call.n_args > 0;
+}
+
+/* A kernel without a 64-bit number among its parameters, and a tensor whose elements' numbers need one: it may multiply in 32 bits. */
+static void audit_indices(const struct ekka_event *e, struct ekka_verdict *v)
+{
+	char text[160];
+
+	if (!ekka_event_is_launch(e) || !takes_int32_only(e))
+		return;
+	for (unsigned i = 0; i < e->call.n_tensors; i++) {
+		const struct ekka_tensor *t = &e->call.tensors[i];
+		uint64_t size = ekka_dtype_bytes(t->dtype);
+
+		if (!size || t->span_bytes / size <= INT32_MAX || !ekka_event_op(e)[0])
+			continue;
+		(void)snprintf(text, sizeof text, "%.32s reaches over %llu elements, and all integers that the kernel takes have 32 bits", t->name,
+			       (unsigned long long)(t->span_bytes / size));
+		ekka_audit_append_policy(v, text);
+		return;
+	}
+}
+
 void ekka_audit_event(const struct ekka_event *e, struct ekka_verdict *v)
 {
 	if (e->call.bad_args)
@@ -238,4 +278,5 @@ void ekka_audit_event(const struct ekka_event *e, struct ekka_verdict *v)
 	audit_null(e, "beta", v);
 	audit_tensors(e, v);
 	audit_workspace(e, v);
+	audit_indices(e, v);
 }

@@ -41,6 +41,16 @@ static const char *tensor_name(const struct ekka_event *e, unsigned i)
 	return i < e->call.n_tensors ? e->call.tensors[i].name : "?";
 }
 
+static uint64_t tensor_bytes(const struct ekka_tensor *t)
+{
+	uint64_t n = ekka_dtype_bytes(t->dtype);
+
+	for (unsigned d = 0; d < t->n_dims; d++)
+		if (__builtin_mul_overflow(n, (uint64_t)t->dim[d], &n))
+			return UINT64_MAX;
+	return n;
+}
+
 static void find_sources(const struct ekka_lineage *l, const struct ekka_blame *b, struct ekka_suspect *s)
 {
 	size_t n;
@@ -79,6 +89,49 @@ static int add_finding(struct ekka_report *r, const struct ekka_blame *b, uint64
 	return 0;
 }
 
+/* Strides without regard to order and sign: a transposed view has the same. False: no matrix, or elements on top of each other. */
+static bool sorted_strides(const struct ekka_tensor *t, int64_t ret[EKKA_MAX_DIMS])
+{
+	for (unsigned d = 0; d < t->n_dims; d++) {
+		int64_t stride = t->dim[d] == 1 ? 0 : t->stride[d] < 0 ? -t->stride[d] : t->stride[d];
+		unsigned at = d;
+
+		if (stride == 0 && t->dim[d] != 1)
+			return false;
+		for (; at > 0 && ret[at - 1] > stride; at--)
+			ret[at] = ret[at - 1];
+		ret[at] = stride;
+	}
+	return t->n_dims >= 2 && t->n_ptrs == 0;
+}
+
+/* The same matrix at the same place, but with other strides, so that the reader reads what the writer did not write. */
+static int note_strides(struct ekka_trace *trace, const struct ekka_edge *edge, const struct ekka_event *e, struct ekka_report *r, struct ekka_error *err)
+{
+	const struct ekka_tensor *mine, *theirs;
+	struct ekka_event writer = { 0 };
+	struct ekka_error ignored = { 0 };
+	int64_t read[EKKA_MAX_DIMS], written[EKKA_MAX_DIMS];
+	char text[EKKA_NOTE];
+	int res = 0;
+
+	mine = &e->call.tensors[edge->reader_tensor];
+	if (!sorted_strides(mine, read) || ekka_trace_event_read(trace, edge->writer, &writer, &ignored) < 0)
+		goto out;
+	theirs = &writer.call.tensors[edge->writer_tensor];
+	if (edge->writer_tensor >= writer.call.n_tensors || theirs->addr != mine->addr || theirs->dtype != mine->dtype ||
+	    theirs->n_dims != mine->n_dims ||
+	    memcmp(theirs->dim, mine->dim, mine->n_dims * sizeof(*mine->dim)) != 0 || !sorted_strides(theirs, written) ||
+	    memcmp(read, written, mine->n_dims * sizeof(*read)) == 0)
+		goto out;
+	(void)snprintf(text, sizeof(text), "%s is read with a stride of %" PRId64 " elements, event %" PRIu64 " wrote it there with %" PRId64, mine->name,
+		       read[mine->n_dims - 1], edge->writer, written[mine->n_dims - 1]);
+	res = ekka_report_note(r, e->number, text, err);
+out:
+	ekka_event_release(&writer);
+	return res;
+}
+
 static int find_in_event(struct ekka_trace *trace, const struct ekka_lineage *l, const struct ekka_blame *b, uint64_t number,
 			 struct ekka_event *e, struct ekka_report *r, struct ekka_error *err)
 {
@@ -90,10 +143,15 @@ static int find_in_event(struct ekka_trace *trace, const struct ekka_lineage *l,
 		char text[256];
 		int res;
 
+		if (i == 0 && ekka_trace_event_read(trace, number, e, &ignored) < 0)
+			return 0;
+		if (edge[i].reader_tensor < e->call.n_tensors && edge[i].bytes < tensor_bytes(&e->call.tensors[edge[i].reader_tensor])) {
+			res = note_strides(trace, &edge[i], e, r, err);
+			if (res < 0)
+				return res;
+		}
 		if (!edge[i].changed && !edge[i].allocation)
 			continue;
-		if (ekka_trace_event_read(trace, number, e, &ignored) < 0)
-			return 0;
 		if (edge[i].changed)
 			(void)snprintf(text, sizeof(text), "%s is not what event %" PRIu64 " left there, and nothing recorded wrote it since",
 				       tensor_name(e, edge[i].reader_tensor), edge[i].writer);

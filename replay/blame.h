@@ -20,7 +20,8 @@ struct ekka_blame {
 
 /*
  * Completes a report: fills the sources and `infected` of the first suspects and the report's `infected`, and adds findings about bytes that nobody wrote or
- * that changed after they were written. 0, or negative without memory.
+ * that changed after they were written, and notes about matrices that are read with other strides than they were written with. 0, or negative
+ * without memory.
  */
 int ekka_blame_report(struct ekka_trace *, const struct ekka_lineage *, const struct ekka_blame *, struct ekka_report *,
 		      struct ekka_error *err);

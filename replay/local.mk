@@ -2,7 +2,9 @@
 noinst_LTLIBRARIES += libreplay.la
 libreplay_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libreplay_la_SOURCES = \
+	replay/arguments.h replay/arguments.c \
 	replay/array.h replay/array.c \
+	replay/audit_bytes.h replay/audit_bytes.c \
 	replay/blame.h replay/blame.c \
 	replay/array_gaps.h replay/array_gaps.c \
 	replay/attention.h replay/attention.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \

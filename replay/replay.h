@@ -51,6 +51,10 @@ struct ekka_unjudged {
 	uint64_t key;			/* private */
 };
 
+/* What is worth a look without being a fault. */
+enum { EKKA_NOTE = 256 };
+struct ekka_note { uint64_t event; char text[EKKA_NOTE]; };
+
 /* Coverage counts outermost events only: what a call does inside the library is its own detail. */
 struct ekka_report {
 	uint64_t ops;			/* outermost events that compute something */
@@ -67,6 +71,9 @@ struct ekka_report {
 	size_t n_suspects;
 	struct ekka_unjudged *unjudged;	/* most events first; owned */
 	size_t n_unjudged;
+	struct ekka_note *notes;	/* owned */
+	size_t n_notes;
+	uint64_t more_notes;		/* those that there was no room for */
 	uint64_t unjudged_elsewhere;	/* events that are in none of these groups: there were too many */
 };
 

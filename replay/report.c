@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replay/report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,23 @@ int ekka_report_add(struct ekka_report_builder *b, const struct ekka_event *e, c
 	}
 	b->entry[b->n++] = (struct ekka_report_entry){ e->call.t_ns, fail, *v };
 	b->n_of[fail]++;
+	return 0;
+}
+
+int ekka_report_note(struct ekka_report *r, uint64_t event, const char *text, struct ekka_error *err)
+{
+	struct ekka_note *grown;
+
+	if (r->n_notes == EKKA_REPORT_NOTES) {
+		r->more_notes++;
+		return 0;
+	}
+	grown = realloc(r->notes, (r->n_notes + 1) * sizeof *grown);
+	if (!grown)
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for a note");
+	r->notes = grown;
+	grown[r->n_notes].event = event;
+	(void)snprintf(grown[r->n_notes++].text, EKKA_NOTE, "%s", text);
 	return 0;
 }
 
@@ -102,5 +120,6 @@ void ekka_report_release(struct ekka_report *r)
 {
 	free(r->suspects);
 	free(r->unjudged);
+	free(r->notes);
 	memset(r, 0, sizeof *r);
 }

@@ -18,6 +18,10 @@ struct ekka_report_builder {
 int ekka_report_add(struct ekka_report_builder *, const struct ekka_event *, const struct ekka_verdict *, uint64_t output_bytes,
 		    struct ekka_error *err);
 
+/* Adds a note to a report, the first EKKA_REPORT_NOTES of them; others are counted. 0, or negative without memory. */
+enum { EKKA_REPORT_NOTES = 200 };
+int ekka_report_note(struct ekka_report *, uint64_t event, const char *text, struct ekka_error *err);
+
 /* Adds what capture says it dropped. */
 void ekka_report_add_segment(struct ekka_report_builder *, const struct ekka_segment *);
 

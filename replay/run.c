@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "compare/audit.h"
+#include "replay/arguments.h"
+#include "replay/audit_bytes.h"
 #include "replay/blame.h"
 #include "replay/op.h"
 #include "replay/redescribe.h"
@@ -47,6 +49,7 @@ struct run {
 	size_t n_slots;
 	struct ekka_report_builder report;
 	struct ekka_blame blame;	/* statuses of what was judged */
+	struct ekka_arguments *arguments;
 	int error;
 	struct ekka_error err;
 };
@@ -177,6 +180,7 @@ static void judge(struct run *run, struct slot *slot)
 		set_reason(v, EKKA_INCOMPLETE, slot->err.message);
 	}
 	ekka_audit_event(e, v);
+	ekka_audit_bytes(run->trace, e, v);
 	give_memory(run, share);
 }
 
@@ -218,6 +222,8 @@ static void emit(struct run *run)
 		if (slot->counts && !run->error) {
 			int r = ekka_report_add(&run->report, &slot->event, &slot->verdict, slot->output_bytes, &run->err);
 
+			if (r == 0)
+				r = ekka_arguments_add(run->arguments, run->trace, &slot->event, &run->err);
 			run->error = r < 0 ? r : run->error;
 			run->blame.status[slot->verdict.event] = (uint8_t)slot->verdict.status;
 			if (run->o.verdict)
@@ -315,8 +321,10 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 		redescriptions = calloc(run.n_slots, sizeof *redescriptions);
 	run.blame.n_events = ekka_trace_n_events(trace);
 	run.blame.status = malloc(run.blame.n_events + 1);
-	if (!run.slots || !run.blame.status || (run.o.redescribe && !redescriptions)) {
+	run.arguments = ekka_arguments_new();
+	if (!run.slots || !run.blame.status || !run.arguments || (run.o.redescribe && !redescriptions)) {
 		free(run.slots);
+		ekka_arguments_free(run.arguments);
 		free(redescriptions);
 		free(run.blame.status);
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %llu events",
@@ -335,8 +343,11 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 	if (r == 0)
 		r = ekka_report_take(&run.report, ret, err);
 	if (r == 0)
+		r = ekka_arguments_report(run.arguments, ret, err);
+	if (r == 0)
 		r = spread_blame(&run, ret, err);
 	ekka_report_builder_release(&run.report);
+	ekka_arguments_free(run.arguments);
 	for (size_t i = 0; i < run.n_slots; i++)
 		ekka_event_release(&run.slots[i].event);
 	free(run.slots);

@@ -189,6 +189,20 @@ static int add_unjudged(struct json_object *top, const struct ekka_report_source
 	return status;
 }
 
+static struct json_object *notes(const struct ekka_report *r)
+{
+	struct json_object *list = ekka_json_array();
+
+	for (size_t i = 0; i < r->n_notes; i++) {
+		struct json_object *o = ekka_json_object();
+
+		ekka_json_add_uint(o, "event", r->notes[i].event);
+		ekka_json_add_text(o, "text", r->notes[i].text);
+		ekka_json_append(list, o);
+	}
+	return list;
+}
+
 static int add_suspects(struct json_object *top, const struct ekka_report_source *from, const struct ekka_report *r)
 {
 	struct json_object *list = ekka_json_array();
@@ -217,6 +231,7 @@ int ekka_report_json(const struct ekka_report_source *from, const struct ekka_re
 
 	ekka_json_add(top, "summary", summary(r));
 	status = add_suspects(top, from, r);
+	ekka_json_add(top, "notes", notes(r));
 	if (!status)
 		status = add_unjudged(top, from, r);
 	if (verdicts)

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FURTHER = 20, MAX_FRAMES = 4, MAX_UNJUDGED = 5, NAME_COLUMNS = 22, MARGIN_COLUMNS = 10 };
+enum { MAX_FURTHER = 20, MAX_FRAMES = 4, MAX_UNJUDGED = 5, MAX_NOTES = 5, NAME_COLUMNS = 22, MARGIN_COLUMNS = 10 };
 
 static const char *margin_text(double margin, char *buf, size_t len)
 {
@@ -257,6 +257,31 @@ static int print_suspects(const struct ekka_report_source *from, struct ekka_cal
 	return status;
 }
 
+/* No faults, but what an engineer would look at. */
+static int print_notes(const struct ekka_report_source *from, const struct ekka_report *r)
+{
+	struct ekka_redescription memory;
+	struct ekka_event e = { 0 };
+	struct ekka_error err = { 0 };
+	char name[64];
+
+	if (r->n_notes)
+		printf("%sworth a look:%s\n", ekka_colour(EKKA_BOLD), ekka_colour(EKKA_PLAIN));
+	for (size_t i = 0; i < r->n_notes && i < MAX_NOTES; i++) {
+		if (ekka_report_event(from, r->notes[i].event, &e, &memory, &err) != 0)
+			return ekka_fatal("%s", err.message);
+		printf("   event %" PRIu64 ", %s: ", r->notes[i].event, title(&e, name, sizeof(name)));
+		ekka_text_print(stdout, r->notes[i].text);
+		putchar('\n');
+	}
+	if (r->n_notes > MAX_NOTES)
+		printf("   and %" PRIu64 " more; --json has them\n", r->n_notes - MAX_NOTES + r->more_notes);
+	if (r->n_notes)
+		putchar('\n');
+	ekka_event_release(&e);
+	return 0;
+}
+
 /* What is missing most, so that a user sees at once what to describe. */
 static int print_unjudged(const struct ekka_report_source *from, const struct ekka_report *r)
 {
@@ -322,6 +347,8 @@ int ekka_report_text(const struct ekka_report_source *from, const struct ekka_re
 	if (!callers)
 		return ekka_fatal("out of memory");
 	status = print_suspects(from, callers, r);
+	if (!status)
+		status = print_notes(from, r);
 	if (!status)
 		status = print_unjudged(from, r);
 	print_summary(r);

@@ -1,5 +1,5 @@
 if HAVE_CRITERION
-replay_tests = \
+replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_array \
 	tests/unit/replay/test_cat \
 	tests/unit/replay/test_attention \
@@ -33,6 +33,10 @@ check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
 replay_test_libs = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) $(CRITERION_LIBS) -lm -lpthread
 replay_test_problem = tests/unit/replay/problem.h tests/unit/replay/problem.c
+tests_unit_replay_test_audit_SOURCES = tests/unit/replay/test_audit.c tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c \
+	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
+tests_unit_replay_test_audit_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_audit_LDADD = $(replay_test_libs)
 tests_unit_replay_test_cat_SOURCES = tests/unit/replay/test_cat.c tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c \
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_cat_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

@@ -234,3 +234,40 @@ Test(blame, guilt_infection_and_findings)
 	free(r.suspects);
 	free(t);
 }
+
+/* A matrix of 8 by 8 that was written with gaps or without, and is read by rows of `ld`. */
+static size_t notes_of_stride(int64_t rows, int64_t ld, int64_t other, bool gaps)
+{
+	struct ekka_trace *t = malloc(sizeof(*t));
+	struct ekka_report r = { 0 };
+	struct ekka_error err = { 0 };
+	uint8_t status[EVENTS + 1];
+	struct ekka_blame b = { status, 2 };
+
+	init(t);
+	memset(status, EKKA_PASS, sizeof(status));
+	add(t, "kernel", "writer", "elementwise"), touch(t, EKKA_OUT, 0x1000, 8, 8, gaps ? 12 : 8, 0, 5);
+	add(t, "kernel", "reader", "elementwise"), touch(t, EKKA_IN, 0x1000, rows, 8, ld, 6, 0);
+	t->tensor[2][0].stride[1] = other;
+	struct ekka_lineage *l = build(t);
+	cr_assert_eq(ekka_blame_report(t, l, &b, &r, &err), 0);
+	if (r.n_notes && !gaps)
+		cr_expect(r.notes[0].event == 2 && strcmp(r.notes[0].text, "x is read with a stride of 12 elements, event 1 wrote it there with 8") == 0,
+			  "%s", r.notes[0].text);
+	cr_expect_eq(r.n_suspects, 0);
+	free(r.notes);
+	ekka_lineage_free(l);
+	free(t);
+	return r.n_notes;
+}
+
+Test(blame, a_stride_other_than_the_writers)
+{
+	cr_expect_eq(notes_of_stride(8, 12, 1, false), 1);
+	cr_expect_eq(notes_of_stride(8, 8, 1, true), 1);
+	cr_expect_eq(notes_of_stride(8, 8, 1, false), 0);
+	cr_expect_eq(notes_of_stride(8, 12, 1, true), 0);
+	cr_expect_eq(notes_of_stride(4, 12, 1, false), 0, "another matrix");
+	cr_expect_eq(notes_of_stride(8, 1, 8, false), 0, "transposed");
+	cr_expect_eq(notes_of_stride(8, 0, 1, false), 0, "one row again and again");
+}
