@@ -123,15 +123,17 @@ static struct json_object *summary(const struct ekka_report *r)
 	return o;
 }
 
-static struct json_object *sources(const struct ekka_event *e, const struct ekka_suspect *s)
+static struct json_object *sources(const struct ekka_report_source *report, const struct ekka_suspect *s)
 {
+	char tensor[64];
+
 	struct json_object *list = ekka_json_array();
 
 	for (unsigned i = 0; i < s->n_sources; i++) {
 		const struct ekka_source *from = &s->source[i];
 		struct json_object *o = ekka_json_object();
 
-		ekka_json_add_text(o, "tensor", from->tensor < e->call.n_tensors ? e->call.tensors[from->tensor].name : "?");
+		ekka_json_add_text(o, "tensor", ekka_report_tensor(report, s->verdict.event, from->tensor, tensor, sizeof(tensor)));
 		ekka_json_add_uint(o, "event", from->writer);
 		ekka_json_add_text(o, "verdict", from->status < EKKA_STATUS_COUNT ? ekka_status_name(from->status) : "");
 		ekka_json_append(list, o);
@@ -140,7 +142,7 @@ static struct json_object *sources(const struct ekka_event *e, const struct ekka
 }
 
 static struct json_object *suspect(struct ekka_callers *callers, const struct ekka_event *e, const struct ekka_suspect *s,
-				   const char *path)
+				   const struct ekka_report_source *report)
 {
 	struct json_object *o = ekka_json_object();
 	char text[5000];
@@ -148,10 +150,10 @@ static struct json_object *suspect(struct ekka_callers *callers, const struct ek
 	ekka_json_add_uint(o, "rank", s->rank);
 	add_verdict(o, e, &s->verdict);
 	add_worst(o, e, &s->verdict);
-	ekka_json_add(o, "sources", sources(e, s));
+	ekka_json_add(o, "sources", sources(report, s));
 	ekka_json_add_uint(o, "infected", s->infected);
 	ekka_json_add(o, "stack", stack(callers, e));
-	ekka_json_add_text(o, "reproduce", ekka_report_reproduce(s->verdict.event, path, text, sizeof(text)));
+	ekka_json_add_text(o, "reproduce", ekka_report_reproduce(s->verdict.event, report->path, text, sizeof(text)));
 	return o;
 }
 
@@ -217,7 +219,7 @@ static int add_suspects(struct json_object *top, const struct ekka_report_source
 		if (ekka_report_event(from, r->suspects[i].verdict.event, &e, &memory, &err) != 0)
 			status = ekka_fatal("%s", err.message);
 		else
-			ekka_json_append(list, suspect(callers, &e, &r->suspects[i], from->path));
+			ekka_json_append(list, suspect(callers, &e, &r->suspects[i], from));
 	}
 	ekka_event_release(&e);
 	ekka_callers_free(callers);

@@ -16,14 +16,20 @@
 
 enum { MAX_FURTHER = 20, MAX_FRAMES = 4, MAX_UNJUDGED = 5, MAX_NOTES = 5, NAME_COLUMNS = 22, MARGIN_COLUMNS = 10 };
 
-static const char *margin_text(double margin, char *buf, size_t len)
+/* An infinite margin: a number that is not the only right one; else it is NaN or Inf that is in the wrong place. */
+static bool is_inexact(const struct ekka_verdict *v)
 {
-	if (isnan(margin))
+	return isinf(v->margin) && v->max_bound == 0 && isfinite(v->max_abs_error) && isfinite(v->worst_out[0]) && isfinite(v->worst_ref[0]);
+}
+
+static const char *margin_text(const struct ekka_verdict *v, char *buf, size_t len)
+{
+	if (isnan(v->margin))
 		snprintf(buf, len, "-");
-	else if (isinf(margin))
-		snprintf(buf, len, "NaN/Inf");
+	else if (isinf(v->margin))
+		snprintf(buf, len, "%s", is_inexact(v) ? "inf" : "NaN/Inf");
 	else
-		snprintf(buf, len, "%.3g", margin);
+		snprintf(buf, len, "%.3g", v->margin);
 	return buf;
 }
 
@@ -54,7 +60,7 @@ void ekka_report_text_verdict(const struct ekka_event *e, const struct ekka_verd
 	printf("%7" PRIu64 "  %s%-11s%s  %-*s  %-24s  %-9s  %-*s  ", e->number, ekka_colour(colour_of(v->status)),
 	       ekka_status_name(v->status), ekka_colour(EKKA_PLAIN), NAME_COLUMNS,
 	       title(e, name, sizeof(name)), ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
-	       v->screened ? "screened" : margin_text(v->margin, margin, sizeof(margin)));
+	       v->screened ? "screened" : margin_text(v, margin, sizeof(margin)));
 	if (ekka_event_has_meaning(e))	/* the function's name did not come yet */
 		printf("%s%s", ekka_text_fit(ekka_event_name(e, shapes, sizeof(shapes)), 0, name, sizeof(name)), *why(v) ? ": " : "");
 	ekka_text_print(stdout, why(v));
@@ -88,7 +94,9 @@ static void print_size(const struct ekka_event *e, const struct ekka_verdict *v)
 
 	if (isnan(v->margin))
 		return;
-	if (isinf(v->margin))
+	if (is_inexact(v))
+		snprintf(text, sizeof(text), "off by %.3g where only one result is right (%s)", v->max_abs_error, v->bound);
+	else if (isinf(v->margin))
 		snprintf(text, sizeof(text), "NaN or Inf where the reference has none, or the reverse");
 	else
 		snprintf(text, sizeof(text), "%.3g times the bound; off by %.3g where %.3g is the most (%s)", v->margin,
@@ -167,9 +175,9 @@ static void print_callers(struct ekka_callers *callers, const struct ekka_event 
 }
 
 /* Who wrote what the suspect read. */
-static void print_sources(const struct ekka_report_source *from, const struct ekka_event *e, const struct ekka_suspect *s)
+static void print_sources(const struct ekka_report_source *from, const struct ekka_suspect *s)
 {
-	char text[1024], name[64];
+	char text[1024], name[64], tensor[64];
 	size_t at = 0;
 
 	for (unsigned i = 0; i < s->n_sources && at < sizeof(text); i++) {
@@ -181,7 +189,7 @@ static void print_sources(const struct ekka_report_source *from, const struct ek
 		bool found = ekka_report_event(from, source->writer, &writer, &memory, &ignored) == 0;
 
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s by event %" PRIu64 " %s%s%s%s", i ? "; " : "",
-				       source->tensor < e->call.n_tensors ? e->call.tensors[source->tensor].name : "?", source->writer,
+				       ekka_report_tensor(from, s->verdict.event, source->tensor, tensor, sizeof(tensor)), source->writer,
 				       found ? title(&writer, name, sizeof(name)) : "", judged ? " (" : "",
 				       judged ? ekka_status_name(source->status) : "", judged ? ")" : "");
 		ekka_event_release(&writer);
@@ -207,7 +215,7 @@ static void print_first(const struct ekka_report_source *from, struct ekka_calle
 		field("where", text);
 	print_size(e, v);
 	field("looks", v->looks_like);
-	print_sources(from, e, s);
+	print_sources(from, s);
 	if (s->infected) {
 		snprintf(text, sizeof(text), "%" PRIu64 " later calls computed with what it wrote", s->infected);
 		field("after it", text);
@@ -226,7 +234,7 @@ static void print_row(const struct ekka_event *e, const struct ekka_suspect *s)
 	ekka_text_fit(ekka_event_title(e, text, sizeof(text)), NAME_COLUMNS, name, sizeof(name));
 	ekka_text_fit(why(&s->verdict), width > 56 ? width - 56 : width ? 8 : 0, text, sizeof(text));
 	printf("%4u  %7" PRIu64 "  %-*s  %-7.7s  %-*s  %s\n", s->rank, s->verdict.event, NAME_COLUMNS, name,
-	       ekka_status_name(s->verdict.status), MARGIN_COLUMNS, margin_text(s->verdict.margin, margin, sizeof(margin)), text);
+	       ekka_status_name(s->verdict.status), MARGIN_COLUMNS, margin_text(&s->verdict, margin, sizeof(margin)), text);
 }
 
 static int print_suspects(const struct ekka_report_source *from, struct ekka_callers *callers, const struct ekka_report *r)

@@ -75,6 +75,9 @@ expect_out '^1\. event 4: elementwise a \* in0 256 f32, FAIL$'
 expect_out '^   computes +elementwise, .*expr "a \* in0"'
 expect_out '^   kernel +void own::scale<4>\(float\*, float const\*, float, int\) <<<2, 64>>>$'
 expect_out '^   described +fits.kd:1$'
+expect_out '^   how much +off by [0-9.]+ where only one result is right '
+expect_out '^   inputs +p0 by event 3 '	# of the buffers, as they were recorded
+expect_out '^ +4  FAIL .* inf  '
 # Without descriptions: what is missing most, by kernel.
 run replay full.ekka
 expect_out '^ +4 calls, .*: scale, UNSUPPORTED: no description of kernel void own::scale<4>\(float\*, float const\*, float, int\) \(event 1 is the first\)$'
