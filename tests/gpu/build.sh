@@ -41,6 +41,12 @@ if [ -r "$cuda/include/cudnn_graph.h" ] && ls "$lib"/libcudnn.so* >/dev/null 2>&
 	$cc -o "$out/cudnn-legacy" "$gpu/cudnn_legacy.c" $cudnn
 	$cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-cudnn.so" "$gpu/faulty_cudnn.c" -ldl -lpthread
 fi
+# vLLM's kernels; PTX for devices that are not known yet.
+if [ -x "$cuda/bin/nvcc" ]; then
+	"$cuda/bin/nvcc" -std=c++17 -O1 -I"$src" -gencode arch=compute_80,code=compute_80 -gencode arch=compute_90,code=sm_90 --cudart shared \
+		-o "$out/vllm-cases" "$gpu/vllm_cases.cu"
+	cp "$src/tests/fake/check_vllm.py" "$out"
+fi
 tinylm=$src/examples/tinylm
 $cc -DTINYLM_WEIGHTS='"tinylm.bin"' -o "$out/tinylm" "$tinylm/main.c" "$tinylm/model.c" "$tinylm/matmul_cublas.c" $cublas
 cp "$tinylm/tinylm.bin" "$gpu/suite.py" "$gpu/llama.py" "$gpu/lt.py" "$gpu/aten.py" "$gpu/other_engines.py" "$gpu/run.sh" "$out"

@@ -248,6 +248,20 @@ class Suite:
         shutil.rmtree(trace, ignore_errors=True)
         return None
 
+    def step_vllm(self):
+        """Kernels with vLLM's names and parameters: all right; and with a defect in one launch of each, those alone wrong."""
+        program = os.path.join(self.suite, "vllm-cases")
+        if not os.path.exists(program):
+            return self.row("vllm", False, "not built")
+        import check_vllm
+        for defects in ("none", "all"):
+            name = "vllm-" + defects
+            trace, status, out, _ = self.record(name, [program, defects], self.cuda_env)
+            self.run(name + ".kernels", [self.ekka, "kernels", trace])
+            problems, summary = check_vllm.check(self.ekka, trace, out)
+            self.row("vllm, defects: " + defects, status == 0 and not problems, "; ".join([summary] + problems[:20]))
+        return None
+
     def step_others(self):
         """JAX and CuPy: the same results, and their products judged."""
         for name in ("jax", "cupy"):

@@ -151,7 +151,7 @@ static void ropes(int tokens, int heads, int kv_heads, int d, int rot)
 	       q, k, table, rot, qs, ks, d, heads, kv_heads, d);
 	arm(rope_position_);
 	LAUNCH((vllm::rotary_embedding_kernel<T, neox>), R(const int64_t *, T *, T *, const T *, int, int64_t, int64_t, int64_t, int, int, int), tokens, 32, p,
-	       q, NULL, table, rot, qs, 0, d, heads, heads, d);
+	       q, nullptr, table, rot, qs, 0, d, heads, heads, d);
 	LAUNCH((vllm::rotary_embedding_kernel<T, neox>), R(const int64_t *, T *, T *, const T *, int, int64_t, int64_t, int, int, int), tokens, 32, p, q, k,
 	       table, rot, qs, ks, heads, kv_heads, d);
 	arm(rope_no_offset_);
@@ -279,7 +279,7 @@ static void quantisations(int rows, int n)
 	arm(fp8_amax_);
 	LAUNCH((vllm::segmented_max_reduction<T, Q>), R(float *, const T *, int64_t), rows, 64, empty<float>(1), x, rows * n);
 	arm(fp8_token_scale_);
-	LAUNCH((vllm::dynamic_per_token_scaled_fp8_quant_kernel<T, Q>), R(Q *, float *, const T *, const float *, int), rows, 64, y, scales, x, NULL, n);
+	LAUNCH((vllm::dynamic_per_token_scaled_fp8_quant_kernel<T, Q>), R(Q *, float *, const T *, const float *, int), rows, 64, y, scales, x, nullptr, n);
 	arm(fp8_row_);
 	LAUNCH((vllm::scaled_fp8_quant_kernel_strided<T, Q>), R(Q *, const T *, const float *, int, int64_t, int64_t), rows, 64, y, x, given, n, n + 16, n + 16);
 	arm(fp8_strided_amax_);
@@ -311,12 +311,12 @@ static void routings(int rows, int k)
 
 	arm(sizeof(I) == 4 ? topk_weights_ : topk_expert_);
 	LAUNCH((vllm::moe::topkGatingSoftmax<4, E, 4, 16, 32, I>), R(const float *, const bool *, float *, int, I *, int *, int, int, int), (rows + 127) / 128,
-	       dim3(32, 4), x, NULL, weights, rows, chosen, source, k, 0, E);
+	       dim3(32, 4), x, nullptr, weights, rows, chosen, source, k, 0, E);
 	x = numbers<float>(rows * 60, 3);
 	arm(softmax_column_);
-	LAUNCH((vllm::moe::moeSoftmax<256>), R(const float *, const bool *, float *, int), rows, 64, x, NULL, p, 60);
+	LAUNCH((vllm::moe::moeSoftmax<256>), R(const float *, const bool *, float *, int), rows, 64, x, nullptr, p, 60);
 	arm(topk_order_);
-	LAUNCH((vllm::moe::moeTopK<256, I>), R(const float *, const bool *, float *, I *, int *, int, int, int, int), rows, 32, p, NULL, weights, chosen, source,
+	LAUNCH((vllm::moe::moeTopK<256, I>), R(const float *, const bool *, float *, I *, int *, int, int, int, int), rows, 32, p, nullptr, weights, chosen, source,
 	       60, k, 0, 60);
 }
 
@@ -337,6 +337,13 @@ static void alignments(int tokens, int k, int experts, int block)
 	arm(align_slot_);
 	LAUNCH((vllm::moe::moe_align_block_size_kernel<I, int32_t>), R(I *, int32_t *, int32_t *, int32_t *, int32_t, int32_t, size_t), 1, 64, p, sorted, expert,
 	       total, experts, block, slots);
+	int32_t *begins = empty<int32_t>(experts + 1);
+	arm(align_total_);
+	LAUNCH((vllm::moe::moe_align_block_size_kernel<I>),
+	       R(const I *, int32_t *, int32_t *, int32_t *, int32_t, int32_t, int32_t, int32_t, size_t, int32_t *, int32_t), 1, 64, p, sorted, expert, total, experts,
+	       (experts + 31) / 32 * 32, 32, block, slots, begins, places);
+	arm(sort_twice_);
+	LAUNCH((vllm::moe::count_and_sort_expert_tokens_kernel<I>), R(const I *, int32_t *, int32_t *, size_t, int32_t), 2, 64, p, sorted, begins, slots, experts);
 }
 
 template <class T, int K>

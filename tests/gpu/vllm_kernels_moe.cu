@@ -122,6 +122,38 @@ __global__ void moe_align_block_size_kernel(scalar_t *topk_ids, int32_t *sorted_
 		align(topk_ids, sorted_token_ids, expert_ids, total_tokens_post_pad, num_experts, block_size, numel);
 }
 
+/* Since 0.9: the first of two. */
+template <typename scalar_t>
+__global__ void moe_align_block_size_kernel(const scalar_t *topk_ids, int32_t *sorted_token_ids, int32_t *expert_ids, int32_t *total_tokens_post_pad,
+					    int32_t num_experts, int32_t padded_num_experts, int32_t experts_per_warp, int32_t block_size, size_t numel,
+					    int32_t *cumsum, int32_t max_num_tokens_padded)
+{
+	(void)padded_num_experts, (void)experts_per_warp;
+	if (threadIdx.x != 0)
+		return;
+	for (int i = 0; i < max_num_tokens_padded; i++)
+		sorted_token_ids[i] = (int32_t)numel;
+	cumsum[0] = 0;
+	for (int e = 0; e < num_experts; e++) {
+		int n = 0;
+
+		for (size_t i = 0; i < numel; i++)
+			n += (int)topk_ids[i] == e;
+		cumsum[e + 1] = cumsum[e] + (n + block_size - 1) / block_size * block_size;
+		for (int b = cumsum[e] / block_size; b < cumsum[e + 1] / block_size; b++)
+			expert_ids[b] = e;
+	}
+	*total_tokens_post_pad = cumsum[num_experts] + (WRONG(align_total) ? block_size : 0);
+}
+
+template <typename scalar_t>
+__global__ void count_and_sort_expert_tokens_kernel(const scalar_t *topk_ids, int32_t *sorted_token_ids, int32_t *cumsum_buffer, size_t numel, int32_t num_experts)
+{
+	(void)num_experts;
+	for (size_t i = 0; i < numel && blockIdx.x == 0 && threadIdx.x == 0; i++)
+		sorted_token_ids[cumsum_buffer[(int)topk_ids[i]]++] = WRONG(sort_twice) && i == numel / 2 ? (int32_t)i + 1 : (int32_t)i;
+}
+
 template <typename scalar_t, int TOPK>
 __global__ void moe_sum_kernel(scalar_t *out, const scalar_t *input, const int d)
 {
