@@ -58,6 +58,21 @@ static void take_param(struct ekka_relaunch *l, const struct ekka_event *e, unsi
 	}
 }
 
+/* What was recorded from there on: as much as was known of a buffer then. */
+static uint64_t known_bytes(const void *arg, uint64_t addr)
+{
+	const struct ekka_event *e = arg;
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < e->call.n_tensors; i++) {
+		const struct ekka_tensor *t = &e->call.tensors[i];
+
+		if (addr >= t->addr && addr - t->addr < t->span_bytes && t->span_bytes - (addr - t->addr) > most)
+			most = t->span_bytes - (addr - t->addr);
+	}
+	return most;
+}
+
 bool ekka_relaunch_init(struct ekka_relaunch *ret, const struct ekka_event *e)
 {
 	*ret = (struct ekka_relaunch){ 0 };
@@ -70,6 +85,8 @@ bool ekka_relaunch_init(struct ekka_relaunch *ret, const struct ekka_event *e)
 		.n_params = e->call.n_args < EKKA_MAX_ARGS ? e->call.n_args : EKKA_MAX_ARGS,
 		.param = ret->param,
 		.param_bytes = ret->bytes,
+		.arg = (void *)(uintptr_t)e,
+		.known = known_bytes,
 	};
 	for (unsigned i = 0; i < ret->facts.n_params; i++)
 		take_param(ret, e, i);

@@ -21,6 +21,8 @@ struct ekka_launch_facts {
 	/* The live allocation that holds `addr`; false when there is none, NULL when allocations are not known. */
 	bool (*range)(void *arg, uint64_t addr, uint64_t *ret_start, uint64_t *ret_bytes);
 	void *arg;
+	/* Without allocations: bytes that are known from `addr` on, 0 when none are; NULL when there is no telling. */
+	uint64_t (*known)(const void *arg, uint64_t addr);
 };
 
 enum { EKKA_DESCRIPTION_TEXT = 2048 };
@@ -63,6 +65,12 @@ const struct ekka_binding *ekka_descriptions_bind(struct ekka_descriptions *, co
 
 /* Describes one launch. Pure, thread-safe, allocates nothing; a few microseconds. */
 void ekka_describe(const struct ekka_binding *, const struct ekka_launch_facts *, struct ekka_meaning *ret);
+
+/*
+ * Bytes of the return type that a demangled name begins with: templates have one. Others than void are conditions that hold,
+ * std::enable_if<((8)>(0))&&..., void>::type. 0 when there is none.
+ */
+size_t ekka_return_type_length(const char *demangled);
 
 /* Demangles without malloc; `name` itself when it is no mangled name. Writes at most cap bytes with the NUL; false when cut. */
 bool ekka_demangle(const char *name, char *ret, size_t cap);

@@ -122,6 +122,8 @@ static bool room_at(struct kd_run *r, const struct kd_node *n, const struct kd_v
 
 	if (a->kind != KD_INT || !l)
 		return kd_refuse(r, n->line, "room takes an address");
+	if (!l->range && l->known && (bytes = l->known(l->arg, (uint64_t)a->i)) > 0)
+		return kd_set_int(ret, (int64_t)bytes);
 	if (!l->range)
 		return kd_refuse(r, n->line, "allocations are not known here, and no parameter says how long this tensor is");
 	if (!l->range(l->arg, (uint64_t)a->i, &start, &bytes) || (uint64_t)a->i < start || (uint64_t)a->i - start > bytes)

@@ -43,21 +43,18 @@ static char *parameter_list(char *name)
 	return p;
 }
 
-/*
- * Behind the return type: templates have one in their name. Others than void are conditions that hold, std::enable_if<((8)>(0))&&..., void>::type,
- * where a '>' in parentheses is an operator.
- */
-static char *return_type(char *name)
+/* A '>' in parentheses is an operator. */
+size_t ekka_return_type_length(const char *name)
 {
 	static const char condition[] = "std::enable_if<", end[] = "::type ";
 	char open[64];
 	unsigned depth = 0;
 
 	if (strncmp(name, "void ", 5) == 0)
-		return name + 5;
+		return 5;
 	if (strncmp(name, condition, sizeof(condition) - 1) != 0)
-		return name;
-	for (char *p = name + sizeof(condition) - 2; *p && depth < sizeof(open); p++) {
+		return 0;
+	for (const char *p = name + sizeof(condition) - 2; *p && depth < sizeof(open); p++) {
 		if (*p == '<' || *p == '(')
 			open[depth++] = *p;
 		while (*p == ')' && depth > 0 && open[depth - 1] == '<')	/* that was an operator, too */
@@ -65,9 +62,9 @@ static char *return_type(char *name)
 		if (depth > 0 && ((*p == ')' && open[depth - 1] == '(') || (*p == '>' && open[depth - 1] == '<')))
 			depth--;
 		if (depth == 0)
-			return strncmp(p + 1, end, sizeof(end) - 1) == 0 ? p + sizeof(end) : name;
+			return strncmp(p + 1, end, sizeof(end) - 1) == 0 ? (size_t)(p - name) + sizeof(end) : 0;
 	}
-	return name;
+	return 0;
 }
 
 static size_t suffix(const char *p)
@@ -80,7 +77,7 @@ void kd_normalise(char *name, bool kernel)
 	char *to = name, *from = name, last = '\0';
 
 	if (kernel) {
-		from = return_type(name);
+		from = name + ekka_return_type_length(name);
 		*parameter_list(from) = '\0';
 	}
 	while (*from) {

@@ -30,7 +30,7 @@ static int nesting(char c)
 /* Where the name of the function itself begins, and where its template arguments or parameters do. */
 static void find_base(const char *text, const char **ret_from, const char **ret_to)
 {
-	const char *from = text, *p = text;
+	const char *from = text + ekka_return_type_length(text), *p = from;
 	int depth = 0;
 
 	for (; *p; p++) {
@@ -54,7 +54,7 @@ size_t ekka_kernel_name_length(const char *demangled)
 	const char *open = NULL, *p;
 	int depth = 0;
 
-	for (p = demangled; *p; p++) {
+	for (p = demangled + ekka_return_type_length(demangled); *p; p++) {
 		if (depth == 0 && *p == '(')
 			open = p;
 		depth += p > demangled && p[-1] == '-' && *p == '>' ? 0 : nesting(*p);

@@ -12,7 +12,7 @@
 static void print_pattern(const char *demangled)
 {
 	size_t n = ekka_kernel_name_length(demangled);
-	const char *from = strncmp(demangled, "void ", 5) == 0 ? demangled + 5 : demangled;
+	const char *from = demangled + ekka_return_type_length(demangled);
 
 	printf("kernel \"");
 	for (; from < demangled + n; from++)
