@@ -309,3 +309,10 @@ bool ekka_is_captured(const struct ekka_cuda_driver *drv, CUstream stream)
 	return atomic_load_explicit(&captures, memory_order_relaxed) > 0 && drv->p_cuStreamIsCapturing(stream, &status) == CUDA_SUCCESS &&
 	       status != CU_STREAM_CAPTURE_STATUS_NONE;
 }
+
+bool ekka_stream_is_captured(uint64_t stream)
+{
+	const struct ekka_cuda_driver *drv = atomic_load_explicit(&captures, memory_order_relaxed) > 0 ? ekka_cuda_driver() : NULL;
+
+	return drv && ekka_is_captured(drv, (CUstream)stream);
+}

@@ -2,7 +2,7 @@
 /*
  * The launch of a graph as an event: function cuGraphLaunch, attributes nodes and kernels; inside it, as events of depth 1, the launches of its
  * kernel nodes, or attribute same_as with the event that has them. At level full the memory that the nodes' parameters point to is
- * taken before and after the whole graph (attribute snapshot "boundary"): what a node between changed and another changed again does not show.
+ * taken before and after the whole graph (attribute snapshot "boundary"), as far as a node's description says or else EKKA_BUFFER_BYTES at most: what a node between changed and another changed again does not show.
  */
 #include "config.h"
 
@@ -10,6 +10,8 @@
 #include "cupti/graph.h"
 #include "cupti/launch.h"
 #include "cupti/memory.h"
+#include "cupti/params.h"
+#include "cupti/slot.h"
 
 #include "preload/conf.h"
 #include "preload/cuda_driver.h"
@@ -24,44 +26,98 @@ __typeof__(cuGraphLaunch) cuGraphLaunch_ptsz;
 __typeof__(cuGraphInstantiateWithParams) cuGraphInstantiateWithParams_ptsz;
 __typeof__(cuStreamBeginCapture_v2) cuStreamBeginCapture_v2_ptsz;
 __typeof__(cuStreamEndCapture) cuStreamEndCapture_ptsz;
+#if CUDA_VERSION >= 12030
+__typeof__(cuStreamBeginCaptureToGraph) cuStreamBeginCaptureToGraph_ptsz;
+#endif
 
 /* ---- buffers ---------------------------------------------------------- */
 
-enum { NAME = 32, CAP = 1 << 20 /* bytes taken of a buffer whose size nothing tells */, WORD = sizeof(uint64_t) };
+enum { NAME = 32, WORD = sizeof(uint64_t) };
 
 struct buffers {
 	struct ekka_call *call;
+	struct ekka_slot_memory *slot;	/* for what a node means; NULL: that is not asked */
 	char name[EKKA_MAX_TENSORS][NAME];
 	unsigned n_left_out;
 	unsigned most;			/* tensors, for now */
 };
 
 /* An address inside what is taken already is the same buffer. */
-static bool is_taken(const struct ekka_call *call, uint64_t addr)
+static bool is_taken(const struct ekka_call *call, uint64_t addr, uint64_t bytes)
 {
 	for (unsigned i = 0; i < call->rec.n_tensors; i++)
-		if (addr - call->tensors[i].addr < call->tensors[i].span_bytes)
+		if (addr - call->tensors[i].addr < call->tensors[i].span_bytes && bytes <= call->tensors[i].span_bytes - (addr - call->tensors[i].addr))
 			return true;
 	return false;
 }
 
-static void add_buffer(struct buffers *b, uint64_t addr, unsigned node, unsigned param, unsigned at)
+/* Room for one more, and where its name goes; NULL: none. */
+static char *next_name(struct buffers *b)
+{
+	if (b->call->rec.n_tensors < b->most)
+		return b->name[b->call->rec.n_tensors];
+	b->n_left_out++;
+	return NULL;
+}
+
+static void add(struct buffers *b, const char *name, uint64_t addr, uint64_t bytes)
+{
+	(void)ekka_tensor(b->call, &(struct ekka_tensor){
+		.name = name, .dir = EKKA_INOUT, .dtype = EKKA_U8, .place = EKKA_DEVICE, .n_dims = 1, .dim = { (int64_t)bytes },
+		.stride = { 1 }, .addr = addr, .alias_of = -1, .pre = true, .post = true });
+}
+
+/* A word that may be an address: how far it reaches nobody says. */
+static void add_word(struct buffers *b, uint64_t addr, unsigned node, unsigned param, unsigned at)
 {
 	uint64_t start, bytes, left;
 	char *name;
 
-	if (addr >> 32 == 0 || is_taken(b->call, addr) || !ekka_alloc_range(addr, &start, &bytes))
+	if (addr >> 32 == 0 || is_taken(b->call, addr, 1) || !ekka_alloc_range(addr, &start, &bytes))
 		return;
-	if (b->call->rec.n_tensors >= b->most) {
-		b->n_left_out++;
-		return;
-	}
 	left = start + bytes - addr;
-	name = b->name[b->call->rec.n_tensors];
+	name = next_name(b);
+	if (!name)
+		return;
 	(void)snprintf(name, NAME, at ? "n%u.p%u+%u" : "n%u.p%u", node, param, at);
-	(void)ekka_tensor(b->call, &(struct ekka_tensor){
-		.name = name, .dir = EKKA_INOUT, .dtype = EKKA_U8, .place = EKKA_DEVICE, .n_dims = 1, .dim = { (int64_t)(left < CAP ? left : CAP) },
-		.stride = { 1 }, .addr = addr, .alias_of = -1, .pre = true, .post = true });
+	add(b, name, addr, left < ekka_conf.buffer_bytes ? left : ekka_conf.buffer_bytes);
+}
+
+static bool range(void *arg, uint64_t addr, uint64_t *ret_start, uint64_t *ret_bytes)
+{
+	(void)arg;
+	return ekka_alloc_range(addr, ret_start, ret_bytes);
+}
+
+/* The tensors of the node's description; false: none that fits. One through an array of pointers is left to the words. */
+static bool add_meaning(struct buffers *b, const struct ekka_graph_node *node, unsigned number)
+{
+	const struct ekka_kernel_facts *k = node->kernel;
+	size_t bytes = node->params_bytes;
+	void *extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, node->params, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END };
+	struct ekka_launch_facts facts = { .shared = node->shared_bytes, .n_params = k->kernel.n_args, .param_bytes = k->bytes, .range = range };
+	struct ekka_meaning *m;
+
+	if (!b->slot || !k->binding || !ekka_params_locate(k, NULL, extra, b->slot->param))
+		return false;
+	m = &b->slot->meaning;
+	memcpy(facts.grid, node->grid, sizeof(facts.grid));
+	memcpy(facts.block, node->block, sizeof(facts.block));
+	facts.param = b->slot->param;
+	ekka_describe(k->binding, &facts, m);
+	for (unsigned i = 0; m->op && i < m->n_tensors; i++) {
+		const struct ekka_tensor *t = &m->tensors[i];
+		char *name;
+
+		if (t->place != EKKA_DEVICE || t->n_ptrs > 0 || t->span_bytes == 0 || is_taken(b->call, t->addr, t->span_bytes))
+			continue;
+		name = next_name(b);
+		if (!name)
+			break;
+		(void)snprintf(name, NAME, "n%u.%s", number, t->name);
+		add(b, name, t->addr, t->span_bytes);
+	}
+	return m->op || m->nothing;
 }
 
 static void add_node(struct buffers *b, const struct ekka_graph_node *node, unsigned number)
@@ -69,14 +125,14 @@ static void add_node(struct buffers *b, const struct ekka_graph_node *node, unsi
 	const struct ekka_kernel_facts *k = node->kernel;
 	uint64_t word;
 
-	if (!node->params || !k || node->disabled)
+	if (!node->params || !k || node->disabled || add_meaning(b, node, number))
 		return;
 	for (unsigned i = 0; i < k->kernel.n_args; i++)
 		for (unsigned at = (WORD - k->offset[i] % WORD) % WORD; at + WORD <= k->bytes[i]; at += WORD) {
 			if (k->offset[i] + at + WORD > node->params_bytes)
 				return;
 			memcpy(&word, (const char *)node->params + k->offset[i] + at, WORD);
-			add_buffer(b, word, number, i, at);
+			add_word(b, word, number, i, at);
 		}
 }
 
@@ -120,8 +176,10 @@ static void tell(struct ekka_call *e, struct ekka_graph *g, struct buffers *b)
 		ekka_attr_int(e, "same_as", (int64_t)listed);
 	if (e->full) {
 		b->call = e;
+		b->slot = ekka_slot_take();
 		b->n_left_out = 0;
 		add_buffers(b, g);
+		ekka_slot_give();
 	}
 	e->full = e->full && e->rec.n_tensors > 0;
 }
@@ -223,6 +281,12 @@ EKKA_PUBLIC CUresult cuGraphExecDestroy(CUgraphExec exec)
 
 NOTED(cuStreamBeginCapture_v2, ekka_capture_begins(), CUstream, stream, CUstreamCaptureMode, mode)
 NOTED(cuStreamBeginCapture_v2_ptsz, ekka_capture_begins(), CUstream, stream, CUstreamCaptureMode, mode)
+
+#if CUDA_VERSION >= 12030
+#define CAPTURE_TO CUstream, stream, CUgraph, graph, const CUgraphNode *, from, const CUgraphEdgeData *, data, size_t, n, CUstreamCaptureMode, mode
+NOTED(cuStreamBeginCaptureToGraph, ekka_capture_begins(), CAPTURE_TO)
+NOTED(cuStreamBeginCaptureToGraph_ptsz, ekka_capture_begins(), CAPTURE_TO)
+#endif
 
 static CUresult end_capture(__typeof__(&cuStreamEndCapture) call, CUstream stream, CUgraph *graph)
 {

@@ -15,6 +15,7 @@
 #include "cupti/kernel.h"
 #include "cupti/launch.h"
 #include "cupti/memory.h"
+#include "cupti/slot.h"
 
 #include "preload/conf.h"
 #include "preload/guard.h"
@@ -243,6 +244,7 @@ void ekka_launches_fork_child(void)
 {
 	ekka_alloc_fork_child();
 	ekka_graphs_fork_child();
+	ekka_slots_fork_child();
 }
 
 EKKA_PUBLIC CUresult cuInit(unsigned flags)

@@ -24,7 +24,7 @@ struct ekka_slot_memory {
 
 /*
  * A slot for the calling thread's launch, or NULL when all are in use. What a launch of this thread that never ended still holds
- * is taken over.
+ * is taken over, and when all are in use what a thread holds that is no more.
  */
 struct ekka_slot_memory *ekka_slot_take(void);
 
@@ -33,5 +33,8 @@ struct ekka_slot_memory *ekka_slot_of(struct ekka_launch_mark mark);
 
 /* Gives the calling thread's slot back, if it holds one. */
 void ekka_slot_give(void);
+
+/* In a forked child: the other threads are gone, and this one has another number. */
+void ekka_slots_fork_child(void);
 
 #endif

@@ -324,6 +324,17 @@ static void note_starts(const struct ekka_rec_call *rec)
 			ekka_starts_note(rec->tensors[i].addr);
 }
 
+/* A library call whose work goes into a graph computes nothing now: there are no bytes to take, nor to miss. */
+static void leave_to_graph(struct ekka_call *call)
+{
+	if (!call->fn || call->rec.device < 0 || !call->outermost || !ekka_stream_is_captured(call->rec.stream))
+		return;
+	ekka_attr_int(call, "captured", 1);
+	call->full = false;
+	for (unsigned i = 0; i < call->rec.n_tensors; i++)
+		call->tensors[i].pre = call->tensors[i].post = false;
+}
+
 void ekka_call_begin(struct ekka_call *call)
 {
 	struct ekka_call_private *p = ekka_private(call);
@@ -331,6 +342,7 @@ void ekka_call_begin(struct ekka_call *call)
 
 	if (p->muted)
 		goto out;
+	leave_to_graph(call);
 	p->muted = !record_begin(call);
 	if (frame) {
 		frame->muted = p->muted;

@@ -59,6 +59,12 @@ bool ekka_driver_enter(struct ekka_call *call, const struct ekka_kernel *fn, con
 #ifdef HAVE_CUDA
 void ekka_launches_start(void);
 
+/*
+ * Is the stream being captured: what is enqueued on it does not run now, but with the graph. False when launches are not watched. Costs next to nothing
+ * while nobody captures.
+ */
+bool ekka_stream_is_captured(uint64_t stream);
+
 /* Is `name` one of the driver's (or a profiler's way into CUPTI), asked for by the engine rather than by CUDA's own tools. */
 bool ekka_launches_concern(const char *name, const void *caller);
 
@@ -70,6 +76,11 @@ void ekka_launches_fork_child(void);
 #else
 static inline void ekka_launches_start(void)
 {
+}
+static inline bool ekka_stream_is_captured(uint64_t stream)
+{
+	(void)stream;
+	return false;
 }
 static inline bool ekka_launches_concern(const char *name, const void *caller)
 {

@@ -194,41 +194,35 @@ EXPORT const char *cudaGetErrorString(cudaError_t error)
 
 EXPORT cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode)
 {
-	return result(fake_capture_begin(STREAM(stream), (CUstreamCaptureMode)mode));
+	return DRIVER(cuStreamBeginCapture((CUstream)stream, (CUstreamCaptureMode)mode));
 }
 
 EXPORT cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
 {
-	return result(fake_capture_end(STREAM(stream), (struct fake_graph **)graph));
+	return DRIVER(cuStreamEndCapture((CUstream)stream, (CUgraph *)graph));
 }
 
 EXPORT cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *n)
 {
-	(void)nodes;
-	*n = fake_graph_nodes((struct fake_graph *)graph);
-	return cudaSuccess;
+	return DRIVER(cuGraphGetNodes((CUgraph)graph, (CUgraphNode *)nodes, n));
 }
 
 EXPORT cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags)
 {
-	(void)flags;
-	*exec = (cudaGraphExec_t)graph;
-	return cudaSuccess;
+	return DRIVER(cuGraphInstantiate((CUgraphExec *)exec, (CUgraph)graph, flags));
 }
 
 EXPORT cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
-	return result(fake_graph_launch((struct fake_graph *)exec, STREAM(stream)));
+	return DRIVER(cuGraphLaunch((CUgraphExec)exec, (CUstream)stream));
 }
 
 EXPORT cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
 {
-	(void)exec;
-	return cudaSuccess;
+	return DRIVER(cuGraphExecDestroy((CUgraphExec)exec));
 }
 
 EXPORT cudaError_t cudaGraphDestroy(cudaGraph_t graph)
 {
-	(void)graph;
-	return cudaSuccess;
+	return DRIVER(cuGraphDestroy((CUgraph)graph));
 }

@@ -50,6 +50,29 @@ for mode in cupti driver; do
 	done
 	graphs "$mode calls" $mode proc calls
 done
+# How far a buffer reaches: as a description says, else EKKA_BUFFER_BYTES at most.
+cat >"$work/scale.kd" <<'KD'
+kernel "scale"
+  from "tests/fake/launches_image.c"
+  in in0 : dtype("f32") at ptr(p0) dims i32(p2)
+  out out0 : dtype("f32") at ptr(p0) dims i32(p2)
+  op elementwise
+  attr f = f32(p1)
+  expr "f * in0"
+KD
+buffers() {
+	rm -rf "$work/t.ekka"
+	subject "buffers $1" proc LD_PRELOAD="$top_builddir/.libs/libekkatrace.so" EKKA_OUTPUT="$work/t.ekka" EKKA_LAUNCHES=cupti EKKA_QUIET=1 EKKA_BUFFER_BYTES=64 \
+		EKKA_KERNELS="$2"
+	"$PYTHON3" -c "
+import json, subprocess
+def run(*a): return subprocess.run(['$ekka', *a, '$work/t.ekka'], stdout=subprocess.PIPE, check=True, text=True).stdout
+first = next(e for e in map(json.loads, run('log', '--json').splitlines()) if e['name'].startswith('cuGraphLaunch'))
+t = [(t['name'], t['dims']) for t in json.loads(run('show', '--json', str(first['event'])))['tensors']]
+assert t == $3, t" || fail "buffers $1"
+}
+buffers words "" "[('n0.p0', [64]), ('n1.p0', [64])]"
+buffers described "$work/scale.kd" "[('n0.in0', [400]), ('n1.in0', [400])]"
 # They are launches, not asides: listed, and there when memory operations are not.
 rm -rf "$work/t.ekka"
 subject "no lineage" proc LD_PRELOAD="$top_builddir/.libs/libekkatrace.so" EKKA_OUTPUT="$work/t.ekka" EKKA_LAUNCHES=cupti EKKA_LINEAGE=0 EKKA_QUIET=1

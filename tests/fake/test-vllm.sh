@@ -22,5 +22,9 @@ for defects in none all; do
 		fi
 	done
 done
+# Listings, which do not know what was allocated: nothing is refused, and a name is a name whatever its return type.
+"$top_builddir/tools/ekka" kernels --json "$work/t.ekka" >"$work/out" 2>/dev/null
+grep -q '"kernel"' "$work/out" && ! grep -q '"reason":"' "$work/out" || { echo "FAIL: kernels: $(grep -m1 '"reason":"' "$work/out")"; failures=$((failures + 1)); }
+[ "$("$top_builddir/tools/ekka" log "$work/t.ekka" | grep -c ' fused_add_rms')" -eq 13 ] || { echo "FAIL: log"; failures=$((failures + 1)); }
 [ $failures -eq 0 ] && echo "all fine"
 exit $((failures != 0))

@@ -6,6 +6,8 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const struct ekka_launch_mark mark = { .event = 7, .generation = 2 };
 
@@ -70,4 +72,42 @@ Test(slot, threads_do_not_share, .timeout = 30)
 	}
 	cr_expect(n[0] > 1 && n[0] < THREADS, "%u", n[0]);
 	cr_expect(eq(uint, n[1], n[0]));
+}
+
+static void *take_and_die(void *arg)
+{
+	(void)arg;
+	return ekka_slot_take();
+}
+
+Test(slot, the_dead_keep_nothing, .timeout = 30)
+{
+	pthread_t thread;
+	void *m;
+
+	for (int i = 0; i < THREADS; i++) {
+		cr_assert(pthread_create(&thread, NULL, take_and_die, NULL) == 0);
+		pthread_join(thread, &m);
+		cr_assert(m != NULL, "thread %d", i);
+	}
+}
+
+Test(slot, a_child_has_its_own_slot_and_all_others, .timeout = 30)
+{
+	struct ekka_slot_memory *mine = ekka_slot_take();
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		ekka_slots_fork_child();
+		for (int i = 0; i < THREADS; i++) {
+			pthread_t thread;
+			void *m;
+
+			if (pthread_create(&thread, NULL, take_and_die, NULL) != 0 || pthread_join(thread, &m) != 0 || m == mine || !m)
+				_exit(1);
+		}
+		_exit(ekka_slot_take() != mine);
+	}
+	cr_assert(waitpid(child, &status, 0) == child && status == 0);
 }
