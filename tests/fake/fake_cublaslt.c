@@ -276,7 +276,8 @@ static void store_aux(const struct matmul *x, int64_t at, double t)
 	if (attr(x, CUBLASLT_MATMUL_DESC_EPILOGUE) & CUBLASLT_EPILOGUE_RELU)
 		p[at / 8] = (unsigned char)((p[at / 8] & ~(1 << at % 8)) | (t > 0) << at % 8);
 	else
-		number_store(type_or(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE), p, at, t);
+		number_store(type_or(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE), p, at,
+			     t * scale_of(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_SCALE_POINTER, SCALE_MODES + 4, 0));
 }
 
 /* What the epilogue makes of the sum; the second matrix is read or written. */
@@ -284,14 +285,18 @@ static double finish(const struct matmul *x, int64_t item, int64_t i, int64_t j,
 {
 	int32_t epilogue = attr(x, CUBLASLT_MATMUL_DESC_EPILOGUE);
 	const unsigned char *aux = pointer(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER);
+	float *aux_amax = (float *)pointer(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_AMAX_POINTER);
 	int64_t at = aux_at(x, item, i, j);
 
 	if (epilogue & DRELU_BIT)
 		return aux[at / 8] >> at % 8 & 1 ? t : 0;
 	if (epilogue & DGELU_BIT)
 		return t * number_gelu_slope(number_load(type_or(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE), aux, at));
-	if (epilogue & AUX_BIT)
+	if (epilogue & AUX_BIT) {
 		store_aux(x, at, t);
+		if (aux_amax != NULL)
+			*aux_amax = fmaxf(*aux_amax, (float)fabs(t));
+	}
 	return epilogue & CUBLASLT_EPILOGUE_RELU ? fmax(t, 0) : epilogue & CUBLASLT_EPILOGUE_GELU ? number_gelu(t) : t;
 }
 
@@ -318,10 +323,13 @@ static void run(void *arg)
 	int64_t m = (int64_t)x->d.value[CUBLASLT_MATRIX_LAYOUT_ROWS], n = (int64_t)x->d.value[CUBLASLT_MATRIX_LAYOUT_COLS];
 	int32_t epilogue = attr(x, CUBLASLT_MATMUL_DESC_EPILOGUE);
 	float *amax = (float *)pointer(x, CUBLASLT_MATMUL_DESC_AMAX_D_POINTER);
+	float *aux_amax = (float *)pointer(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_AMAX_POINTER);
 	double most = 0, *row = calloc((size_t)m, sizeof(*row));
 
 	if (row == NULL)
 		abort();
+	if (aux_amax != NULL)
+		*aux_amax = 0;
 	for (int64_t item = 0; item < (int32_t)x->d.value[CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT]; item++)
 		for (int64_t j = 0; j < n; j++)
 			for (int64_t i = 0; i < m; i++) {

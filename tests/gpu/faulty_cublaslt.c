@@ -194,6 +194,16 @@ static bool stale_amax(struct matmul *x, cublasStatus_t *ret)
 	return get(x, CUBLASLT_MATMUL_DESC_AMAX_D_POINTER, 8) != 0 && with(x, CUBLASLT_MATMUL_DESC_AMAX_D_POINTER, 0, 8, ret);
 }
 
+static bool stale_aux_amax(struct matmul *x, cublasStatus_t *ret)
+{
+	return get(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_AMAX_POINTER, 8) != 0 && with(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_AMAX_POINTER, 0, 8, ret);
+}
+
+static bool no_aux_scale(struct matmul *x, cublasStatus_t *ret)
+{
+	return get(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_SCALE_POINTER, 8) != 0 && with(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_SCALE_POINTER, 0, 8, ret);
+}
+
 /* The second input of the activation's gradient is not written. */
 static bool stale_aux(struct matmul *x, cublasStatus_t *ret)
 {
@@ -251,7 +261,7 @@ static const struct { const char *name; bool (*strike)(struct matmul *, cublasSt
 	{ "lt-wrong-scale", wrong_scale },   { "lt-no-output-scale", no_output_scale }, { "lt-stale-amax", stale_amax },
 	{ "lt-stale-aux", stale_aux },	     { "lt-alpha", alpha_scaled },
 	{ "lt-stale-bgrad", stale_bias_gradient }, { "lt-wrong-input", wrong_input }, { "lt-no-gradient", no_gradient },
-	{ "lt-shifted-blocks", shifted_blocks },
+	{ "lt-shifted-blocks", shifted_blocks }, { "lt-stale-aux-amax", stale_aux_amax }, { "lt-no-aux-scale", no_aux_scale },
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

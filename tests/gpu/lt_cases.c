@@ -92,6 +92,7 @@ static const struct test_case cases[] = {
 	{ "e4m3-e5m2-bf16", FP8(E4M3, E5M2, CUDA_R_16BF, CUDA_R_16BF), SMALL, PLAIN, 1, 0, 2e-2, .scales = 1 },
 	{ "e4m3-e4m3", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), SMALL, PLAIN, 1, 0, 8e-2, .scales = 1 },
 	{ "e4m3-e4m3-gelu-bias", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), SMALL, CUBLASLT_EPILOGUE_GELU_BIAS, 1, 0, 8e-2, .scales = 1 },
+	{ "e4m3-e4m3-gelu-aux-bias", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), SMALL, CUBLASLT_EPILOGUE_GELU_AUX_BIAS, 1, 0, 8e-2, .scales = 1 },
 	{ "e4m3-bf16-outer", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), SMALL, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = OUTER_VECTOR, .mode_b = OUTER_VECTOR },
 	{ "e4m3-bf16-rows-blocks", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC128, .mode_b = BLK128 },
 	{ "e4m3-bf16-blocks-rows", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = BLK128, .mode_b = VEC128 },
@@ -113,7 +114,7 @@ struct problem {
 	const struct test_case *c;
 	int batch, ldd;
 	long long stride_a, stride_b, stride_d, aux_ld;
-	struct buffer a, b, c0, d, bias, aux, scale_a, scale_b, scale_d, amax, alpha, beta;
+	struct buffer a, b, c0, d, bias, aux, scale_a, scale_b, scale_d, scale_aux, amax, amax_aux, alpha, beta;
 	cublasLtMatmulDesc_t desc;
 	cublasLtMatrixLayout_t la, lb, lc, ld;
 };
@@ -182,6 +183,12 @@ static void set_scales(struct problem *p)
 	p->amax = make(CUDA_R_32F, 1, 74);
 	SET(CUBLASLT_MATMUL_DESC_D_SCALE_POINTER, p->scale_d.device);
 	SET(CUBLASLT_MATMUL_DESC_AMAX_D_POINTER, p->amax.device);
+	if (!(c->epilogue & AUX_BIT))
+		return;
+	p->scale_aux = make_scales(1, 79);
+	p->amax_aux = make(CUDA_R_32F, 1, 80);
+	SET(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_SCALE_POINTER, p->scale_aux.device);
+	SET(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_AMAX_POINTER, p->amax_aux.device);
 }
 
 static void set_epilogue(struct problem *p)
@@ -234,7 +241,8 @@ static void build(struct problem *p, const struct test_case *c)
 
 static void release(struct problem *p)
 {
-	struct buffer *all[] = { &p->a, &p->b, &p->c0, &p->d, &p->bias, &p->aux, &p->scale_a, &p->scale_b, &p->scale_d, &p->amax,
+	struct buffer *all[] = { &p->a, &p->b, &p->c0, &p->d, &p->bias, &p->aux, &p->scale_a, &p->scale_b, &p->scale_d, &p->scale_aux,
+				 &p->amax, &p->amax_aux,
 				 &p->alpha, &p->beta };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -298,6 +306,7 @@ static int check_aux(const struct problem *p, int i, int j, double t)
 		return 0;
 	if (p->c->epilogue & CUBLASLT_EPILOGUE_RELU)
 		return fabs(t) > 0.05 && mask_bit(p, i, j) != (t > 0);
+	t *= p->scale_aux.host != NULL ? number_load(CUDA_R_32F, p->scale_aux.host, 0) : 1;
 	return fabs(number_load(p->c->type_d, p->aux.host, i + (long long)j * p->aux_ld) - t) > p->c->tolerance * (1 + fabs(t));
 }
 
@@ -350,10 +359,24 @@ static int check_bias_gradient(struct problem *p)
 	return 0;
 }
 
+static int check_amax(const struct test_case *c, struct buffer *amax, double most)
+{
+	double got;
+
+	if (amax->host == NULL)
+		return 0;
+	fetch(amax);
+	got = number_load(CUDA_R_32F, amax->host, 0);
+	if (fabs(got - most) <= 0.1 * most)
+		return 0;
+	fprintf(stderr, "%s: amax is %g instead of %g\n", c->name, got, most);
+	return 1;
+}
+
 static int check(struct problem *p)
 {
 	const struct test_case *c = p->c;
-	double most = 0;
+	double most = 0, most_aux = 0;
 
 	fetch(&p->d);
 	if (p->aux.host != NULL)
@@ -367,6 +390,7 @@ static int check(struct problem *p)
 					fprintf(stderr, "%s: aux (%d, %d) is wrong\n", c->name, i, j);
 					return 1;
 				}
+				most_aux = fmax(most_aux, fabs(t));
 				t = activation(p, i, j, t);
 				most = fmax(most, fabs(t));
 				want = t * (p->scale_d.host != NULL ? number_load(CUDA_R_32F, p->scale_d.host, 0) : 1);
@@ -379,13 +403,7 @@ static int check(struct problem *p)
 			}
 	if (check_bias_gradient(p))
 		return 1;
-	if (p->amax.host == NULL)
-		return 0;
-	fetch(&p->amax);
-	if (fabs(number_load(CUDA_R_32F, p->amax.host, 0) - most) <= 0.1 * most)
-		return 0;
-	fprintf(stderr, "%s: amax is %g instead of %g\n", c->name, number_load(CUDA_R_32F, p->amax.host, 0), most);
-	return 1;
+	return check_amax(c, &p->amax, most) || check_amax(c, &p->amax_aux, most_aux);
 }
 
 /* 0 right, 1 wrong, -1 no algorithm. */

@@ -25,7 +25,7 @@ KINDS = ["k-tail", "half-k", "wrong-lda", "shifted", "swapped", "alpha", "transp
          "overrun", "nan-row"]
 LT_KINDS = ["lt-no-bias", "lt-no-relu", "lt-no-gelu", "lt-wrong-bias", "lt-rounded-bias", "lt-lost-split", "lt-wrong-scale",
             "lt-no-output-scale", "lt-stale-amax", "lt-stale-aux", "lt-alpha", "lt-stale-bgrad", "lt-wrong-input", "lt-no-gradient",
-            "lt-shifted-blocks", "lt-untransposed", "lt-no-sum"]
+            "lt-shifted-blocks", "lt-untransposed", "lt-no-sum", "lt-stale-aux-amax", "lt-no-aux-scale"]
 # Launches that are altered after they were recorded (faulty_launch.c): name, part of the kernel's mangled name, which, what is done.
 LAUNCH_FAULTS = [
     ("eps", "CUDAFunctorOnSelf_addIf", 5, "mul 1 0 f32 1000"),
