@@ -185,7 +185,7 @@ static void set_scales(struct problem *p)
 	SET(CUBLASLT_MATMUL_DESC_AMAX_D_POINTER, p->amax.device);
 	if (!(c->epilogue & AUX_BIT))
 		return;
-	p->scale_aux = make_scales(1, 79);
+	p->scale_aux = make_scales(1, 81);
 	p->amax_aux = make(CUDA_R_32F, 1, 80);
 	SET(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_SCALE_POINTER, p->scale_aux.device);
 	SET(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_AMAX_POINTER, p->amax_aux.device);

@@ -13,7 +13,7 @@ spec_test_libs = libekkawrap.la libspec.la libtrace.la $(CRITERION_LIBS) -ldl -l
 spec_test_ldflags = $(AM_LDFLAGS) -export-dynamic -Wl,-u,cblas_sgemm,-u,sgemm_
 spec_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 if HAVE_CUDA
-spec_test_ldflags += -Wl,-u,cublasSgemm_v2,-u,cublasLtMatmul
+spec_test_ldflags += -Wl,-u,cublasSgemm_v2,-u,cublasLtMatmul,-u,cublasLtMatrixTransform,-u,cublasSetWorkspace_v2
 endif
 if HAVE_CUDNN
 spec_test_ldflags += -Wl,-u,cudnnBackendExecute,-u,cudnnBackendSetAttribute

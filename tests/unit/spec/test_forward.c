@@ -103,7 +103,7 @@ static void check_ret(const struct ekka_fn *fn, const struct raw_frame *got)
 static bool looks_on(const struct ekka_fn *fn)
 {
 	return !strcmp(fn->name, "cudnnBackendFinalize") || !strcmp(fn->name, "cudnnBackendSetAttribute") ||
-	       !strcmp(fn->name, "cudnnBackendDestroyDescriptor");
+	       !strcmp(fn->name, "cudnnBackendDestroyDescriptor") || !strcmp(fn->library, "cublas_single");
 }
 
 static void call_one(unsigned id, bool off, bool no_describe)
