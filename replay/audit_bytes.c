@@ -192,15 +192,36 @@ static void audit_scale(const struct ekka_tensor *t, const struct sample *s, str
 
 /* ---- the event -------------------------------------------------------- */
 
-static void audit_tensor(struct ekka_trace *trace, const struct ekka_tensor *t, const struct ekka_rec_data *data, unsigned char *buf,
-			 struct ekka_verdict *v)
+/* Where a tensor's bytes are: its own, or a part of the raw buffer that it views. False when they are not there. */
+static bool find_bytes(struct ekka_trace *trace, const struct ekka_event *e, unsigned i, const struct ekka_rec_data **ret, uint64_t *ret_at)
 {
-	struct sample s = { buf, data->bytes < SAMPLE ? data->bytes : SAMPLE };
+	const struct ekka_tensor *t = &e->call.tensors[i], *base = t;
+	const struct ekka_event_data *pre = &e->data[i][EKKA_PRE];
+
+	if (t->alias_of >= 0) {
+		base = &e->call.tensors[t->alias_of];
+		pre = &e->data[t->alias_of][EKKA_PRE];
+		if (base->dtype != EKKA_U8)	/* another view of a tensor that is looked at itself */
+			return false;
+	}
+	if (!pre->present || pre->rec.missing || t->addr < base->addr || !ekka_trace_blob_present(trace, &pre->rec.id, NULL))
+		return false;
+	*ret = &pre->rec;
+	*ret_at = t->addr - base->addr;
+	return *ret_at <= pre->rec.bytes && t->span_bytes <= pre->rec.bytes - *ret_at;
+}
+
+static void audit_tensor(struct ekka_trace *trace, const struct ekka_event *e, unsigned i, unsigned char *buf, struct ekka_verdict *v)
+{
+	const struct ekka_tensor *t = &e->call.tensors[i];
+	struct sample s = { buf, t->span_bytes < SAMPLE ? t->span_bytes : SAMPLE };
+	const struct ekka_rec_data *data;
 	struct ekka_error ignored = { 0 };
 	const char *what;
 	char text[160];
+	uint64_t at;
 
-	if (ekka_trace_blob_read(trace, &data->id, 0, buf, s.n, &ignored) != 0)
+	if (!find_bytes(trace, e, i, &data, &at) || ekka_trace_blob_read(trace, &data->id, at, buf, s.n, &ignored) != 0)
 		return;
 	if (ekka_is_scale(t))
 		audit_scale(t, &s, v);
@@ -215,13 +236,8 @@ void ekka_audit_bytes(struct ekka_trace *trace, const struct ekka_event *e, stru
 {
 	unsigned char *buf = malloc(SAMPLE);
 
-	for (unsigned i = 0; buf && i < e->call.n_tensors; i++) {
-		const struct ekka_tensor *t = &e->call.tensors[i];
-		const struct ekka_event_data *pre = &e->data[i][EKKA_PRE];
-
-		if ((t->dir & EKKA_IN) && t->alias_of < 0 && pre->present && !pre->rec.missing && is_dense(t) && pre->rec.bytes == t->span_bytes &&
-		    ekka_trace_blob_present(trace, &pre->rec.id, NULL))
-			audit_tensor(trace, t, &pre->rec, buf, v);
-	}
+	for (unsigned i = 0; buf && i < e->call.n_tensors; i++)
+		if ((e->call.tensors[i].dir & EKKA_IN) && is_dense(&e->call.tensors[i]))
+			audit_tensor(trace, e, i, buf, v);
 	free(buf);
 }

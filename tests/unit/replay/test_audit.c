@@ -105,6 +105,33 @@ Test(audit, a_type_that_the_bits_belie)
 	free(q);
 }
 
+/* A launch that was described afterwards: the tensor is a part of a raw buffer. */
+Test(audit, a_type_in_a_raw_buffer)
+{
+	struct fake_event *f = malloc(sizeof(*f));
+	float *x = malloc(N * sizeof(*x));
+	struct ekka_verdict v = { 0 };
+
+	numbers(x, N, 1);
+	for (int ahead = 0; ahead < 2; ahead++) {
+		memset(&v, 0, sizeof(v));
+		fake_event_init(f, "elementwise");
+		fake_event_tensor(f, "in0", EKKA_IN, EKKA_BF16, "1792", NULL, NULL, NULL);
+		fake_event_tensor(f, "p0", EKKA_IN, EKKA_U8, "4096", NULL, x, NULL);
+		f->tensor[0].alias_of = 1;
+		f->tensor[0].addr = f->tensor[1].addr + (ahead ? 514 : 512);
+		ekka_audit_bytes(&f->trace, &f->event, &v);
+		cr_expect_str_eq(v.audit, ahead ? "" : "in0, taken for bf16, looks like f32 numbers");	/* at odd places they are the low halves */
+	}
+	f->tensor[0].addr = f->tensor[1].addr + 4096 - 3582;	/* two bytes too far */
+	f->tensor[0].span_bytes = 3584;
+	v.audit[0] = '\0';
+	ekka_audit_bytes(&f->trace, &f->event, &v);
+	cr_expect_str_eq(v.audit, "");
+	free(x);
+	free(f);
+}
+
 /* What real tensors hold that are no plain numbers. */
 Test(audit, a_type_that_nothing_belies)
 {

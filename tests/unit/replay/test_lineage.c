@@ -271,3 +271,23 @@ Test(blame, a_stride_other_than_the_writers)
 	cr_expect_eq(notes_of_stride(8, 1, 8, false), 0, "transposed");
 	cr_expect_eq(notes_of_stride(8, 0, 1, false), 0, "one row again and again");
 }
+
+Test(blame, a_matrix_that_begins_elsewhere_is_another)
+{
+	struct ekka_trace *t = malloc(sizeof(*t));
+	struct ekka_report r = { 0 };
+	struct ekka_error err = { 0 };
+	uint8_t status[EVENTS + 1];
+	struct ekka_blame b = { status, 2 };
+
+	init(t);
+	memset(status, EKKA_PASS, sizeof(status));
+	add(t, "kernel", "writer", "elementwise"), touch(t, EKKA_OUT, 0x1000, 8, 8, 8, 0, 5);
+	add(t, "kernel", "reader", "elementwise"), touch(t, EKKA_IN, 0x1020, 8, 8, 12, 6, 0);
+	struct ekka_lineage *l = build(t);
+	cr_assert_eq(ekka_blame_report(t, l, &b, &r, &err), 0);
+	cr_expect_eq(r.n_notes, 0);
+	free(r.notes);
+	ekka_lineage_free(l);
+	free(t);
+}
