@@ -1,6 +1,6 @@
 # Figures, as ratios against a baseline in the same run. Nothing here is a test: no figure is checked.
 bench_programs = bench/bench-call bench/bench-gemm bench/bench-capture bench/bench-reader bench/bench-copy \
-	bench/bench-screen
+	bench/bench-screen bench/bench-backend
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_LTLIBRARIES = libnullblas.la
 
@@ -33,6 +33,10 @@ bench_bench_copy_LDADD = -lpthread
 bench_bench_screen_SOURCES = bench/bench-screen.c bench/bench.h
 bench_bench_screen_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
 bench_bench_screen_LDADD = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) -lpthread -lm
+
+bench_bench_backend_SOURCES = bench/bench-backend.c bench/bench.h
+bench_bench_backend_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
+bench_bench_backend_LDADD = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) -lpthread -lm
 
 bench: all $(bench_programs)
 	top_builddir='$(abs_top_builddir)' $(SHELL) $(top_srcdir)/bench/run.sh

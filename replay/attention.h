@@ -46,6 +46,9 @@
 
 #include "replay/array.h"
 
+struct ekka_backend;
+struct ekka_team;
+
 /* Rounding errors of one kernel; see above. */
 struct ekka_attention_error {
 	double u;		/* of the type it computes in */
@@ -138,8 +141,15 @@ struct ekka_attention_result {
 	double max, sum, sum_bound;
 };
 
-/* Computes every row and calls `row` for each. Negative with err filled when there is no memory. */
-int ekka_attention_run(const struct ekka_attention *, void (*row)(void *arg, const struct ekka_attention_result *), void *arg,
+/* What computes: threads that may help, memory for groups of heads (0: as little as will do), and where besides the CPU; all may be unset. */
+struct ekka_attention_means {
+	struct ekka_team *team;
+	struct ekka_backend *backend;
+	uint64_t memory_bytes;
+};
+
+/* Computes every row and calls `row` for each, in order, from one thread at a time. Negative with err filled when there is no memory. */
+int ekka_attention_run(const struct ekka_attention *, const struct ekka_attention_means *, void (*row)(void *arg, const struct ekka_attention_result *), void *arg,
 		       struct ekka_error *err);
 
 /* One row by the definition, for hypotheses: out [dv]. Negative on lack of memory. */

@@ -8,35 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay/attention.h"
+#include "replay/attention_work.h"
+#include "replay/backend.h"
 #include "replay/clones.h"
+#include "replay/team.h"
 
-enum { TILE = 256, BLOCK = 96 };	/* keys, rows: what lies in a core's second cache with D = 128 */
+enum { TILE = EKKA_ATTENTION_TILE, BLOCK = 96 };	/* keys, rows: what lies in a core's second cache with D = 128 */
 
 static const double WIDEN = 1 + 0x1p-10;	/* rounding in float32 sums */
-static const double STEEP = 1.3;		/* expm1(x) <= 1.3 x up to x = 0.5 */
 static const double ABSORBED = -0x1p100;
 
-/* All rows of one batch item that share a K head. */
-struct work {
-	const struct ekka_attention *x;
-	int64_t rows, group, m;		/* rows = group * m */
-	int64_t b, hk;
-	double *q, *q_norm;		/* [rows, d], [rows] */
-	double *o;			/* [rows, dv] */
-	float *w;			/* [rows, dv]: sum W |v| */
-	double *max, *sum, *eta;	/* [rows]: running m, l and sum p expm1(eta) */
-	double *k, *k_norm, *v;		/* tile: [TILE, d], [TILE], [TILE, dv] */
-	float *v_abs;			/* tile: [TILE, dv] */
-	double *s, *magnitude, *scratch;/* [BLOCK, TILE], [TILE], [TILE] */
-	float *weight;			/* [BLOCK, TILE] */
-	bool *odd;			/* [TILE]: v is not finite there */
-	bool any_odd;
-	double *largest, *v_sum;	/* [dv]: of |v| */
-	double *bound;			/* [dv] */
-};
-
-static int64_t head(const struct work *w, int64_t r)
+static int64_t head(const struct ekka_attention_work *w, int64_t r)
 {
 	return w->hk * w->group + r / w->m;
 }
@@ -85,7 +67,7 @@ EKKA_CLONES static void weigh(const struct factors *f, int64_t n, double *restri
 
 		size = p > 0 ? size : 0;
 		eta = logit * k_norm[j] + u4 * (magnitude[j] + size + top) + cap * size;
-		eta = p > 0 ? p * STEEP * eta * (eta > 0.5 ? 1e30 : 1) : p;	/* beyond, nothing is promised; NaN stays */
+		eta = p > 0 ? p * EKKA_ATTENTION_STEEP * eta * (eta > 0.5 ? 1e30 : 1) : p;	/* beyond, nothing is promised; NaN stays */
 		s[j] = p;
 		magnitude[j] = eta;
 		w[j] = (float)(eta + base * p);
@@ -116,7 +98,7 @@ static double dot(const double *a, const double *b, int64_t n)
 	return sum;
 }
 
-static void load_tile(struct work *w, int64_t j0, int64_t n)
+void ekka_attention_load_tile(struct ekka_attention_work *w, int64_t j0, int64_t n)
 {
 	const struct ekka_attention *x = w->x;
 
@@ -140,7 +122,7 @@ static void load_tile(struct work *w, int64_t j0, int64_t n)
 }
 
 /* What is not finite in V reaches only rows that see its key; what engines multiply it with elsewhere is their own matter: 0, or NaN. */
-static void spread_odd(struct work *w, int64_t r0, int64_t nr, int64_t n)
+static void spread_odd(struct ekka_attention_work *w, int64_t r0, int64_t nr, int64_t n)
 {
 	int64_t dv = w->x->dv;
 
@@ -162,7 +144,7 @@ static void spread_odd(struct work *w, int64_t r0, int64_t nr, int64_t n)
 }
 
 /* One row of a block: weights from products, what was there before scaled down to the new maximum. */
-static void soften(struct work *w, int64_t r, int64_t j0, int64_t n, double *s, float *weight)
+static void soften(struct ekka_attention_work *w, int64_t r, int64_t j0, int64_t n, double *s, float *weight)
 {
 	const struct ekka_attention *x = w->x;
 	const struct ekka_attention_error *e = &x->error;
@@ -177,7 +159,7 @@ static void soften(struct work *w, int64_t r, int64_t j0, int64_t n, double *s, 
 	f.max = max == -INFINITY ? 0 : max;
 	weigh(&f, n, s, w->magnitude, w->k_norm, weight);
 	alpha = w->max[r] == max || max == -INFINITY ? 1 : exp(w->max[r] - max);
-	more = alpha > 0 && alpha < 1 ? STEEP * 4 * e->u * (max - w->max[r]) : 0;	/* what eta lacks that took the old maximum for the last */
+	more = alpha > 0 && alpha < 1 ? EKKA_ATTENTION_STEEP * 4 * e->u * (max - w->max[r]) : 0;	/* what eta lacks that took the old maximum for the last */
 	w->max[r] = max;
 	w->eta[r] = (w->eta[r] + more * w->sum[r]) * alpha + total(w->magnitude, n);
 	w->sum[r] = w->sum[r] * alpha + total(s, n);
@@ -188,7 +170,7 @@ static void soften(struct work *w, int64_t r, int64_t j0, int64_t n, double *s, 
 }
 
 /* Does any row of the block see a key of the tile. */
-static bool touches(const struct work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
+static bool touches(const struct ekka_attention_work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
 {
 	for (int64_t r = r0; r < r0 + nr; r++) {
 		int64_t lo, hi;
@@ -200,7 +182,7 @@ static bool touches(const struct work *w, int64_t r0, int64_t nr, int64_t j0, in
 	return false;
 }
 
-static void block(struct work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
+static void block(struct ekka_attention_work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
 {
 	const struct ekka_attention *x = w->x;
 	int d = (int)x->d, dv = (int)x->dv;
@@ -218,7 +200,7 @@ static void block(struct work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
 }
 
 /* Divides, and composes the bound. */
-static void finish(struct work *w, int64_t r, void (*row)(void *arg, const struct ekka_attention_result *), void *arg)
+static void finish(struct ekka_attention_work *w, int64_t r, void (*row)(void *arg, const struct ekka_attention_result *), void *arg)
 {
 	const struct ekka_attention *x = w->x;
 	const struct ekka_attention_error *e = &x->error;
@@ -254,13 +236,10 @@ static void finish(struct work *w, int64_t r, void (*row)(void *arg, const struc
 	row(arg, &result);
 }
 
-static void group(struct work *w, void (*row)(void *arg, const struct ekka_attention_result *), void *arg)
+static void start(struct ekka_attention_work *w)
 {
 	const struct ekka_attention *x = w->x;
-	int64_t n = x->k_len[w->b];
 
-	w->m = ekka_attention_rows(x, w->b);
-	w->rows = w->group * w->m;
 	memset(w->o, 0, (size_t)(w->rows * x->dv) * sizeof *w->o);
 	memset(w->w, 0, (size_t)(w->rows * x->dv) * sizeof *w->w);
 	memset(w->largest, 0, (size_t)x->dv * sizeof *w->largest);
@@ -268,32 +247,85 @@ static void group(struct work *w, void (*row)(void *arg, const struct ekka_atten
 	for (int64_t r = 0; r < w->rows; r++) {
 		w->max[r] = -INFINITY;
 		w->sum[r] = w->eta[r] = 0;
-		ekka_attention_q_line(x, w->b, head(w, r), r % w->m, w->q + r * x->d);
-		w->q_norm[r] = sqrt(dot(w->q + r * x->d, w->q + r * x->d, x->d));
 	}
+}
+
+static void go_through(struct ekka_attention_work *w)
+{
+	int64_t n = w->x->k_len[w->b];
+
 	for (int64_t j0 = 0; j0 < n; j0 += TILE) {
 		int64_t nk = n - j0 < TILE ? n - j0 : TILE;
 
-		load_tile(w, j0, nk);
+		ekka_attention_load_tile(w, j0, nk);
 		for (int64_t r0 = 0; r0 < w->rows; r0 += BLOCK)
 			block(w, r0, w->rows - r0 < BLOCK ? w->rows - r0 : BLOCK, j0, nk);
 	}
-	for (int64_t r = 0; r < w->rows; r++)
-		finish(w, r, row, arg);
 }
 
-/* One allocation for all. False: no memory. */
-static bool work_init(struct work *w, const struct ekka_attention *x, void **ret_memory)
+/* All groups of an event. */
+struct groups {
+	const struct ekka_attention *x;
+	struct ekka_backend_attention *elsewhere;	/* NULL: the CPU */
+	void (*row)(void *arg, const struct ekka_attention_result *);
+	void *arg;
+	struct ekka_attention_work *work;		/* [slots] */
+};
+
+static int compute_group(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	const struct groups *g = arg;
+	const struct ekka_attention *x = g->x;
+	struct ekka_attention_work *w = &g->work[slot];
+
+	(void)err;
+	w->b = part / x->heads_k;
+	w->hk = part % x->heads_k;
+	w->m = ekka_attention_rows(x, w->b);
+	w->rows = w->group * w->m;
+	for (int64_t r = 0; r < w->rows; r++) {
+		ekka_attention_q_line(x, w->b, head(w, r), r % w->m, w->q + r * x->d);
+		w->q_norm[r] = sqrt(dot(w->q + r * x->d, w->q + r * x->d, x->d));
+	}
+	start(w);
+	if (g->elsewhere && g->elsewhere->group(g->elsewhere, w))
+		return 0;
+	if (g->elsewhere)
+		start(w);
+	go_through(w);
+	return 0;
+}
+
+static int take_group(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	const struct groups *g = arg;
+	struct ekka_attention_work *w = &g->work[slot];
+
+	(void)part;
+	(void)err;
+	for (int64_t r = 0; r < w->rows; r++)
+		finish(w, r, g->row, g->arg);
+	return 0;
+}
+
+static uint64_t work_bytes(const struct ekka_attention *x)
 {
 	int64_t rows = x->heads / x->heads_k * x->m, d = x->d, dv = x->dv;
 	int64_t doubles = rows * (d + dv + 4) + TILE * (d + dv + 3) + BLOCK * TILE + 3 * dv, floats = rows * dv + TILE * dv + BLOCK * TILE;
-	double *p = calloc((size_t)doubles * sizeof(double) + (size_t)floats * sizeof(float) + TILE, 1);
+
+	return (uint64_t)doubles * sizeof(double) + (uint64_t)floats * sizeof(float) + TILE;
+}
+
+/* One allocation for all. False: no memory. */
+static bool work_init(struct ekka_attention_work *w, const struct ekka_attention *x)
+{
+	int64_t rows = x->heads / x->heads_k * x->m, d = x->d, dv = x->dv;
+	double *p = calloc(work_bytes(x), 1);
 	float *f;
 
-	*ret_memory = p;
+	*w = (struct ekka_attention_work){ .x = x, .group = x->heads / x->heads_k, .memory = p };
 	if (!p)
 		return false;
-	*w = (struct work){ .x = x, .group = x->heads / x->heads_k };
 #define PART(name, count) (w->name = p, p += (count))
 	PART(q, rows * d);
 	PART(q_norm, rows);
@@ -319,17 +351,29 @@ static bool work_init(struct work *w, const struct ekka_attention *x, void **ret
 	return true;
 }
 
-int ekka_attention_run(const struct ekka_attention *x, void (*row)(void *arg, const struct ekka_attention_result *), void *arg,
-		       struct ekka_error *err)
+int ekka_attention_run(const struct ekka_attention *x, const struct ekka_attention_means *means,
+		       void (*row)(void *arg, const struct ekka_attention_result *), void *arg, struct ekka_error *err)
 {
-	struct work w;
-	void *memory;
+	struct ekka_parts parts = { .n = x->batch * x->heads_k, .compute = compute_group, .take = take_group };
+	struct groups g = { .x = x, .row = row, .arg = arg };
+	bool good = true;
+	int r = 0;
 
-	if (!work_init(&w, x, &memory))
-		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for attention of %lld rows", (long long)x->m);
-	for (w.b = 0; w.b < x->batch; w.b++)
-		for (w.hk = 0; w.hk < x->heads_k; w.hk++)
-			group(&w, row, arg);
-	free(memory);
-	return 0;
+	parts.arg = &g;
+	parts.slots = ekka_team_slots(means->team, parts.n, work_bytes(x), means->memory_bytes);
+	g.work = calloc(parts.slots, sizeof *g.work);
+	for (unsigned i = 0; good && i < parts.slots; i++)
+		good = g.work && work_init(&g.work[i], x);
+	if (!good)
+		r = ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for attention of %lld rows", (long long)x->m);
+	if (good && means->backend && means->backend->attention_begin)
+		g.elsewhere = means->backend->attention_begin(means->backend, x);
+	if (good)
+		r = ekka_team_run(means->team, &parts, err);
+	if (g.elsewhere)
+		means->backend->attention_end(g.elsewhere);
+	for (unsigned i = 0; g.work && i < parts.slots; i++)
+		free(g.work[i].memory);
+	free(g.work);
+	return r;
 }

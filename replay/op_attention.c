@@ -114,13 +114,14 @@ static void audit(struct ekka_attention_task *t)
 static int judge_attention(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
 	struct ekka_attention_task t = { 0 };
+	struct ekka_attention_means means = { .team = ctx->team, .backend = ctx->backend, .memory_bytes = ctx->memory_bytes / 4 };
 	int r = ekka_rows_init(&t.rows, ctx, event, v, err);
 
 	if (r == 0)
 		r = ekka_attention_take(&t, err);
 	while (r == 0 && !t.rows.settled) {
 		t.n_empty = t.n_bad_seen = t.n_bad = 0;
-		r = ekka_attention_run(&t.x, judge_row, &t, err);
+		r = ekka_attention_run(&t.x, &means, judge_row, &t, err);
 		if (r < 0 || !ekka_elements_again(t.rows.elements))
 			break;
 	}
