@@ -41,6 +41,7 @@ libreplay_la_SOURCES = \
 	replay/redescribe.h replay/redescribe.c \
 	replay/replay.h \
 	replay/report.h replay/report.c \
+	replay/sample.h replay/sample.c \
 	replay/run.c \
 	replay/signed_sum.h replay/signed_sum.c replay/signed_sum_typed.h \
 	replay/unjudged.h replay/unjudged.c \

@@ -22,6 +22,8 @@ struct ekka_replay_options {
 	void (*redescribe)(struct ekka_redescriber *, struct ekka_event *, struct ekka_redescription *);
 	struct ekka_redescriber *kernels;
 	struct ekka_backend *backend;	/* computes references besides the CPU, replay/backend.h; borrowed; NULL: none */
+	double sample;			/* part of the events that is judged, replay/sample.h; 0: all */
+	uint64_t seed;			/* of the sample */
 	double screen_delta;		/* chance that the screen escalates a right op; 0: 1e-6 */
 	/* Called from one thread at a time; NULL: none. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
@@ -59,6 +61,7 @@ struct ekka_note { uint64_t event; char text[EKKA_NOTE]; };
 struct ekka_report {
 	uint64_t ops;			/* outermost events that compute something */
 	uint64_t judged;		/* PASS + FAIL */
+	uint64_t not_sampled;		/* of ops, left alone because the options wanted a sample */
 	uint64_t count[EKKA_STATUS_COUNT];
 	double coverage;		/* judged / ops; 0 when ops is 0 */
 	uint64_t bytes_judged, bytes_total;	/* output bytes */

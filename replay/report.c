@@ -58,6 +58,13 @@ int ekka_report_note(struct ekka_report *r, uint64_t event, const char *text, st
 	return 0;
 }
 
+void ekka_report_add_not_sampled(struct ekka_report_builder *b, uint64_t output_bytes)
+{
+	b->report.ops++;
+	b->report.not_sampled++;
+	b->report.bytes_total += output_bytes;
+}
+
 void ekka_report_add_segment(struct ekka_report_builder *b, const struct ekka_segment *s)
 {
 	if (!s->closed) {

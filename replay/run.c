@@ -19,6 +19,7 @@
 #include "replay/op.h"
 #include "replay/redescribe.h"
 #include "replay/report.h"
+#include "replay/sample.h"
 #include "replay/team.h"
 #include "replay/written.h"
 
@@ -30,6 +31,7 @@ static const uint64_t DEFAULT_MEMORY = (uint64_t)1 << 30, BLOCKS_MEMORY = (uint6
 
 struct slot {
 	bool done, counts;		/* counts: an outermost event with an op, to be reported */
+	bool not_sampled;		/* counts, but was left alone */
 	int error;
 	struct ekka_event event;	/* keeps its memory for the next one */
 	struct ekka_redescription *redescription;	/* NULL: none are wanted */
@@ -188,7 +190,7 @@ static void process(struct run *run, uint64_t number, struct slot *slot)
 {
 	struct ekka_event *e = &slot->event;
 
-	slot->counts = false;
+	slot->counts = slot->not_sampled = false;
 	slot->error = 0;
 	memset(&slot->verdict, 0, sizeof slot->verdict);
 	memset(&slot->err, 0, sizeof slot->err);
@@ -202,6 +204,11 @@ static void process(struct run *run, uint64_t number, struct slot *slot)
 		run->o.redescribe(run->o.kernels, e, slot->redescription);
 	if (!ekka_event_computes(e) || (run->o.only && fnmatch(run->o.only, e->fn->name, 0)))
 		return;
+	if (run->o.sample > 0 && !ekka_sample_takes(run->o.seed, number, run->o.sample)) {
+		slot->not_sampled = true;
+		slot->output_bytes = ekka_written_bytes(run->trace, e);
+		return;
+	}
 	judge(run, slot);
 }
 
@@ -219,7 +226,9 @@ static void emit(struct run *run)
 			run->error = slot->error;
 			run->err = slot->err;
 		}
-		if (slot->counts && !run->error) {
+		if (slot->not_sampled)
+			ekka_report_add_not_sampled(&run->report, slot->output_bytes);
+		else if (slot->counts && !run->error) {
 			int r = ekka_report_add(&run->report, &slot->event, &slot->verdict, slot->output_bytes, &run->err);
 
 			if (r == 0)

@@ -12,12 +12,14 @@
 #include "replay/replay.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct {
 	bool json, strict, exact, verbose, margins;
-	const char *only, *kernels, *backend;
-	uint64_t jobs, event, memory;
+	const char *only, *kernels, *backend, *sample;
+	uint64_t jobs, event, memory, seed;
+	double fraction;		/* of sample; 0: all */
 } opt;
 
 const struct ekka_option ekka_replay_options_table[] = {
@@ -33,6 +35,9 @@ const struct ekka_option ekka_replay_options_table[] = {
 	  .help = "descriptions for launches that were recorded without one: files and folders, separated by colons, then those that are built in" },
 	{ .kind = EKKA_OPT_TEXT, .name = "backend", .metavar = "WHERE", .value = &opt.backend, .complete = "auto|cpu|gpu",
 	  .help = "cpu, gpu, or auto: large products on a GPU if there is one (default: auto)" },
+	{ .kind = EKKA_OPT_TEXT, .name = "sample", .metavar = "FRACTION", .value = &opt.sample,
+	  .help = "judge a random part of the calls (0 to 1); the report says what that may miss" },
+	{ .kind = EKKA_OPT_NUMBER, .name = "seed", .metavar = "N", .value = &opt.seed, .help = "of the sample: another one takes other calls (default: 0)" },
 	{ .kind = EKKA_OPT_NUMBER, .letter = 'j', .name = "jobs", .metavar = "N", .value = &opt.jobs,
 	  .help = "threads (default: one per core)" },
 	{ .kind = EKKA_OPT_BYTES, .name = "memory", .metavar = "SIZE", .value = &opt.memory,
@@ -92,6 +97,16 @@ static int print(const struct ekka_report_source *from, const struct ekka_report
 	return ekka_report_text(from, report);
 }
 
+static bool take_fraction(void)
+{
+	char *end = NULL;
+
+	if (!opt.sample)
+		return true;
+	opt.fraction = strtod(opt.sample, &end);
+	return *opt.sample && !*end && opt.fraction > 0 && opt.fraction <= 1;
+}
+
 static bool backend_is(const char *name)
 {
 	return !strcmp(opt.backend ? opt.backend : "auto", name);
@@ -117,6 +132,7 @@ static int run(const struct ekka_report_source *from, struct ekka_backend *backe
 		.exact = opt.exact, .threads = (unsigned)opt.jobs, .memory_bytes = opt.memory, .only = opt.only, .event = opt.event,
 		.progress = progress, .verdict = opt.verbose || opt.margins ? verdict : NULL, .arg = l,
 		.redescribe = from->kernels ? ekka_redescribe : NULL, .kernels = from->kernels, .backend = backend,
+		.sample = opt.fraction, .seed = opt.seed,
 	};
 	struct ekka_report report = { 0 };
 	struct ekka_error err = { 0 };
@@ -159,6 +175,8 @@ int ekka_cmd_replay(const struct ekka_command *self, int argc, char **argv)
 		return ekka_command_usage_error(self, "-j is at most 4096");
 	if (!backend_is("auto") && !backend_is("cpu") && !backend_is("gpu"))
 		return ekka_command_usage_error(self, "--backend is cpu, gpu or auto");
+	if (!take_fraction())
+		return ekka_command_usage_error(self, "--sample is a fraction above 0 and up to 1");
 	if ((status = ekka_open_trace(path, &trace, &path)))
 		return status;
 	if (opt.kernels)

@@ -8,6 +8,8 @@
 #include "tools/message.h"
 #include "tools/report.h"
 
+#include "replay/sample.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -113,6 +115,12 @@ static struct json_object *summary(const struct ekka_report *r)
 	ekka_json_add_uint(o, "seen_bytes", r->seen_bytes);
 	ekka_json_add_uint(o, "known_bytes", r->known_bytes);
 	ekka_json_add_uint(o, "stored_bytes", r->stored_bytes);
+	ekka_json_add_uint(o, "not_sampled", r->not_sampled);
+	if (r->not_sampled) {
+		ekka_json_add_real(o, "miss_one", ekka_sample_miss(r->ops, r->judged, 1));
+		ekka_json_add_real(o, "miss_1_in_100", ekka_sample_miss(r->ops, r->judged, ekka_sample_bad(r->ops, 100)));
+		ekka_json_add_real(o, "miss_1_in_10", ekka_sample_miss(r->ops, r->judged, ekka_sample_bad(r->ops, 10)));
+	}
 	ekka_json_add_uint(o, "left_out", r->left_out);
 	ekka_json_add_uint(o, "infected", r->infected);
 	ekka_json_add_bool(o, "unclosed", r->unclosed);

@@ -9,6 +9,8 @@
 #include "tools/term.h"
 #include "tools/text.h"
 
+#include "replay/sample.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -341,6 +343,11 @@ static void print_summary(const struct ekka_report *r)
 	       r->count[EKKA_UNSUPPORTED], r->count[EKKA_INCOMPLETE], r->unclosed ? "at least " : "", r->dropped);
 	if (r->infected)
 		printf("passed, but fed by a call that failed: %" PRIu64 "\n", r->infected);
+	if (r->not_sampled)
+		printf("sampled: %" PRIu64 " of %" PRIu64 " calls left alone; a fault in one call is missed with probability %.3g, in 1 %% of the calls %.3g, in 10 %% %.3g\n",
+		       r->not_sampled, r->ops, ekka_sample_miss(r->ops, r->judged, 1),
+		       ekka_sample_miss(r->ops, r->judged, ekka_sample_bad(r->ops, 100)),
+		       ekka_sample_miss(r->ops, r->judged, ekka_sample_bad(r->ops, 10)));
 	if (r->left_out)
 		printf("left out by the recording's settings, hence not among these calls: %" PRIu64 "\n", r->left_out);
 	if (r->unclosed)

@@ -50,6 +50,25 @@ for more in --exact "-j 1" "-j 4" "--memory 64M" "--event 3" "--only *sgemm"; do
 	expect_status 1
 	json 'j["suspects"][0]["event"] == 3'
 done
+run replay --sample 0.5 --seed 3 --json clean.ekka
+expect_status 0
+json 'j["summary"]["ops"] == 3 == j["summary"]["judged"] + j["summary"]["not_sampled"]'
+run replay --sample 1e-9 --json faulty.ekka
+expect_status 0
+json 'j["summary"]["not_sampled"] == 4 and j["summary"]["coverage"] == 0 and j["summary"]["miss_one"] == 1'
+run replay --sample 1e-9 faulty.ekka
+expect_out '^sampled: 4 of 4 calls left alone; a fault in one call is missed with probability 1,'
+run replay --sample 1 --json faulty.ekka
+expect_status 1
+json 'j["summary"]["judged"] == 4 and j["summary"]["not_sampled"] == 0 and "miss_one" not in j["summary"]'
+for bad in 0 1.5 x -1 ""; do
+	run replay --sample "$bad" clean.ekka
+	expect_status 129
+done
+run replay --backend cpu --json faulty.ekka
+expect_status 1
+run replay --backend tpu clean.ekka
+expect_status 129
 run replay --event 1 faulty.ekka --json
 expect_status 0
 json 'j["summary"]["ops"] == 1'

@@ -437,6 +437,27 @@ class Suite:
         self.facts.setdefault("margins", {})[step] = {
             "%s %s" % (m["op"], m["dtype"]): [m["measured"], m["median"], m["p99"], m["max"]] for m in margins}
 
+    def step_backends(self):
+        """What the CPU and the GPU say of the same traces, event by event, with everything recomputed."""
+        traces = [("cases", self.record("backends-cases", self.subject("linked"), self.cuda_env)[0])]
+        for attn, dtype in (("sdpa", "bfloat16"), ("eager", "float32")):
+            argv = self.llama("--size", "small", "--batch", "2", "--prompt", "128", "--attn", attn, "--dtype", dtype)
+            traces.append(("llama %s %s" % (attn, dtype), self.record("backends-llama-" + attn, argv, os.environ, 240)[0]))
+        for name, trace in traces:
+            verdicts, seconds = {}, {}
+            for where in ("cpu", "gpu"):
+                argv = [self.ekka, "replay", "--json", "--verbose", "--exact", "--backend", where, trace]
+                status, out, seconds[where] = self.run("backends-%s-%s" % (name, where), argv, self.cuda_env, 240)
+                verdicts[where] = {v["event"]: v for v in json.loads(out)["verdicts"]} if status in (0, 1) else {}
+            cpu, gpu = verdicts["cpu"], verdicts["gpu"]
+            other = [e for e in cpu if e not in gpu or cpu[e]["verdict"] != gpu[e]["verdict"]]
+            # Margins of a GPU's own would differ by the rounding of float64, relative to bounds of float32 and coarser.
+            far = [e for e in cpu if e in gpu and isinstance(cpu[e]["margin"], float) and isinstance(gpu[e]["margin"], float) and
+                   abs(cpu[e]["margin"] - gpu[e]["margin"]) > 1e-6 * (1 + abs(cpu[e]["margin"]))]
+            self.row("backends " + name, bool(cpu) and len(cpu) == len(gpu) and not other and not far,
+                     "%d events, %d with another verdict %s, %d with another margin %s; CPU %.1f s, GPU %.1f s" % (
+                         len(cpu), len(other), other[:5], len(far), far[:5], seconds["cpu"], seconds["gpu"]))
+
     def step_llamafaults(self):
         argv = self.llama("--size", "small", "--batch", "2", "--prompt", "64", "--attn", "eager", "--steps", "4")
         # Spread over prefill and decode steps; the layer takes the next call that the fault fits.

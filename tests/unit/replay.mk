@@ -7,6 +7,8 @@ replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_moe \
 	tests/unit/replay/test_quantize \
 	tests/unit/replay/test_rope \
+	tests/unit/replay/test_sample \
+	tests/unit/replay/test_team \
 	tests/unit/replay/test_conv \
 	tests/unit/replay/test_convert \
 	tests/unit/replay/test_described \
@@ -65,6 +67,12 @@ tests_unit_replay_test_gpu_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 tests_unit_replay_test_gpu_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(OPENBLAS_CFLAGS)
 tests_unit_replay_test_gpu_LDADD = $(replay_test_libs)
 endif
+tests_unit_replay_test_sample_SOURCES = tests/unit/replay/test_sample.c
+tests_unit_replay_test_sample_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_sample_LDADD = $(replay_test_libs)
+tests_unit_replay_test_team_SOURCES = tests/unit/replay/test_team.c $(replay_test_problem)
+tests_unit_replay_test_team_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_team_LDADD = $(replay_test_libs)
 tests_unit_replay_test_gemm_SOURCES = tests/unit/replay/test_gemm.c $(replay_test_problem)
 tests_unit_replay_test_gemm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_gemm_LDADD = $(replay_test_libs)

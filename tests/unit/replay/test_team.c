@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loops split over threads: every part once, taken in order, and the same verdicts as alone. */
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "replay/team.h"
+#include "tests/unit/replay/problem.h"
+
+enum { HELPERS = 5, SLOTS = 4, PARTS = 500 };
+
+static struct ekka_team team = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .threads = HELPERS + 1 };
+static bool over;
+static pthread_t helper[HELPERS];
+
+static void *help(void *arg)
+{
+	pthread_mutex_lock(&team.lock);
+	while (!over)
+		if (!ekka_team_help(&team))
+			pthread_cond_wait(&team.changed, &team.lock);
+	pthread_mutex_unlock(&team.lock);
+	return arg;
+}
+
+static void begin(void)
+{
+	over = false;
+	for (int i = 0; i < HELPERS; i++)
+		cr_assert_eq(pthread_create(&helper[i], NULL, help, NULL), 0);
+}
+
+static void end(void)
+{
+	pthread_mutex_lock(&team.lock);
+	over = true;
+	pthread_cond_broadcast(&team.changed);
+	pthread_mutex_unlock(&team.lock);
+	for (int i = 0; i < HELPERS; i++)
+		pthread_join(helper[i], NULL);
+}
+
+static struct { int64_t value[SLOTS], taken; atomic_int times[PARTS], in_slot[SLOTS], most, now; int64_t bad; } seen;
+
+static int compute(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	int now = atomic_fetch_add(&seen.now, 1) + 1;
+
+	(void)arg;
+	if (now > atomic_load(&seen.most))
+		atomic_store(&seen.most, now);
+	cr_assert_eq(atomic_fetch_add(&seen.in_slot[slot], 1), 0, "a slot is one part's");
+	(void)usleep((unsigned)(part * 7919 % 13) * 20);
+	seen.value[slot] = part;
+	atomic_fetch_add(&seen.times[part], 1);
+	atomic_fetch_sub(&seen.now, 1);
+	return part == seen.bad ? ekka_error_set(err, EKKA_ERR_INVALID, "part %d", (int)part) : 0;
+}
+
+static int take(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	(void)arg;
+	(void)err;
+	cr_assert_eq(part, seen.taken, "in order");
+	cr_assert_eq(seen.value[slot], part);
+	atomic_fetch_sub(&seen.in_slot[slot], 1);
+	seen.taken++;
+	return 0;
+}
+
+Test(team, every_part_is_computed_once_and_taken_in_order, .timeout = 30)
+{
+	const struct ekka_parts parts = { PARTS, SLOTS, compute, take, NULL };
+
+	seen.bad = -1;
+	begin();
+	cr_expect_eq(ekka_team_run(&team, &parts, NULL), 0);
+	end();
+	cr_expect_eq(seen.taken, PARTS);
+	for (int i = 0; i < PARTS; i++)
+		cr_assert_eq(seen.times[i], 1);
+	cr_expect_gt(seen.most, 1, "several at once");
+	cr_expect_leq(seen.most, SLOTS);
+}
+
+Test(team, an_error_ends_the_loop, .timeout = 30)
+{
+	const struct ekka_parts parts = { PARTS, SLOTS, compute, take, NULL };
+	struct ekka_error err = { 0 };
+
+	seen.bad = 100;
+	begin();
+	cr_expect_eq(ekka_team_run(&team, &parts, &err), EKKA_ERR_INVALID);
+	end();
+	cr_expect_str_eq(err.message, "part 100");
+	cr_expect_lt(seen.taken, 110);
+	cr_expect_null(team.loops);
+}
+
+static void expect_same(const struct ekka_verdict *a, const struct ekka_verdict *b)
+{
+	cr_expect_eq(a->status, b->status);
+	cr_expect(!memcmp(&a->margin, &b->margin, sizeof a->margin), "%.17g and %.17g", a->margin, b->margin);
+	cr_expect_eq(a->n_bad, b->n_bad);
+	cr_expect_eq(a->n_elements, b->n_elements);
+	cr_expect(!memcmp(a->worst, b->worst, sizeof a->worst));
+	cr_expect_str_eq(a->where, b->where);
+	cr_expect_str_eq(a->looks_like, b->looks_like);
+	cr_expect_eq(a->screened, b->screened);
+}
+
+/* Right, one wrong element, a wrong stripe of rows: screened and exact. */
+Test(team, verdicts_do_not_depend_on_the_number_of_threads, .timeout = 60)
+{
+	begin();
+	for (int kind = 0; kind < 6; kind++) {
+		struct ekka_gemm_options alone = { .exact = kind % 2 == 0, .memory_bytes = (uint64_t)1 << 30 }, together = alone;
+		struct ekka_verdict a, b;
+		struct problem p;
+
+		problem_init(&p, kind < 4 ? EKKA_F32 : EKKA_BF16, EKKA_F32, 700, 600, 150, 1, GAUSSIAN, (uint64_t)kind + 1);
+		problem_compute(&p, SEQUENTIAL);
+		if (kind / 2 == 1)
+			problem_set(&p, OPERAND_C, 0, 650, 17, 1000, 0);
+		for (int64_t i = 200; kind / 2 == 2 && i < 500; i++)
+			for (int64_t j = 3; j < 600; j += 5)
+				problem_set(&p, OPERAND_C, 0, i, j, 0, 0);
+		together.team = &team;
+		a = problem_judge_with(&p, &alone);
+		b = problem_judge_with(&p, &together);
+		cr_expect_eq(a.status, kind / 2 ? EKKA_FAIL : EKKA_PASS);
+		expect_same(&a, &b);
+		problem_release(&p);
+	}
+	end();
+}
