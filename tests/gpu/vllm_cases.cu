@@ -158,6 +158,8 @@ static void ropes(int tokens, int heads, int kv_heads, int d, int rot)
 	LAUNCH((vllm::batched_rotary_embedding_kernel<T, neox>),
 	       R(const int64_t *, T *, T *, const T *, const int64_t *, int, int64_t, int64_t, int64_t, int, int, int), tokens, 32, p, q, k, table, o, rot, qs,
 	       ks, d, heads, kv_heads, d);
+	LAUNCH((vllm::batched_rotary_embedding_kernel<T, neox>), R(const int64_t *, T *, T *, const T *, const int64_t *, int, int64_t, int64_t, int, int, int),
+	       tokens, 32, p, q, k, table, o, rot, qs, ks, heads, kv_heads, d);
 }
 
 template <class T>
@@ -225,6 +227,23 @@ static void caches(int tokens, int heads, int d)
 	       heads * d * BLOCK, stride, stride, heads, d, BLOCK, 0.5f, 0.25f);
 }
 
+template <class T>
+static void old_caches(int tokens, int heads, int d)
+{
+	int stride = heads * d, half = BLOCKS * heads * d * BLOCK;
+	T *k = numbers<T>(tokens * stride, 3), *v = numbers<T>(tokens * stride, 3), *cache = empty<T>(2 * half);
+	std::vector<int64_t> slots(tokens);
+
+	for (int i = 0; i < tokens; i++)
+		slots[i] = 3 * i + 1;
+	int64_t *at = upload(slots);
+	LAUNCH((vllm::reshape_and_cache_kernel<T, T, false>), R(const T *, const T *, T *, T *, const int64_t *, int, int, int, int, int, int, float), tokens, 64, k, v,
+	       cache, cache + half, at, stride, stride, heads, d, BLOCK, (int)(16 / sizeof(T)), 1.0f);
+	cache = empty<T>(2 * half);
+	LAUNCH((vllm::reshape_and_cache_flash_kernel<T>), R(const T *, const T *, T *, T *, const int64_t *, int, int, int, int, int, int), tokens, 64, k, v, cache,
+	       cache + half, at, stride * BLOCK, stride, stride, heads, d, BLOCK);
+}
+
 template <class T, class C, kv_type kv, int D>
 static void attentions(int heads, int kv_heads, bool alibi)
 {
@@ -250,6 +269,14 @@ static void attentions(int heads, int kv_heads, bool alibi)
 		 int, int, int, int),
 	       dim3(heads, SEQS), 128, out, q, cache, cache + half, kv_heads, scale, table, lens, TABLE, slope, qs, kv_heads * D * BLOCK, D * BLOCK, ks, vs, 0, 0,
 	       0, 64, 0);
+	LAUNCH((vllm::paged_attention_v1_kernel<T, C, D, BLOCK, 128, kv, false>),
+	       R(T *, const T *, const C *, const C *, int, float, const int *, const int *, int, const float *, int, int, int, float, float, int, int, int, int, int),
+	       dim3(heads, SEQS), 128, out, q, cache, cache + half, kv_heads, scale, table, lens, TABLE, slope, qs, kv_heads * D * BLOCK, D * BLOCK, 0.5f, 0.25f, 0,
+	       0, 0, 64, 0);
+	if constexpr (kv == kv_type::kAuto)
+		LAUNCH((vllm::paged_attention_v1_kernel<T, C, D, BLOCK, 128, false>),
+		       R(T *, const T *, const C *, const C *, int, float, const int *, const int *, int, const float *, int, int, int, float), dim3(heads, SEQS),
+		       128, out, q, cache, cache + half, kv_heads, scale, table, lens, TABLE, slope, qs, kv_heads * D * BLOCK, D * BLOCK, 1.0f);
 	arm(alibi ? part_sum_ : part_scale_);
 	LAUNCH((vllm::paged_attention_v2_kernel<T, C, D, BLOCK, 128, kv, false, PARTITION>),
 	       R(float *, float *, T *, const T *, const C *, const C *, int, float, const int *, const int *, int, const float *, int, int, int, const float *,
@@ -280,6 +307,8 @@ static void quantisations(int rows, int n)
 	LAUNCH((vllm::segmented_max_reduction<T, Q>), R(float *, const T *, int64_t), rows, 64, empty<float>(1), x, rows * n);
 	arm(fp8_token_scale_);
 	LAUNCH((vllm::dynamic_per_token_scaled_fp8_quant_kernel<T, Q>), R(Q *, float *, const T *, const float *, int), rows, 64, y, scales, x, nullptr, n);
+	LAUNCH((vllm::dynamic_per_token_scaled_fp8_quant_kernel<T, Q>), R(Q *, float *, const T *, const float *, int), rows, 64, y, scales,
+	       numbers<T>(rows * n, 1e-3f), nullptr, n);
 	arm(fp8_row_);
 	LAUNCH((vllm::scaled_fp8_quant_kernel_strided<T, Q>), R(Q *, const T *, const float *, int, int64_t, int64_t), rows, 64, y, x, given, n, n + 16, n + 16);
 	arm(fp8_strided_amax_);
@@ -380,6 +409,8 @@ int main(int argc, char **argv)
 	caches<float, float, kv_type::kAuto>(4, 1, 16);
 	caches<uint16_t, uint8_t, kv_type::kFp8E4M3>(13, 2, 64);
 	caches<__nv_bfloat16, uint8_t, kv_type::kFp8E5M2>(9, 2, 32);
+	old_caches<uint16_t>(9, 2, 32);
+	old_caches<__nv_bfloat16>(5, 1, 64);
 	attentions<__nv_bfloat16, __nv_bfloat16, kv_type::kAuto, 64>(4, 2, false);
 	attentions<uint16_t, uint16_t, kv_type::kAuto, 32>(4, 1, true);
 	attentions<float, float, kv_type::kAuto, 32>(2, 2, false);

@@ -169,6 +169,18 @@ __global__ void batched_rotary_embedding_kernel(const int64_t *positions, scalar
 	rotate(key, cos_sin_cache, { at, key_stride, head_stride, rot_dim, num_kv_heads, IS_NEOX });
 }
 
+/* Until 0.8. */
+template <typename scalar_t, bool IS_NEOX>
+__global__ void batched_rotary_embedding_kernel(const int64_t *positions, scalar_t *query, scalar_t *key, const scalar_t *cos_sin_cache,
+						const int64_t *cos_sin_cache_offsets, const int rot_dim, const int64_t query_stride,
+						const int64_t key_stride, const int num_heads, const int num_kv_heads, const int head_size)
+{
+	int64_t at = positions[blockIdx.x] + cos_sin_cache_offsets[blockIdx.x];
+
+	rotate(query, cos_sin_cache, { at, query_stride, head_size, rot_dim, num_heads, IS_NEOX });
+	rotate(key, cos_sin_cache, { at, key_stride, head_size, rot_dim, num_kv_heads, IS_NEOX });
+}
+
 /* ---- activations ------------------------------------------------------ */
 
 template <typename T> __device__ T silu_kernel(const T &x) { return T((float)x / (1 + expf(-(float)x))); }

@@ -66,6 +66,16 @@ __global__ void reshape_and_cache_kernel(const scalar_t *key, const scalar_t *va
 					  { key_stride, value_stride, num_heads, head_size, block_size, x, k_scale, v_scale });
 }
 
+/* In 0.4, with one scale and a flag for fp8. */
+template <typename scalar_t, typename cache_t, bool is_fp8_kv_cache>
+__global__ void reshape_and_cache_kernel(const scalar_t *key, const scalar_t *value, cache_t *key_cache, cache_t *value_cache, const int64_t *slot_mapping,
+					 const int key_stride, const int value_stride, const int num_heads, const int head_size, const int block_size,
+					 const int x, const float kv_scale)
+{
+	reshape<scalar_t, cache_t, Fp8KVCacheDataType::kAuto>(key, value, key_cache, value_cache, slot_mapping[blockIdx.x],
+							      { key_stride, value_stride, num_heads, head_size, block_size, x, kv_scale, kv_scale });
+}
+
 struct pages { int64_t block_stride, page_stride, head_stride, key_stride, value_stride; int heads, d, block; float k_scale, v_scale; };
 
 template <class T, class C, Fp8KVCacheDataType kv>
@@ -105,6 +115,17 @@ __global__ void reshape_and_cache_flash_kernel(const scalar_t *key, const scalar
 	reshape_flash<scalar_t, cache_t, kv_dt>(key, value, key_cache, value_cache, slot_mapping[blockIdx.x],
 						{ block_stride, num_heads * head_size, head_size, key_stride, value_stride, num_heads, head_size, block_size,
 						  k_scale, v_scale });
+}
+
+/* In 0.4. */
+template <typename scalar_t>
+__global__ void reshape_and_cache_flash_kernel(const scalar_t *key, const scalar_t *value, scalar_t *k_cache, scalar_t *v_cache, const int64_t *slot_mapping,
+					       const int block_stride, const int key_stride, const int value_stride, const int num_heads, const int head_size,
+					       const int block_size)
+{
+	reshape_flash<scalar_t, scalar_t, Fp8KVCacheDataType::kAuto>(key, value, k_cache, v_cache, slot_mapping[blockIdx.x],
+								     { block_stride, num_heads * head_size, head_size, key_stride, value_stride, num_heads,
+								       head_size, block_size, 1, 1 });
 }
 
 /* ---- attention -------------------------------------------------------- */
@@ -169,6 +190,42 @@ __global__ void paged_attention_v1_kernel(scalar_t *out, const scalar_t *q, cons
 	(void)tp_rank, (void)blocksparse_local_blocks, (void)blocksparse_vert_stride, (void)blocksparse_block_size, (void)blocksparse_head_sliding_step;
 	for (int c = threadIdx.x; c < HEAD_SIZE; c += blockDim.x)
 		store(out + (seq * gridDim.x + head) * HEAD_SIZE + c, attend<scalar_t, cache_t, KV_DTYPE>(w, c, &max, &sum));
+}
+
+/* Until 0.6, with scales that are numbers. */
+template <typename scalar_t, typename cache_t, int HEAD_SIZE, int BLOCK_SIZE, int NUM_THREADS, vllm::Fp8KVCacheDataType KV_DTYPE, bool IS_BLOCK_SPARSE>
+__global__ void paged_attention_v1_kernel(scalar_t *out, const scalar_t *q, const cache_t *k_cache, const cache_t *v_cache, const int num_kv_heads,
+					  const float scale, const int *block_tables, const int *seq_lens, const int max_num_blocks_per_seq,
+					  const float *alibi_slopes, const int q_stride, const int kv_block_stride, const int kv_head_stride,
+					  const float k_scale, const float v_scale, const int tp_rank, const int blocksparse_local_blocks,
+					  const int blocksparse_vert_stride, const int blocksparse_block_size, const int blocksparse_head_sliding_step)
+{
+	int64_t head = blockIdx.x, seq = blockIdx.y;
+	view<scalar_t, cache_t> w = { q + seq * q_stride + head * HEAD_SIZE, k_cache, v_cache, block_tables + seq * max_num_blocks_per_seq, HEAD_SIZE,
+				      BLOCK_SIZE, (int)(16 / sizeof(cache_t)), 0, seq_lens[seq], seq_lens[seq], kv_block_stride,
+				      head / (gridDim.x / num_kv_heads) * kv_head_stride, scale, alibi_slopes ? alibi_slopes[head] : 0, k_scale, v_scale };
+	float max, sum;
+
+	(void)tp_rank, (void)blocksparse_local_blocks, (void)blocksparse_vert_stride, (void)blocksparse_block_size, (void)blocksparse_head_sliding_step;
+	for (int c = threadIdx.x; c < HEAD_SIZE; c += blockDim.x)
+		store(out + (seq * gridDim.x + head) * HEAD_SIZE + c, attend<scalar_t, cache_t, KV_DTYPE>(w, c, &max, &sum));
+}
+
+/* In 0.4, with one scale and a flag for fp8. */
+template <typename scalar_t, typename cache_t, int HEAD_SIZE, int BLOCK_SIZE, int NUM_THREADS, bool IS_FP8_KV_CACHE>
+__global__ void paged_attention_v1_kernel(scalar_t *out, const scalar_t *q, const cache_t *k_cache, const cache_t *v_cache, const int num_kv_heads,
+					  const float scale, const int *block_tables, const int *seq_lens, const int max_num_blocks_per_seq,
+					  const float *alibi_slopes, const int q_stride, const int kv_block_stride, const int kv_head_stride,
+					  const float kv_scale)
+{
+	int64_t head = blockIdx.x, seq = blockIdx.y;
+	view<scalar_t, cache_t> w = { q + seq * q_stride + head * HEAD_SIZE, k_cache, v_cache, block_tables + seq * max_num_blocks_per_seq, HEAD_SIZE,
+				      BLOCK_SIZE, (int)(16 / sizeof(cache_t)), 0, seq_lens[seq], seq_lens[seq], kv_block_stride,
+				      head / (gridDim.x / num_kv_heads) * kv_head_stride, scale, alibi_slopes ? alibi_slopes[head] : 0, kv_scale, kv_scale };
+	float max, sum;
+
+	for (int c = threadIdx.x; c < HEAD_SIZE; c += blockDim.x)
+		store(out + (seq * gridDim.x + head) * HEAD_SIZE + c, attend<scalar_t, cache_t, Fp8KVCacheDataType::kAuto>(w, c, &max, &sum));
 }
 
 template <typename scalar_t, typename cache_t, int HEAD_SIZE, int BLOCK_SIZE, int NUM_THREADS, vllm::Fp8KVCacheDataType KV_DTYPE, bool IS_BLOCK_SPARSE,
