@@ -58,6 +58,12 @@ enum { NAME_BYTES = 256, STRINGS = 256, OPEN = 256 };
 
 static _Atomic(const void *) strings[STRINGS];	/* registered ones that match */
 
+/* Libraries look things up, and may name ranges, before our constructor has run: there are no settings then. */
+static bool has_window(void)
+{
+	return ekka_conf.window && ekka_conf.window[0];
+}
+
 static bool matches_a(const char *name)
 {
 	return name && ekka_globs_match(ekka_conf.window, name);
@@ -325,7 +331,8 @@ int InitializeInjectionNvtx2(export_fn *get)
 	const struct callbacks *c = get ? get(ETID_CALLBACKS) : NULL;
 	any_fn was[FN_COUNT] = { 0 };
 
-	if (!c || c->bytes < sizeof(*c) || !c->table || !ekka_conf.window[0] || atomic_load(&ekka_state) != EKKA_STATE_ON)
+	ekka_init();
+	if (!c || c->bytes < sizeof(*c) || !c->table || !has_window() || atomic_load(&ekka_state) != EKKA_STATE_ON)
 		return theirs ? theirs(get) : 0;
 	for (unsigned i = 0; i < FN_COUNT; i++) {
 		any_fn *slot = slot_of(c, i);
@@ -339,7 +346,7 @@ int InitializeInjectionNvtx2(export_fn *get)
 
 bool ekka_nvtx_concern(const char *name)
 {
-	return ekka_conf.window[0] && strcmp(name, "InitializeInjectionNvtx2") == 0;
+	return has_window() && strcmp(name, "InitializeInjectionNvtx2") == 0;
 }
 
 void *ekka_nvtx_answer(const char *name, void *found)

@@ -3,6 +3,8 @@
 #include "config.h"
 
 #include "tests/fake/fake_cublas.h"
+
+#include <dlfcn.h>
 #include "tests/gpu/half.h"
 
 #include <stdlib.h>
@@ -220,4 +222,13 @@ EXPORT cublasStatus_t cublasSgemv_v2(cublasHandle_t handle, cublasOperation_t tr
 				      .ldb = incx, .ldc = flip ? n : m, .a = (uint64_t)A, .b = (uint64_t)x, .c = (uint64_t)y,
 				      SAME_TYPES(CUDA_R_32F), .type_scale = CUDA_R_32F, .alpha = scalar(handle, alpha, CUDA_R_32F),
 				      .beta = scalar(handle, beta, CUDA_R_32F), .batch = 1 });
+}
+
+/* The real one looks things up before any constructor of a preloaded library has run. */
+static void __attribute__((constructor)) look_up_early(void)
+{
+	static void *volatile found;
+
+	found = dlsym(RTLD_DEFAULT, "cublasNobodyHasThis");
+	(void)found;
 }

@@ -202,6 +202,49 @@ static int refused(struct product *p)
 	return right(p);
 }
 
+/* ---- kernels of our own, on a real GPU -------------------------------- */
+
+static const char trap[] = ".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry trap_here()\n{\n\ttrap;\n\tret;\n}\n";
+
+/* Launches the kernel that traps; 77 where it cannot be loaded: PTX means nothing to the fake machine. */
+static int launch_trap(unsigned threads)
+{
+	void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+	int (*load_data)(void **, const void *), (*get)(void **, void *, const char *);
+	int (*launch)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, void **, void **);
+	void *module, *f;
+
+	if (driver == NULL)
+		return 77;
+	*(void **)&load_data = dlsym(driver, "cuModuleLoadData");
+	*(void **)&get = dlsym(driver, "cuModuleGetFunction");
+	*(void **)&launch = dlsym(driver, "cuLaunchKernel");
+	if (!load_data || !get || !launch || load_data(&module, trap) != 0 || get(&f, module, "trap_here") != 0)
+		exit(77);
+	return launch(f, 1, 1, 1, threads, 1, 1, 0, stream, NULL, NULL);
+}
+
+/* More threads than a block may have: refused by the driver, and nothing is lost. */
+static int illegal(struct product *p)
+{
+	const int invalid_value = 1;
+
+	return launch_trap(4096) != invalid_value || right(p);
+}
+
+/* A kernel that traps: the context is lost, and every call says so from then on. */
+static int sticky(struct product *p)
+{
+	void *q;
+
+	if (right(p) || launch_trap(1) != 0 || cudaStreamSynchronize(stream) == cudaSuccess)
+		return 1;
+	for (int i = 0; i < PRODUCTS; i++)
+		if (cudaMemsetAsync(p->c, 0, 1, stream) == cudaSuccess || cudaMalloc(&q, 1) == cudaSuccess)
+			return 1;
+	return 0;
+}
+
 #ifdef VIA_DLSYM
 static int unload(struct product *p)
 {
@@ -215,7 +258,7 @@ static int unload(struct product *p)
 
 static const struct way { const char *how; int (*run)(struct product *); } ways[] = {
 	{ "exit", by_exit }, { "_exit", by_exit_now }, { "thread", by_thread }, { "main", without_main }, { "fork", fork_child },
-	{ "fork-first", fork_first }, { "reset", reset }, { "kill", killed }, { "all-memory", take_all }, { "refused", refused }, { "wait", wait_for_all },
+	{ "fork-first", fork_first }, { "reset", reset }, { "kill", killed }, { "all-memory", take_all }, { "refused", refused }, { "wait", wait_for_all }, { "illegal", illegal }, { "sticky", sticky },
 #ifdef VIA_DLSYM
 	{ "unload", unload },
 #endif

@@ -333,6 +333,10 @@ class Suite:
                 self.row("%s fault %s" % (program, kind), good, detail)
         self.row("%s faults" % program, caught == len(kinds), "%d of %d ranked first, alone" % (caught, len(kinds)))
 
+    def step_hard(self):
+        import hard
+        hard.run(self)
+
     def step_casefaults(self):
         """The same faults in the C subject, at the first call that each fits."""
         self.faults("cases", self.subject("linked"), self.cuda_env, [1] * len(KINDS), 60)
