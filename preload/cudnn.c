@@ -190,6 +190,15 @@ static void describe_graph(struct ekka_call *call, const struct ekka_cudnn_plan 
 			.stride = { 1 }, .addr = (uintptr_t)plan->graph, .alias_of = -1, .pre = true });
 }
 
+static void describe_workspace(struct ekka_call *call, ekka_cudnn_get *get, cudnnBackendDescriptor_t plan, const void *workspace)
+{
+	int64_t n = 0, bytes = 0;
+
+	ekka_attr_int(call, "workspace", (int64_t)(uintptr_t)workspace);
+	if (get(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &n, &bytes) == CUDNN_STATUS_SUCCESS && n == 1)
+		ekka_attr_int(call, "workspace_bytes", bytes);
+}
+
 void ekka_cudnn_execute(struct ekka_call *call, cudnnBackendDescriptor_t executionPlan, cudnnBackendDescriptor_t variantPack)
 {
 	const struct ekka_cudnn_getters *g = ekka_cudnn_getters(call);
@@ -210,7 +219,7 @@ void ekka_cudnn_execute(struct ekka_call *call, cudnnBackendDescriptor_t executi
 		ekka_attr_str(call, "op", plan->op);
 	describe_facts(call, plan, &pack);
 	if (pack.workspace != NULL)
-		ekka_attr_int(call, "workspace", (int64_t)(uintptr_t)pack.workspace);
+		describe_workspace(call, g->attribute, executionPlan, pack.workspace);
 	describe_operands(call, plan, &pack);
 	describe_graph(call, plan);
 }

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 
 enum {
@@ -164,7 +165,7 @@ static bool on_host(const struct ekka_fn *fn)
 }
 
 /*
- * A library call's tensors are all that it writes; so are those of the driver's plain memory operations, and a launch's if a
+ * A library call's tensors are all that it writes, and its workspace; so are those of the driver's plain memory operations, and a launch's if a
  * description says so.
  */
 static bool knows_its_writes(struct ekka_call *call)
@@ -181,6 +182,30 @@ static bool knows_its_writes(struct ekka_call *call)
 	return false;
 }
 
+static uint64_t number_of(const struct ekka_value *v)
+{
+	return v->kind == EKKA_V_INT ? (uint64_t)v->i : v->kind == EKKA_V_UINT || v->kind == EKKA_V_PTR ? v->u : 0;
+}
+
+/*
+ * A library scribbles over its workspace, which an engine takes from where its tensors come from. Attributes tell it or arguments do: workspace and
+ * workspace_bytes, workSpace and workSpaceSizeInBytes. Of one whose length is not known the end may be anywhere.
+ */
+static void wrote_workspace(struct ekka_call *call)
+{
+	static const char name[] = "workspace";
+	uint64_t addr = 0, bytes = UINT64_MAX;
+
+	for (unsigned i = 0; i < call->rec.n_attrs; i++)
+		if (strncmp(call->attrs[i].name, name, sizeof(name) - 1) == 0)
+			*(call->attrs[i].name[sizeof(name) - 1] ? &bytes : &addr) = number_of(&call->attrs[i].value);
+	for (unsigned i = 0; i < call->rec.n_args && i < call->fn->n_args; i++)
+		if (strncasecmp(call->fn->args[i].name, name, sizeof(name) - 1) == 0)
+			*(call->fn->args[i].name[sizeof(name) - 1] ? &bytes : &addr) = number_of(&call->args[i]);
+	if (addr != 0)
+		ekka_versions_wrote(addr, bytes);
+}
+
 void ekka_versions_wrote_by(struct ekka_call *call)
 {
 	if (!is_enabled() || (call->fn && on_host(call->fn)))
@@ -189,6 +214,8 @@ void ekka_versions_wrote_by(struct ekka_call *call)
 		ekka_versions_wrote_anything();
 		return;
 	}
+	if (call->fn)
+		wrote_workspace(call);
 	for (unsigned i = 0; i < call->rec.n_tensors; i++) {
 		const struct ekka_tensor *t = &call->tensors[i];
 

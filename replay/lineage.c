@@ -6,8 +6,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum { TENSOR_BITS = 6, RUNS_MAX = 4096 };	/* beyond so many runs a strided tensor counts as its whole span */
+enum {
+	TENSOR_BITS = 6, WORKSPACE = (1 << TENSOR_BITS) - 1,	/* stands for a tensor's number */
+	RUNS_MAX = 4096			/* beyond so many runs a strided tensor counts as its whole span */
+};
 
 struct ekka_lineage {
 	struct ekka_edge *edge;			/* of all events, one after another */
@@ -72,11 +76,12 @@ static void find_runs(const struct ekka_tensor *t, struct runs *r)
 
 	*r = (struct runs){ .start = t->addr, .bytes = (uint64_t)size, .n = 1 };
 	for (unsigned d = 0; d < t->n_dims; d++) {
-		int64_t stride = (t->stride[d] < 0 ? -t->stride[d] : t->stride[d]) * size;
+		int64_t stride;
 		unsigned at = r->n_dims;
 
-		if (t->dim[d] <= 1 || stride == 0)
-			continue;
+		if (t->dim[d] <= 1 || t->stride[d] == 0)
+			continue;	/* the stride of a single element may be anything */
+		stride = (t->stride[d] < 0 ? -t->stride[d] : t->stride[d]) * size;
 		for (; at > 0 && r->stride[at - 1] > stride; at--) {
 			r->dim[at] = r->dim[at - 1];
 			r->stride[at] = r->stride[at - 1];
@@ -188,6 +193,21 @@ static bool differs(struct pass *p, const struct ekka_edge *edge)
 	       memcmp(&before->id, &after->id, sizeof(after->id)) != 0;
 }
 
+/* Every element of the tensor certainly counts: not where it is read by index, by length, or only kept where nothing is written to it. */
+static bool reads_whole(const struct ekka_event *e, const struct ekka_tensor *t)
+{
+	static const char *const whole[] = { "gemm", "matmul", "cat", "reduce", "scan", "softmax", "norm", "sort", "conv", "quantize" };
+	const char *op = ekka_event_op(e);
+
+	if (t->dir != EKKA_IN)
+		return false;
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		if (strcmp(op, whole[i]) == 0)
+			return true;
+	/* Others that these read are tables. */
+	return (strcmp(op, "elementwise") == 0 || strcmp(op, "scatter") == 0) && strncmp(t->name, "in", 2) == 0 && t->name[2] >= '0' && t->name[2] <= '9';
+}
+
 static int read_inputs(struct pass *p)
 {
 	const struct ekka_event *e = &p->event;
@@ -209,13 +229,42 @@ static int read_inputs(struct pass *p)
 
 		if (!p->whole || !p->memory_operations || !p->launches || edge->writer <= p->opaque || is_raw(e))
 			continue;	/* of a raw buffer it is not even known that it was read */
-		edge->allocation = p->l->allocates[edge->writer];
-		edge->changed = !edge->allocation && differs(p, edge);
+		edge->allocation = p->l->allocates[edge->writer] && reads_whole(e, &e->call.tensors[edge->reader_tensor]);
+		edge->changed = !p->l->allocates[edge->writer] && differs(p, edge);
 	}
 	return 0;
 }
 
 /* ---- writing ---------------------------------------------------------- */
+
+static uint64_t number_of(const struct ekka_value *v)
+{
+	return v->kind == EKKA_V_INT ? (uint64_t)v->i : v->kind == EKKA_V_UINT || v->kind == EKKA_V_PTR ? v->u : 0;
+}
+
+/* What a library scribbles over: by the attributes workspace and workspace_bytes, or the arguments of those names or much like them. */
+static int write_workspace(struct pass *p)
+{
+	static const char name[] = "workspace";
+	const struct ekka_event *e = &p->event;
+	uint64_t addr = 0, bytes = UINT64_MAX, end;		/* not known: anywhere */
+
+	for (unsigned i = 0; i < e->call.n_attrs; i++)
+		if (strncmp(e->call.attrs[i].name, name, sizeof(name) - 1) == 0)
+			*(e->call.attrs[i].name[sizeof(name) - 1] ? &bytes : &addr) = number_of(&e->call.attrs[i].value);
+	for (unsigned i = 0; i < e->call.n_args && i < e->fn->n_args; i++)
+		if (strncasecmp(e->fn->args[i].name, name, sizeof(name) - 1) == 0)
+			*(e->fn->args[i].name[sizeof(name) - 1] ? &bytes : &addr) = number_of(&e->call.args[i]);
+	if (addr == 0)
+		return 0;
+	if (__builtin_add_overflow(addr, bytes, &end)) {
+		p->opaque = e->number;
+		return 0;
+	}
+	if (ekka_interval_set(&p->memory[EKKA_DEVICE], addr, end, e->number << TENSOR_BITS | WORKSPACE) < 0)
+		return ekka_error_set(p->err, EKKA_ERR_NOMEM, "no memory for the memory map");
+	return 0;
+}
 
 static int write_run(struct pass *p, uint64_t start, uint64_t end)
 {
@@ -251,7 +300,7 @@ static int write_outputs(struct pass *p)
 	/* A kernel of unknown meaning writes where it likes, a library call of unknown meaning too. */
 	if (is_raw(e) || (!from_library(e, "driver") && !from_library(e, "kernel") && e->call.n_tensors == 0))
 		p->opaque = e->number;
-	return 0;
+	return from_library(e, "driver") || from_library(e, "kernel") ? 0 : write_workspace(p);
 }
 
 /* ---- the pass --------------------------------------------------------- */

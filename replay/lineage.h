@@ -7,7 +7,8 @@
  * the writer and the reader (`changed`).
  *
  * An event writes its output tensors, element by element: gaps of a strided tensor keep their writer. Raw buffers of a launch without
- * description are written only if their bytes changed. Device and host memory are told apart, processes too.
+ * description are written only if their bytes changed; a library's workspace counts as written. Device and host memory are told apart,
+ * processes too.
  */
 #ifndef EKKA_REPLAY_LINEAGE_H
 #define EKKA_REPLAY_LINEAGE_H
@@ -25,7 +26,7 @@ struct ekka_edge {
 	uint64_t writer;		/* event; 0: nobody in this trace */
 	uint16_t writer_tensor, reader_tensor;
 	/* Findings, only where the writes of every event between are known and capture dropped nothing: */
-	bool allocation;		/* the writer only allocated them: they were never written */
+	bool allocation;		/* the writer only allocated them: they were never written, and the reader needs every one */
 	bool changed;			/* they are not what the writer left */
 	uint64_t bytes;
 };

@@ -25,7 +25,8 @@ struct ekka_op {
 	const char *name;		/* as in `fn` records: "gemm" */
 	/*
 	 * Judges one complete event. Fills *ret; `event`, `reason` for bytes that capture could not take and audit
-	 * findings about extents are already set by the caller. Negative only on out of memory or damaged blobs, with err filled.
+	 * findings about extents are already set by the caller. Negative only on out of memory or damaged blobs, with err filled: the event is
+	 * INCOMPLETE then, and others go on.
 	 * Called from several threads at once on different events.
 	 */
 	int (*judge)(const struct ekka_op_context *, const struct ekka_event *, struct ekka_verdict *ret, struct ekka_error *err);

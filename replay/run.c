@@ -175,9 +175,7 @@ static void judge(struct run *run, struct slot *slot)
 	share = take_memory(run, wanted_memory(e));
 	ctx.memory_bytes = share;
 	r = op->judge(&ctx, e, v, &slot->err);
-	if (r == EKKA_ERR_NOMEM) {
-		slot->error = r;
-	} else if (r < 0) {	/* damaged blobs */
+	if (r < 0) {	/* damaged blobs; or more memory than there is: other events may need less */
 		*v = (struct ekka_verdict){ .event = e->number };
 		set_reason(v, EKKA_INCOMPLETE, slot->err.message);
 	}

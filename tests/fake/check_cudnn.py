@@ -55,7 +55,7 @@ def main():
     attention(bias, {}, 32 ** -0.5, {"bias": ("f16", [2, 2, 24, 56], [0, 1344, 56, 1]), "lse": ("f32", [2, 2, 24], [48, 24, 1])})
     for i, e in enumerate(scales):
         attention(e, {"causal": "top-left"}, (1 + i) * 32 ** -0.5, {})
-    check("conv-bias-relu", {k: v for k, v in events[6]["attributes"].items() if k not in ("op", "engine", "workspace")},
+    check("conv-bias-relu", {k: v for k, v in events[6]["attributes"].items() if k not in ("op", "engine", "workspace", "workspace_bytes")},
           {"pad": "1,1", "stride": "1,1", "dilation": "1,1", "groups": 1, "alpha": 1.0, "activation": "relu"})
     check("conv-bias-relu x", shape(events[6], "x"), ("f16", [2, 16, 12, 12], [2304, 1, 192, 16]))
     check("conv-bias-relu bias", shape(events[6], "bias"), ("f16", [32], [1]))

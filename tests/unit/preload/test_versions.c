@@ -117,6 +117,31 @@ Test(versions, what_calls_write)
 	cr_expect_eq(ekka_versions_find(base, KIB), 0, "a call of unknown meaning");
 }
 
+Test(versions, a_librarys_workspace_is_written_too)
+{
+	static const struct ekka_arg_info args[] = { { "workSpace", "void *" }, { "workSpaceSizeInBytes", "size_t" } };
+	static const struct ekka_fn plain = { .library = "cublas" }, with_args = { .library = "cudnn", .args = args, .n_args = 2 };
+	const uint64_t other = base + 100 * (uint64_t)MIB, far = base + 300 * (uint64_t)MIB;
+	static struct ekka_call call;
+
+	ekka_versions_enable();
+	for (unsigned by_args = 0; by_args < 2; by_args++)
+		for (unsigned known = 0; known < 2; known++) {
+			uint64_t others = snap(far, KIB);
+
+			(void)snap(other + MIB, KIB);
+			(void)call_with(&call, by_args ? &with_args : &plain, EKKA_OUT, NULL);
+			call.attrs[0] = (struct ekka_attr){ "workspace", { .kind = EKKA_V_INT, .i = (int64_t)other } };
+			call.attrs[1] = (struct ekka_attr){ "workspace_bytes", { .kind = EKKA_V_INT, .i = 2 * MIB } };
+			call.args[0] = (struct ekka_value){ .kind = EKKA_V_PTR, .u = other };
+			call.args[1] = call.attrs[1].value;
+			*(by_args ? &call.rec.n_args : &call.rec.n_attrs) = 1 + known;
+			ekka_versions_wrote_by(&call);
+			cr_expect_eq(ekka_versions_find(other + MIB, KIB), 0);
+			cr_expect_eq(ekka_versions_find(far, KIB), known ? others : 0, "by_args %u known %u", by_args, known);
+		}
+}
+
 Test(versions, memory_that_others_write_unseen)
 {
 	ekka_versions_disable();

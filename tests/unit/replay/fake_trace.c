@@ -136,6 +136,8 @@ int ekka_trace_blob_read(struct ekka_trace *t, const struct ekka_blob_id *id, ui
 
 	if (t->damaged)
 		return ekka_error_set(err, EKKA_ERR_FORMAT, "blobs-1.ekka: offset 77: checksum mismatch");
+	if (t->no_memory)
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for all that");
 	if (offset > t->blob_bytes[n] || len > t->blob_bytes[n] - offset)
 		return ekka_error_set(err, EKKA_ERR_INVALID, "beyond the blob");
 	if (len > __atomic_load_n(&t->largest_read, __ATOMIC_RELAXED))

@@ -20,7 +20,7 @@ struct ekka_trace {
 	unsigned n_blobs;
 	uint64_t n;
 	uint64_t largest_read;		/* bytes of one blob read */
-	bool damaged;			/* blob reads fail */
+	bool damaged, no_memory;	/* blob reads fail */
 };
 
 void fake_trace_init(struct ekka_trace *t);

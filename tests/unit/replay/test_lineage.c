@@ -68,7 +68,7 @@ static void touch(struct ekka_trace *t, enum ekka_dir dir, uint64_t addr, int64_
 	unsigned i = e->call.n_tensors++;
 
 	t->tensor[t->n][i] = (struct ekka_tensor){
-		.name = i == 0 ? "x" : i == 1 ? "y" : "z", .dir = dir, .dtype = EKKA_F32, .place = EKKA_DEVICE, .n_dims = 2, .dim = { rows, cols },
+		.name = i == 0 ? "in0" : i == 1 ? "in1" : "in2", .dir = dir, .dtype = EKKA_F32, .place = EKKA_DEVICE, .n_dims = 2, .dim = { rows, cols },
 		.stride = { ld, 1 }, .addr = addr, .span_bytes = (uint64_t)((rows - 1) * ld + cols) * 4, .alias_of = -1 };
 	if (pre)
 		e->data[i][EKKA_PRE] = (struct ekka_event_data){ .present = true, .rec.id.b = { pre } };
@@ -187,6 +187,71 @@ Test(lineage, bytes_that_changed_behind_the_recording)
 	free(t);
 }
 
+/* Caches come from torch.empty: what is scattered into, or read by index and length, need not be written. */
+Test(lineage, unwritten_memory_that_nobody_needs_is_no_finding)
+{
+	static const struct { const char *op, *name; enum ekka_dir dir; bool found; } rows[] = {
+		{ "elementwise", "in0", EKKA_IN, true }, { "elementwise", "table", EKKA_IN, false }, { "scatter", "out0", EKKA_INOUT, false },
+		{ "attention", "k", EKKA_IN, false }, { "norm", "x", EKKA_IN, true }, { "norm", "x", EKKA_INOUT, false },
+		{ "rope", "cache", EKKA_IN, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ekka_trace *t = malloc(sizeof(*t));
+		struct ekka_lineage *l;
+
+		init(t);
+		add(t, "driver", "cuMemAlloc_v2", NULL), touch(t, EKKA_OUT, 0x1000, 1, 64, 64, 0, 0);
+		add(t, "kernel", "reader", rows[i].op), touch(t, rows[i].dir, 0x1000, 1, 8, 8, 7, 0);
+		t->tensor[2][0].name = rows[i].name;
+		l = build(t);
+		expect(l, 2, 1, (struct ekka_edge[]){ { .writer = 1, .bytes = 32, .allocation = rows[i].found } });
+		ekka_lineage_free(l);
+		free(t);
+	}
+}
+
+/* An engine takes it from where its tensors come from: garbage in a new tensor is no fault. */
+Test(lineage, a_workspace_is_written)
+{
+	static const struct ekka_arg_info args[] = { { "workSpace", "void *" }, { "workSpaceSizeInBytes", "size_t" } };
+
+	for (unsigned known = 0; known < 2; known++) {
+		struct ekka_value values[] = { { .kind = EKKA_V_PTR, .u = 0x1000 }, { .kind = EKKA_V_INT, .i = 64 } };
+		struct ekka_trace *t = malloc(sizeof(*t));
+		struct ekka_lineage *l;
+
+		init(t);
+		add(t, "driver", "cuMemcpyHtoD_v2", NULL), touch(t, EKKA_OUT, 0x1000, 1, 8, 8, 0, 1);
+		add(t, "cudnn", "cudnnConvolutionForward", NULL), touch(t, EKKA_OUT, 0x9000, 1, 8, 8, 0, 2);
+		t->fn[2].args = args;
+		t->fn[2].n_args = 2;
+		t->event[2].call.args = values;
+		t->event[2].call.n_args = 1 + known;
+		add(t, "kernel", "reader", "elementwise"), touch(t, EKKA_IN, 0x1000, 1, 8, 8, 3, 0);
+		l = build(t);
+		expect(l, 3, 1, (struct ekka_edge[]){ { .writer = known ? 2 : 1, .bytes = 32 } });
+		ekka_lineage_free(l);
+		free(t);
+	}
+}
+
+/* A stride of a dimension with one element says nothing; it may be anything that a trace holds. */
+Test(lineage, strides_that_count_for_nothing)
+{
+	struct ekka_trace *t = malloc(sizeof(*t));
+	struct ekka_lineage *l;
+
+	init(t);
+	add(t, "driver", "cuMemcpyHtoD_v2", NULL), touch(t, EKKA_OUT, 0x1000, 1, 8, 8, 0, 1);
+	add(t, "kernel", "reader", "elementwise"), touch(t, EKKA_IN, 0x1000, 1, 8, 8, 1, 0);
+	t->tensor[2][0].stride[0] = INT64_MIN;
+	l = build(t);
+	expect(l, 2, 1, (struct ekka_edge[]){ { .writer = 1, .bytes = 32 } });
+	ekka_lineage_free(l);
+	free(t);
+}
+
 Test(lineage, raw_buffers_are_written_when_they_changed)
 {
 	struct ekka_trace *t = malloc(sizeof(*t));
@@ -252,7 +317,7 @@ static size_t notes_of_stride(int64_t rows, int64_t ld, int64_t other, bool gaps
 	struct ekka_lineage *l = build(t);
 	cr_assert_eq(ekka_blame_report(t, l, &b, &r, &err), 0);
 	if (r.n_notes && !gaps)
-		cr_expect(r.notes[0].event == 2 && strcmp(r.notes[0].text, "x is read with a stride of 12 elements, event 1 wrote it there with 8") == 0,
+		cr_expect(r.notes[0].event == 2 && strcmp(r.notes[0].text, "in0 is read with a stride of 12 elements, event 1 wrote it there with 8") == 0,
 			  "%s", r.notes[0].text);
 	cr_expect_eq(r.n_suspects, 0);
 	free(r.notes);

@@ -231,6 +231,12 @@ Test(run, damage_is_incomplete_and_levels_without_bytes_too)
 	cr_expect_str_eq(seen.verdict[0].reason, "blobs-1.ekka: offset 77: checksum mismatch");
 	ekka_report_release(&r);
 	t.damaged = false;
+	t.no_memory = true;	/* for this event: others may need less */
+	r = replay(&t, (struct ekka_replay_options){ 0 }, &seen);
+	cr_expect_eq(seen.verdict[0].status, EKKA_INCOMPLETE);
+	cr_expect_str_eq(seen.verdict[0].reason, "no memory for all that");
+	ekka_report_release(&r);
+	t.no_memory = false;
 	t.segment.open.level = "calls";
 	t.segment.closed = false;
 	r = replay(&t, (struct ekka_replay_options){ 0 }, &seen);
