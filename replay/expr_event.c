@@ -34,7 +34,7 @@ static bool mentions(const char *text, const char *name)
 {
 	size_t n = strlen(name);
 
-	for (const char *at = text; at && (at = strstr(at, name)); at += n) {
+	for (const char *at = n > 0 ? text : NULL; at && (at = strstr(at, name)); at += n) {
 		bool begins = at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_');
 
 		if (begins && !isalnum((unsigned char)at[n]) && at[n] != '_')

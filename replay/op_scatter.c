@@ -300,7 +300,7 @@ static int take_output(struct job *j, const char *name, struct ekka_error *err)
 		ekka_expr_event_settle(&j->x, EKKA_INCOMPLETE, "not recorded as it was before the call: ", name);
 		return 0;
 	}
-	(void)snprintf(at, sizeof at, "at%.8s", name + 3);
+	(void)snprintf(at, sizeof at, "at%.8s", strncmp(name, "out", 3) ? "" : name + 3);
 	r = ekka_expr_event_parse(&j->x, ekka_expr_event_text(j->x.event, at) ? at : "at", &j->at, err);
 	if (r > 0 && ekka_expr_n_results(j->at) != j->out->n_dims) {
 		ekka_expr_event_settle(&j->x, EKKA_UNSUPPORTED, "as many indices are needed as there are dimensions of ", name);

@@ -177,6 +177,77 @@ Test(elementwise, integers_casts_and_scalars)
 	cr_expect(v.status == EKKA_FAIL && !strcmp(v.output, "out0") && v.worst[0] == 2);
 }
 
+/* What engines do with whole numbers: bools add up to a bool, types wrap, shifts and quotients have their own ends. */
+Test(elementwise, integers_wrap_as_their_types_do)
+{
+	static const struct { const char *expr; enum ekka_dtype t; int64_t a, b, y; } rows[] = {
+		{ "in0 + 1 * in1 != 0", EKKA_U8, 1, 1, 1 }, { "in0 + in1", EKKA_U8, 200, 100, 44 }, { "in0 - in1", EKKA_U8, 3, 5, 254 },
+		{ "-in0", EKKA_U8, 1, 0, 255 },		    { "-in0", EKKA_I8, -128, 0, -128 },	    { "abs(in0)", EKKA_I8, -128, 0, -128 },
+		{ "in0 * in1", EKKA_I32, 1 << 20, 1 << 12, 0 }, { "in0 + in1", EKKA_I32, INT32_MAX, 1, INT32_MIN },
+		{ "in0 + in1", EKKA_I64, INT64_MAX, 1, INT64_MIN }, { "in0 << in1", EKKA_I32, 1, 32, 0 }, { "in0 >> in1", EKKA_I32, -5, 40, -1 },
+		{ "in0 / in1", EKKA_I32, -7, 2, -3 },	    { "in0 % in1", EKKA_I32, -7, 2, -1 },   { "in0 / in1", EKKA_I32, INT32_MIN, -1, INT32_MIN },
+		{ "~in0", EKKA_U8, 5, 0, 250 },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		unsigned char a[8], b[8], y[8];
+		struct ekka_verdict v;
+
+		memcpy(a, &rows[i].a, 8);	/* little-endian: the low bytes come first */
+		memcpy(b, &rows[i].b, 8);
+		memcpy(y, &rows[i].y, 8);
+		fake_event_init(&f, "elementwise");
+		fake_event_text(&f, "expr", rows[i].expr);
+		fake_event_tensor(&f, "out0", EKKA_OUT, rows[i].t, "1", NULL, NULL, y);
+		fake_event_tensor(&f, "in0", EKKA_IN, rows[i].t, "1", NULL, a, NULL);
+		fake_event_tensor(&f, "in1", EKKA_IN, rows[i].t, "1", NULL, b, NULL);
+		v = fake_event_judge(&f);
+		cr_expect(v.status == EKKA_PASS, "%s of %lld, %lld: %s %s", rows[i].expr, (long long)rows[i].a, (long long)rows[i].b,
+			  ekka_status_name(v.status), v.reason);
+		y[0] ^= 1;
+		cr_expect_eq(fake_event_judge(&f).status, EKKA_FAIL, "%s", rows[i].expr);
+	}
+}
+
+/* What the hardware makes of these is its own affair; a zero may have either sign. */
+Test(elementwise, what_no_standard_settles_is_no_fault)
+{
+	static const struct { const char *expr; float a, b, y; enum ekka_status status; } rows[] = {
+		{ "in0 * in1", -0.0f, 1, 0.0f, EKKA_PASS },	{ "in0 / in1", 1, 0, INFINITY, EKKA_PASS }, { "in0 / in1", 0, 0, NAN, EKKA_PASS },
+		{ "in0 + in1", NAN, 1, NAN, EKKA_PASS },	{ "in0 * in1", 1e-30f, 1e-10f, 0, EKKA_PASS },	/* flushed */
+		{ "in0 * in1", 1e-30f, 1e-10f, 1e-40f, EKKA_PASS }, { "exp(in0)", 1000, 0, INFINITY, EKKA_PASS }, { "exp(in0)", -1000, 0, 0, EKKA_PASS },
+		{ "log(in0)", 0, 0, -INFINITY, EKKA_PASS },	{ "log(in0)", -1, 0, NAN, EKKA_PASS },	    { "sqrt(in0)", -1, 0, NAN, EKKA_PASS },
+		{ "in0 - in1", INFINITY, INFINITY, NAN, EKKA_PASS }, { "rsqrt(in0)", 0, 0, INFINITY, EKKA_PASS }, { "max(in0, in1)", NAN, 1, NAN, EKKA_PASS },
+		{ "in0 / in1", 1, 0, 5, EKKA_FAIL },		{ "in0 + in1", NAN, 1, 1, EKKA_FAIL },	    { "exp(in0)", 1000, 0, 3, EKKA_FAIL },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		float a = rows[i].a, b = rows[i].b, y = rows[i].y;
+		struct ekka_verdict v;
+
+		fake_event_init(&f, "elementwise");
+		fake_event_text(&f, "expr", rows[i].expr);
+		fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "1", NULL, NULL, &y);
+		fake_event_tensor(&f, "in0", EKKA_IN, EKKA_F32, "1", NULL, &a, NULL);
+		fake_event_tensor(&f, "in1", EKKA_IN, EKKA_F32, "1", NULL, &b, NULL);
+		v = fake_event_judge(&f);
+		cr_expect(v.status == rows[i].status, "%s of %g, %g: %s %s", rows[i].expr, (double)a, (double)b, ekka_status_name(v.status), v.reason);
+	}
+}
+
+/* A trace may say anything. */
+Test(elementwise, a_tensor_without_a_name_is_not_read, .timeout = 10)
+{
+	float x = 1, y = 1;
+
+	fake_event_init(&f, "elementwise");
+	fake_event_text(&f, "expr", "in0");
+	fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "1", NULL, NULL, &y);
+	fake_event_tensor(&f, "in0", EKKA_IN, EKKA_F32, "1", NULL, &x, NULL);
+	fake_event_tensor(&f, "", EKKA_IN, EKKA_F32, "1", NULL, &x, NULL);
+	cr_expect_eq(fake_event_judge(&f).status, EKKA_PASS);
+}
+
 Test(elementwise, inputs_are_broadcast_and_indices_known)
 {
 	float x[6] = { 1, 2, 3, 4, 5, 6 }, bias[3] = { 10, 20, 30 }, y[6];
