@@ -252,14 +252,16 @@ static const char *meaning(const struct kernel *k)
 static void print_row(const struct kernel *k)
 {
 	size_t width = ekka_term_width();
-	char parent[256], text[256], name[4096];
+	char parent[256], text[256], name[4096], *pattern = k->text + ekka_return_type_length(k->text);
 
 	snprintf(text, sizeof(text), "%s%s", k->parents[0].name[0] ? k->parents[0].name : "-", k->n_parents > 1 ? ", ..." : "");
 	ekka_text_fit(text, PARENT_COLUMNS, parent, sizeof(parent));
 	if (width)
 		width = width > COLUMNS_BEFORE_NAME + 16 ? width - COLUMNS_BEFORE_NAME : 16;
+	pattern = strndup(pattern, ekka_kernel_name_length(k->text) - (size_t)(pattern - k->text));
 	printf("%9" PRIu64 "  %5.1f%%  %6zu  %-*s  %-*s  %s\n", k->launches, 100 * share(k), k->n_shapes, MEANING_COLUMNS, meaning(k),
-	       PARENT_COLUMNS, parent, ekka_text_fit(k->text, width, name, sizeof(name)));
+	       PARENT_COLUMNS, parent, ekka_text_fit(pattern ? pattern : k->text, width, name, sizeof(name)));
+	free(pattern);
 	if (k->reason)
 		printf("%*s%s: %" PRIu64 " of %" PRIu64 " launches\n", 9 + 2 + 6 + 2 + 6 + 2, "", k->reason, k->refused, k->launches);
 }

@@ -61,11 +61,17 @@ static void fit_columns(void)
 	columns.caller = room_for_caller() > LEAST_CALLER ? room_for_caller() : LEAST_CALLER;
 }
 
-/* Of a path that does not fit, leading folders go first: the file's name, the line and the function say most. */
+/*
+ * Of a Python package's path, where packages lie says nothing. Of a path that does not fit, leading folders go first: the file's name, the line
+ * and the function say most.
+ */
 static const char *fit_caller(const char *line, char *buf, size_t len)
 {
-	const char *slash;
+	static const char packages[] = "-packages/";
+	const char *slash = strstr(line, packages);
 
+	if (slash && line[0] == '/')
+		line = slash + sizeof(packages) - 1;
 	while (columns.caller && line[0] == '/' && strlen(line) > (size_t)columns.caller && (slash = strchr(line + 1, '/')))
 		line = slash;
 	if (columns.caller && line[0] == '/' && strlen(line) > (size_t)columns.caller)

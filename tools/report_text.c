@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FURTHER = 20, MAX_FRAMES = 4, MAX_UNJUDGED = 5, MAX_NOTES = 5, NAME_COLUMNS = 22, MARGIN_COLUMNS = 10 };
+enum { MAX_FURTHER = 20, MAX_FRAMES = 4, MAX_UNJUDGED = 5, MAX_NOTES = 5, NAME_COLUMNS = 22, LIST_COLUMNS = 34, MARGIN_COLUMNS = 10 };
 
 /* An infinite margin: a number that is not the only right one; else it is NaN or Inf that is in the wrong place. */
 static bool is_inexact(const struct ekka_verdict *v)
@@ -57,11 +57,12 @@ static const char *why(const struct ekka_verdict *v)
 
 void ekka_report_text_verdict(const struct ekka_event *e, const struct ekka_verdict *v)
 {
-	char shapes[256], dtypes[64], margin[32], name[256];
+	char shapes[256], dtypes[64], margin[32], name[256], text[256];
 
 	printf("%7" PRIu64 "  %s%-11s%s  %-*s  %-24s  %-9s  %-*s  ", e->number, ekka_colour(colour_of(v->status)),
-	       ekka_status_name(v->status), ekka_colour(EKKA_PLAIN), NAME_COLUMNS,
-	       title(e, name, sizeof(name)), ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
+	       ekka_status_name(v->status), ekka_colour(EKKA_PLAIN), LIST_COLUMNS,
+	       ekka_text_fit(ekka_event_title(e, text, sizeof(text)), LIST_COLUMNS, name, sizeof(name)), ekka_event_shapes(e, shapes, sizeof(shapes)),
+	       ekka_event_dtypes(e, dtypes, sizeof(dtypes)), MARGIN_COLUMNS,
 	       v->screened ? "screened" : margin_text(v, margin, sizeof(margin)));
 	if (ekka_event_has_meaning(e))	/* the function's name did not come yet */
 		printf("%s%s", ekka_text_fit(ekka_event_name(e, shapes, sizeof(shapes)), 0, name, sizeof(name)), *why(v) ? ": " : "");
