@@ -46,7 +46,6 @@
 
 #include "replay/array.h"
 
-struct ekka_backend;
 struct ekka_team;
 
 /* Rounding errors of one kernel; see above. */
@@ -141,10 +140,9 @@ struct ekka_attention_result {
 	double max, sum, sum_bound;
 };
 
-/* What computes: threads that may help, memory for groups of heads (0: as little as will do), and where besides the CPU; all may be unset. */
+/* What computes: threads that may help, and memory for groups of heads (0: as little as will do); both may be unset. */
 struct ekka_attention_means {
 	struct ekka_team *team;
-	struct ekka_backend *backend;
 	uint64_t memory_bytes;
 };
 

@@ -8,17 +8,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay/attention_work.h"
-#include "replay/backend.h"
+#include "replay/attention.h"
 #include "replay/clones.h"
 #include "replay/team.h"
 
-enum { TILE = EKKA_ATTENTION_TILE, BLOCK = 96 };	/* keys, rows: what lies in a core's second cache with D = 128 */
+enum { TILE = 256, BLOCK = 96 };	/* keys, rows: what lies in a core's second cache with D = 128 */
 
 static const double WIDEN = 1 + 0x1p-10;	/* rounding in float32 sums */
+static const double STEEP = 1.3;		/* expm1(x) <= 1.3 x up to x = 0.5 */
 static const double ABSORBED = -0x1p100;
 
-static int64_t head(const struct ekka_attention_work *w, int64_t r)
+/* All rows of one batch item that share a K head: row r is row r % m of head hk * group + r / m. */
+struct work {
+	const struct ekka_attention *x;
+	int64_t rows, group, m;		/* rows = group * m */
+	int64_t b, hk;
+	double *q, *q_norm;		/* [rows, d], [rows] */
+	/* Results: out before it is divided by sum, sum W |v|, running m, l and sum p expm1(eta). Zero, max -inf, before the first tile. */
+	double *o;			/* [rows, dv] */
+	float *w;			/* [rows, dv] */
+	double *max, *sum, *eta;	/* [rows] */
+	double *largest, *v_sum;	/* [dv]: of |v| */
+	/* One tile. */
+	double *k, *k_norm, *v;		/* [TILE, d], [TILE], [TILE, dv] */
+	float *v_abs;			/* [TILE, dv] */
+	bool *odd;			/* [TILE]: v is not finite there */
+	bool any_odd;
+	double *s, *magnitude, *scratch;/* [BLOCK, TILE], [TILE], [TILE] */
+	float *weight;			/* [BLOCK, TILE] */
+	double *bound;			/* [dv] */
+	double *memory;			/* all of it; owned */
+};
+
+static int64_t head(const struct work *w, int64_t r)
 {
 	return w->hk * w->group + r / w->m;
 }
@@ -67,7 +89,7 @@ EKKA_CLONES static void weigh(const struct factors *f, int64_t n, double *restri
 
 		size = p > 0 ? size : 0;
 		eta = logit * k_norm[j] + u4 * (magnitude[j] + size + top) + cap * size;
-		eta = p > 0 ? p * EKKA_ATTENTION_STEEP * eta * (eta > 0.5 ? 1e30 : 1) : p;	/* beyond, nothing is promised; NaN stays */
+		eta = p > 0 ? p * STEEP * eta * (eta > 0.5 ? 1e30 : 1) : p;	/* beyond, nothing is promised; NaN stays */
 		s[j] = p;
 		magnitude[j] = eta;
 		w[j] = (float)(eta + base * p);
@@ -98,7 +120,7 @@ static double dot(const double *a, const double *b, int64_t n)
 	return sum;
 }
 
-void ekka_attention_load_tile(struct ekka_attention_work *w, int64_t j0, int64_t n)
+static void load_tile(struct work *w, int64_t j0, int64_t n)
 {
 	const struct ekka_attention *x = w->x;
 
@@ -122,7 +144,7 @@ void ekka_attention_load_tile(struct ekka_attention_work *w, int64_t j0, int64_t
 }
 
 /* What is not finite in V reaches only rows that see its key; what engines multiply it with elsewhere is their own matter: 0, or NaN. */
-static void spread_odd(struct ekka_attention_work *w, int64_t r0, int64_t nr, int64_t n)
+static void spread_odd(struct work *w, int64_t r0, int64_t nr, int64_t n)
 {
 	int64_t dv = w->x->dv;
 
@@ -144,7 +166,7 @@ static void spread_odd(struct ekka_attention_work *w, int64_t r0, int64_t nr, in
 }
 
 /* One row of a block: weights from products, what was there before scaled down to the new maximum. */
-static void soften(struct ekka_attention_work *w, int64_t r, int64_t j0, int64_t n, double *s, float *weight)
+static void soften(struct work *w, int64_t r, int64_t j0, int64_t n, double *s, float *weight)
 {
 	const struct ekka_attention *x = w->x;
 	const struct ekka_attention_error *e = &x->error;
@@ -159,7 +181,7 @@ static void soften(struct ekka_attention_work *w, int64_t r, int64_t j0, int64_t
 	f.max = max == -INFINITY ? 0 : max;
 	weigh(&f, n, s, w->magnitude, w->k_norm, weight);
 	alpha = w->max[r] == max || max == -INFINITY ? 1 : exp(w->max[r] - max);
-	more = alpha > 0 && alpha < 1 ? EKKA_ATTENTION_STEEP * 4 * e->u * (max - w->max[r]) : 0;	/* what eta lacks that took the old maximum for the last */
+	more = alpha > 0 && alpha < 1 ? STEEP * 4 * e->u * (max - w->max[r]) : 0;	/* what eta lacks that took the old maximum for the last */
 	w->max[r] = max;
 	w->eta[r] = (w->eta[r] + more * w->sum[r]) * alpha + total(w->magnitude, n);
 	w->sum[r] = w->sum[r] * alpha + total(s, n);
@@ -170,7 +192,7 @@ static void soften(struct ekka_attention_work *w, int64_t r, int64_t j0, int64_t
 }
 
 /* Does any row of the block see a key of the tile. */
-static bool touches(const struct ekka_attention_work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
+static bool touches(const struct work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
 {
 	for (int64_t r = r0; r < r0 + nr; r++) {
 		int64_t lo, hi;
@@ -182,7 +204,7 @@ static bool touches(const struct ekka_attention_work *w, int64_t r0, int64_t nr,
 	return false;
 }
 
-static void block(struct ekka_attention_work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
+static void block(struct work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
 {
 	const struct ekka_attention *x = w->x;
 	int d = (int)x->d, dv = (int)x->dv;
@@ -200,7 +222,7 @@ static void block(struct ekka_attention_work *w, int64_t r0, int64_t nr, int64_t
 }
 
 /* Divides, and composes the bound. */
-static void finish(struct ekka_attention_work *w, int64_t r, void (*row)(void *arg, const struct ekka_attention_result *), void *arg)
+static void finish(struct work *w, int64_t r, void (*row)(void *arg, const struct ekka_attention_result *), void *arg)
 {
 	const struct ekka_attention *x = w->x;
 	const struct ekka_attention_error *e = &x->error;
@@ -236,7 +258,7 @@ static void finish(struct ekka_attention_work *w, int64_t r, void (*row)(void *a
 	row(arg, &result);
 }
 
-static void start(struct ekka_attention_work *w)
+static void start(struct work *w)
 {
 	const struct ekka_attention *x = w->x;
 
@@ -250,14 +272,14 @@ static void start(struct ekka_attention_work *w)
 	}
 }
 
-static void go_through(struct ekka_attention_work *w)
+static void go_through(struct work *w)
 {
 	int64_t n = w->x->k_len[w->b];
 
 	for (int64_t j0 = 0; j0 < n; j0 += TILE) {
 		int64_t nk = n - j0 < TILE ? n - j0 : TILE;
 
-		ekka_attention_load_tile(w, j0, nk);
+		load_tile(w, j0, nk);
 		for (int64_t r0 = 0; r0 < w->rows; r0 += BLOCK)
 			block(w, r0, w->rows - r0 < BLOCK ? w->rows - r0 : BLOCK, j0, nk);
 	}
@@ -266,17 +288,16 @@ static void go_through(struct ekka_attention_work *w)
 /* All groups of an event. */
 struct groups {
 	const struct ekka_attention *x;
-	struct ekka_backend_attention *elsewhere;	/* NULL: the CPU */
 	void (*row)(void *arg, const struct ekka_attention_result *);
 	void *arg;
-	struct ekka_attention_work *work;		/* [slots] */
+	struct work *work;		/* [slots] */
 };
 
 static int compute_group(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
 {
 	const struct groups *g = arg;
 	const struct ekka_attention *x = g->x;
-	struct ekka_attention_work *w = &g->work[slot];
+	struct work *w = &g->work[slot];
 
 	(void)err;
 	w->b = part / x->heads_k;
@@ -288,10 +309,6 @@ static int compute_group(void *arg, int64_t part, unsigned slot, struct ekka_err
 		w->q_norm[r] = sqrt(dot(w->q + r * x->d, w->q + r * x->d, x->d));
 	}
 	start(w);
-	if (g->elsewhere && g->elsewhere->group(g->elsewhere, w))
-		return 0;
-	if (g->elsewhere)
-		start(w);
 	go_through(w);
 	return 0;
 }
@@ -299,7 +316,7 @@ static int compute_group(void *arg, int64_t part, unsigned slot, struct ekka_err
 static int take_group(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
 {
 	const struct groups *g = arg;
-	struct ekka_attention_work *w = &g->work[slot];
+	struct work *w = &g->work[slot];
 
 	(void)part;
 	(void)err;
@@ -317,13 +334,13 @@ static uint64_t work_bytes(const struct ekka_attention *x)
 }
 
 /* One allocation for all. False: no memory. */
-static bool work_init(struct ekka_attention_work *w, const struct ekka_attention *x)
+static bool work_init(struct work *w, const struct ekka_attention *x)
 {
 	int64_t rows = x->heads / x->heads_k * x->m, d = x->d, dv = x->dv;
 	double *p = calloc(work_bytes(x), 1);
 	float *f;
 
-	*w = (struct ekka_attention_work){ .x = x, .group = x->heads / x->heads_k, .memory = p };
+	*w = (struct work){ .x = x, .group = x->heads / x->heads_k, .memory = p };
 	if (!p)
 		return false;
 #define PART(name, count) (w->name = p, p += (count))
@@ -366,12 +383,8 @@ int ekka_attention_run(const struct ekka_attention *x, const struct ekka_attenti
 		good = g.work && work_init(&g.work[i], x);
 	if (!good)
 		r = ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for attention of %lld rows", (long long)x->m);
-	if (good && means->backend && means->backend->attention_begin)
-		g.elsewhere = means->backend->attention_begin(means->backend, x);
 	if (good)
 		r = ekka_team_run(means->team, &parts, err);
-	if (g.elsewhere)
-		means->backend->attention_end(g.elsewhere);
 	for (unsigned i = 0; g.work && i < parts.slots; i++)
 		free(g.work[i].memory);
 	free(g.work);

@@ -16,8 +16,6 @@
 
 struct ekka_gemm;
 struct ekka_gemm_work;
-struct ekka_attention;
-struct ekka_attention_work;
 
 /* One product that is being judged; a backend puts its own behind this. */
 struct ekka_backend_gemm {
@@ -28,19 +26,11 @@ struct ekka_backend_gemm {
 	bool (*sums)(struct ekka_backend_gemm *, struct ekka_gemm_work *w, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj);
 };
 
-/* One attention event that is being judged. */
-struct ekka_backend_attention {
-	/* All rows of one batch item that share a K head, w->b and w->hk: replay/attention_work.h says what is filled. False: not done. */
-	bool (*group)(struct ekka_backend_attention *, struct ekka_attention_work *w);
-};
-
 struct ekka_backend {
 	char name[EKKA_TEXT];		/* for the report: "GPU (NVIDIA H200)" */
 	/* NULL: not for this backend, because it is too small or does not fit. g is borrowed until end. */
 	struct ekka_backend_gemm *(*gemm_begin)(struct ekka_backend *, const struct ekka_gemm *g);
 	void (*gemm_end)(struct ekka_backend_gemm *);
-	struct ekka_backend_attention *(*attention_begin)(struct ekka_backend *, const struct ekka_attention *x);
-	void (*attention_end)(struct ekka_backend_attention *);
 	void (*close)(struct ekka_backend *);
 };
 

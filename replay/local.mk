@@ -7,7 +7,7 @@ libreplay_la_SOURCES = \
 	replay/audit_bytes.h replay/audit_bytes.c \
 	replay/blame.h replay/blame.c \
 	replay/array_gaps.h replay/array_gaps.c \
-	replay/attention.h replay/attention_work.h replay/attention.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \
+	replay/attention.h replay/attention.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \
 	replay/clones.h \
 	replay/convert.h replay/convert.c \
 	replay/exp.h \
