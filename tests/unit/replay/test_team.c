@@ -130,6 +130,8 @@ Test(team, verdicts_do_not_depend_on_the_number_of_threads, .timeout = 60)
 		a = problem_judge_with(&p, &alone);
 		b = problem_judge_with(&p, &together);
 		cr_expect_eq(a.status, kind / 2 ? EKKA_FAIL : EKKA_PASS);
+		/* Some of the stripe's right elements are near zero. */
+		cr_expect(kind / 2 == 2 ? a.n_bad > 35900 && a.n_bad <= 36000 : a.n_bad == (unsigned)kind / 2, "%d: %llu", kind, (unsigned long long)a.n_bad);
 		expect_same(&a, &b);
 		problem_release(&p);
 	}
