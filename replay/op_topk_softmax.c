@@ -246,13 +246,7 @@ static int judge(struct ekka_rows *r, struct ekka_error *err)
 
 static int judge_topk_softmax(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	struct ekka_rows rows;
-	int n = ekka_rows_init(&rows, ctx, event, v, err);
-
-	if (n == 0)
-		n = judge(&rows, err);
-	ekka_rows_release(&rows);
-	return n;
+	return ekka_rows_judge(ctx, event, judge, v, err);
 }
 
 const struct ekka_op ekka_op_topk_softmax = { "topk_softmax", judge_topk_softmax };

@@ -32,6 +32,18 @@ void ekka_rows_release(struct ekka_rows *r)
 		free(r->buffer[i]);
 }
 
+int ekka_rows_judge(const struct ekka_op_context *ctx, const struct ekka_event *e, int (*judge)(struct ekka_rows *, struct ekka_error *),
+		    struct ekka_verdict *v, struct ekka_error *err)
+{
+	struct ekka_rows rows;
+	int n = ekka_rows_init(&rows, ctx, e, v, err);
+
+	if (n == 0)
+		n = judge(&rows, err);
+	ekka_rows_release(&rows);
+	return n;
+}
+
 void ekka_rows_settle(struct ekka_rows *r, enum ekka_status status, const char *reason)
 {
 	r->settled = true;

@@ -39,6 +39,10 @@ struct ekka_rows {
 
 int ekka_rows_init(struct ekka_rows *, const struct ekka_op_context *, const struct ekka_event *, struct ekka_verdict *, struct ekka_error *err);
 void ekka_rows_release(struct ekka_rows *);
+
+/* An op's whole judge function where rows are all that it keeps: judge() with rows that are released behind it. */
+int ekka_rows_judge(const struct ekka_op_context *, const struct ekka_event *, int (*judge)(struct ekka_rows *, struct ekka_error *),
+		    struct ekka_verdict *, struct ekka_error *err);
 void ekka_rows_settle(struct ekka_rows *, enum ekka_status, const char *reason);
 
 /* Tensor `name` in memory as it was in `phase`; *ret NULL when the event has none (the verdict is settled if `needed`) or it cannot be had. */
