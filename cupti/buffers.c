@@ -76,7 +76,6 @@ static uint64_t extent(const struct found *f, const char **ret_bound)
 
 void ekka_buffers_tell(struct ekka_slot_memory *slot, const struct ekka_kernel_facts *kernel, const struct ekka_cuda_driver *drv)
 {
-	static const char prefix[] = "extent_";
 	struct search s = { .n = 0 };
 	const char *bound;
 
@@ -87,7 +86,7 @@ void ekka_buffers_tell(struct ekka_slot_memory *slot, const struct ekka_kernel_f
 		int64_t bytes = (int64_t)extent(f, &bound);
 
 		(void)snprintf(name, EKKA_BUFFER_NAME, f->at ? "p%u+%u" : "p%u", f->param, f->at);
-		(void)snprintf(slot->buffer[i].extent, EKKA_EXTENT_NAME, "%s%s", prefix, name);
+		(void)snprintf(slot->buffer[i].extent, EKKA_EXTENT_NAME, f->at ? "extent_p%u+%u" : "extent_p%u", f->param, f->at);
 		ekka_tensor(&slot->call, &(struct ekka_tensor){
 			.name = name, .dir = EKKA_INOUT, .dtype = EKKA_U8, .place = EKKA_DEVICE, .n_dims = 1, .dim = { bytes }, .stride = { 1 },
 			.addr = f->addr, .alias_of = -1, .pre = true, .post = true });
