@@ -18,6 +18,8 @@ static void mark(const struct ekka_array *a, unsigned char *bits)
 	for (int64_t i = 0; i < a->n; i++) {
 		bits[at >> 3] |= (unsigned char)(1 << (at & 7));
 		for (unsigned d = a->n_dims; d-- > 0;) {
+			if (a->dim[d] == 1)
+				continue;	/* its stride may be anything */
 			at += a->stride[d];
 			if (++index[d] < a->dim[d])
 				break;

@@ -220,6 +220,15 @@ const char *ekka_value_text(const struct ekka_value *v, const char *type, char *
 	return buf;
 }
 
+const char *ekka_attr_text(const struct ekka_attr *a, char *buf, size_t len)
+{
+	struct ekka_value v = a->value;
+
+	if (v.kind == EKKA_V_INT && strcmp(a->name, "workspace") == 0)
+		v.kind = EKKA_V_PTR;	/* kept as a number */
+	return ekka_value_text(&v, "", buf, len);
+}
+
 struct json_object *ekka_value_json(const struct ekka_value *v)
 {
 	struct json_object *pair;

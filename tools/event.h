@@ -50,6 +50,9 @@ const char *ekka_phase_name(enum ekka_phase);
 
 /* A value as text into buf, with its enumerator when `type` is a known enumeration. Returns buf. */
 const char *ekka_value_text(const struct ekka_value *, const char *type, char *buf, size_t len);
+
+/* An attribute's value, an address as one. Returns buf. */
+const char *ekka_attr_text(const struct ekka_attr *, char *buf, size_t len);
 struct json_object *ekka_value_json(const struct ekka_value *);
 
 /*

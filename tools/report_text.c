@@ -149,7 +149,7 @@ static void print_meaning(const struct ekka_event *e)
 		for (size_t k = 0; k < sizeof(said) / sizeof(*said); k++)
 			known = known || strcmp(a->name, said[k]) == 0;
 		if (!known)
-			at += (size_t)snprintf(text + at, sizeof(text) - at, ", %s %s", a->name, ekka_value_text(&a->value, "", value, sizeof(value)));
+			at += (size_t)snprintf(text + at, sizeof(text) - at, ", %s %s", a->name, ekka_attr_text(a, value, sizeof(value)));
 	}
 	field("computes", text);
 }

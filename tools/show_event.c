@@ -84,7 +84,7 @@ static void print_values(const struct ekka_event *e)
 	if (e->call.n_attrs)
 		heading("attributes");
 	for (unsigned i = 0; i < e->call.n_attrs; i++)
-		field(e->call.attrs[i].name, ekka_value_text(&e->call.attrs[i].value, "", text, sizeof(text)));
+		field(e->call.attrs[i].name, ekka_attr_text(&e->call.attrs[i], text, sizeof(text)));
 }
 
 /* Statistics of one phase, or why there are none; nothing for a phase that was never wanted. */

@@ -307,6 +307,14 @@ Test(elementwise, in_place_and_what_lies_between)
 	after[3] = 0;
 	v = fake_event_judge(&f);
 	cr_expect(v.status != EKKA_PASS && strstr(v.reason, "outside the output"), "%s %s", ekka_status_name(v.status), v.reason);
+	/* The stride of a dimension of one element may be anything, and is never added (the sanitizers would see it). */
+	f.tensor[0].n_dims = 2;
+	f.tensor[0].dim[1] = f.tensor[0].dim[0];
+	f.tensor[0].stride[1] = f.tensor[0].stride[0];
+	f.tensor[0].dim[0] = 1;
+	f.tensor[0].stride[0] = INT64_MAX;
+	v = fake_event_judge(&f);
+	cr_expect(v.status != EKKA_PASS && strstr(v.reason, "1 place changed"), "%s %s", ekka_status_name(v.status), v.reason);
 }
 
 Test(elementwise, a_description_that_does_not_fit_is_unsupported)
