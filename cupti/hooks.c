@@ -161,8 +161,16 @@ static int hook_for(const char *asked, const void *found, int version, bool per_
 }
 
 /* What cuGetProcAddress found for `symbol` becomes ours where we have one. */
+/* Does it write device memory, launch, or find such functions, and is it one that we watch. */
 static bool is_asked_for(const char *symbol)
 {
+	static const char *const prefixes[] = { "cuMemcpy", "cuMemset", "cuLaunch", "cuGraphLaunch", "cuGetProcAddress", "cuStreamWrite", "cuStreamBatch" };
+	bool matters = false;
+
+	for (unsigned i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		matters |= strncmp(symbol, prefixes[i], strlen(prefixes[i])) == 0;
+	if (!matters)
+		return false;
 	for (int h = 0; h < EKKA_HOOKS; h++)
 		if (strcmp(hooks[h].asked, symbol) == 0)
 			return true;

@@ -11,6 +11,7 @@
 #include "cupti/memory.h"
 
 #include "preload/capture.h"
+#include "preload/cuda.h"
 #include "preload/cuda_driver.h"
 #include "preload/versions.h"
 
@@ -148,6 +149,13 @@ EKKA_PUBLIC CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *p, CUipcMemHandle handle
 #define ENDS(symbol, what, ...)                                                                                  \
 	WATCHED_AROUND(symbol, NULL, , if (ekka_memory_on()) what(), if (ekka_memory_on()) what(), __VA_ARGS__)
 ENDS(cuIpcCloseMemHandle, ekka_alloc_forget_learned, CUdeviceptr, p)
-ENDS(cuCtxDestroy_v2, ekka_alloc_forget, CUcontext, context)
-ENDS(cuDevicePrimaryCtxReset_v2, ekka_alloc_forget, CUdevice, device)
+#define END_ALL(ctx, dev)                               \
+	do {                                            \
+		if (ekka_memory_on()) {                 \
+			ekka_alloc_forget();            \
+			ekka_cuda_context_ends(ctx, dev); \
+		}                                       \
+	} while (0)
+WATCHED_AROUND(cuCtxDestroy_v2, NULL, , END_ALL(context, -1), if (ekka_memory_on()) ekka_alloc_forget(), CUcontext, context)
+WATCHED_AROUND(cuDevicePrimaryCtxReset_v2, NULL, , END_ALL(NULL, device), if (ekka_memory_on()) ekka_alloc_forget(), CUdevice, device)
 ENDS(cuDevicePrimaryCtxRelease_v2, ekka_alloc_forget, CUdevice, device)

@@ -53,6 +53,13 @@ void ekka_cuda_copy_release(struct ekka_cuda_copy *);
  */
 bool ekka_cuda_make_room(void);
 
+/*
+ * A context is about to be destroyed, `ctx` (a CUcontext), or reset with all of a device, `device` (-1: none): no snapshot is taken in it any
+ * more and none of its own is brought home after this returns; bytes on their way are missing for "no context". Pinned memory that belongs to it is given
+ * up for good. Waits, bounded, for what the sink works on. A context made later is another one. Any thread.
+ */
+void ekka_cuda_context_ends(const void *ctx, int device);
+
 /* Facts for the `device` record: false when the ordinal is unknown. The name lives as long as the process. */
 bool ekka_cuda_device(int32_t ordinal, struct ekka_rec_device *ret_device);
 
@@ -102,6 +109,10 @@ static inline void ekka_cuda_on_exit(void (*drain)(void))
 }
 static inline void ekka_cuda_fork_child(void)
 {
+}
+static inline void ekka_cuda_context_ends(const void *ctx, int device)
+{
+	(void)ctx, (void)device;
 }
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "preload/conf.h"
 #include "preload/cuda_context.h"
+#include "preload/cuda_copy.h"
 #include "preload/cuda_gather.h"
 #include "preload/cuda_staging.h"
 
@@ -17,6 +18,7 @@ struct ekka_cuda_pinned ekka_cuda_pinned;
 static struct ekka_cuda_context contexts[EKKA_CUDA_CONTEXTS];
 static atomic_uint n_contexts;
 static bool pinned_tried; /* under ekka_cuda_lock */
+static CUcontext pinned_owner;
 
 static struct ekka_cuda_context *find(CUcontext ctx, unsigned long long id)
 {
@@ -71,6 +73,8 @@ static struct ekka_cuda_context *set_up(const struct ekka_cuda_driver *drv, CUco
 	c->id = id;
 	mode = ekka_cuda_relaxed_begin(drv);
 	set_up_pinned(drv);
+	if (pinned_owner == NULL)
+		pinned_owner = ctx;
 	CU_GOTO(cuCtxGetDevice(&c->device), failed);
 	bury_predecessors(drv, ctx);
 	ekka_cuda_staging_new(drv, c);
@@ -203,6 +207,24 @@ struct ekka_cuda_context *ekka_cuda_context_at(unsigned i)
 	return i < atomic_load_explicit(&n_contexts, memory_order_acquire) ? &contexts[i] : NULL;
 }
 
+void ekka_cuda_context_ends(const void *ctx, int device)
+{
+	unsigned n = atomic_load_explicit(&n_contexts, memory_order_acquire);
+	bool ours = false;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!contexts[i].off && (contexts[i].ctx == ctx || (device >= 0 && contexts[i].device == device)))
+			contexts[i].off = ours = true;
+	if (!ours)
+		return;
+	ekka_cuda_wait_for_sink();
+	pthread_mutex_lock(&ekka_cuda_lock);
+	for (unsigned i = 0; i < n; i++)
+		if (contexts[i].off && contexts[i].ctx == pinned_owner)
+			ekka_cuda_pinned.direct = ekka_cuda_pinned.bounce = NULL;	/* the driver frees it; its rings stay for what is given back */
+	pthread_mutex_unlock(&ekka_cuda_lock);
+}
+
 void ekka_cuda_context_forget(void)
 {
 	ekka_cuda_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
@@ -210,4 +232,5 @@ void ekka_cuda_context_forget(void)
 	memset(&ekka_cuda_pinned, 0, sizeof(ekka_cuda_pinned));
 	atomic_store(&n_contexts, 0);
 	pinned_tried = false;
+	pinned_owner = NULL;
 }

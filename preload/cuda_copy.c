@@ -24,7 +24,7 @@ enum {
 /* All under ekka_cuda_lock. */
 static struct ekka_cuda_copy copies[EKKA_CUDA_COPIES], *free_copies, *abandoned;
 static struct ekka_cuda_mark marks[EKKA_CUDA_EVENTS], *free_marks;
-static unsigned n_copies_made, n_marks_made, n_in_flight;
+static unsigned n_copies_made, n_marks_made, n_in_flight, n_at_work;
 
 static void (*drain_at_exit)(void);
 static atomic_bool used, closed;
@@ -269,6 +269,29 @@ static void reap(const struct ekka_cuda_driver *drv)
 	}
 }
 
+/* From its wait to its release the sink reads the copy's bytes, and works in its context. */
+static void set_at_work(struct ekka_cuda_copy *copy, bool at_work)
+{
+	pthread_mutex_lock(&ekka_cuda_lock);
+	n_at_work += (unsigned)at_work - (unsigned)copy->at_work;
+	copy->at_work = at_work;
+	pthread_cond_broadcast(&ekka_cuda_room);
+	pthread_mutex_unlock(&ekka_cuda_lock);
+}
+
+void ekka_cuda_wait_for_sink(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += EXIT_MAX_S;
+	pthread_mutex_lock(&ekka_cuda_lock);
+	while (n_at_work > 0)
+		if (pthread_cond_timedwait(&ekka_cuda_room, &ekka_cuda_lock, &until) != 0)
+			break;
+	pthread_mutex_unlock(&ekka_cuda_lock);
+}
+
 const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *copy, const void **ret_bytes)
 {
 	const struct ekka_cuda_driver *drv = ekka_cuda_driver();
@@ -279,6 +302,7 @@ const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *copy, const void **ret_by
 
 	if (closed || drv == NULL)
 		return "exit";
+	set_at_work(copy, true);
 	if (!enter(drv, mark->context))
 		return "no context";
 	mode = ekka_cuda_relaxed_begin(drv);
@@ -304,6 +328,7 @@ void ekka_cuda_copy_release(struct ekka_cuda_copy *copy)
 {
 	if (copy == NULL)
 		return;
+	set_at_work(copy, false);
 	if (copy->mark->passed) {
 		ekka_cuda_copy_discard(copy);
 		return;
@@ -358,7 +383,7 @@ void ekka_cuda_fork_child(void)
 	ekka_cuda_context_forget();
 	free_copies = abandoned = NULL;
 	free_marks = NULL;
-	n_copies_made = n_marks_made = n_in_flight = 0;
+	n_copies_made = n_marks_made = n_in_flight = n_at_work = 0;
 	used = closed = false;
 	exit_deadline_ns = 0;
 }

@@ -27,6 +27,7 @@ struct ekka_cuda_copy {
 	int staging_slot, direct_slot, bounce_slot;	/* ranges held, -1 none */
 	char *host;			/* the bytes, once there */
 	bool mapped;			/* host is a mapping of its own */
+	bool at_work;			/* the sink has it; under ekka_cuda_lock */
 	struct ekka_cuda_copy *next;	/* in the free or in the abandoned list */
 };
 
@@ -42,6 +43,9 @@ void ekka_cuda_copy_discard(struct ekka_cuda_copy *);
 
 /* Copies taken from the pool and not yet given back; call with ekka_cuda_lock held. */
 unsigned ekka_cuda_copies_in_flight(void);
+
+/* Waits, bounded, until the sink reads no copy's bytes. */
+void ekka_cuda_wait_for_sink(void);
 
 /* False after the exit handler ran: the driver may be gone. The first call registers that handler. */
 bool ekka_cuda_usable(void);

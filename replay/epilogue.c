@@ -112,6 +112,9 @@ static long double activate(const struct ekka_epilogue *e, const int64_t at[3], 
 		more = slope_error(input, unit);
 		*bound = (fabs(slope) + more) * *bound + more * fabs((double)x);
 		*unusual = (fabs(slope) + more) * *unusual + more * fabs((double)x);
+		more = ekka_dtype_unit_roundoff(e->input->dtype) * fabs((double)x * slope);	/* see "seen on an H200" */
+		*bound += more;
+		*unusual += more;
 		return x * slope;
 	default:
 		return x;

@@ -18,7 +18,8 @@
  *	      and the argument's roundings are less than 8 u |x|: E += (2^-12 + 8 u) |x|
  *	gradient of relu: 1-Lipschitz, exact
  *	gradient of gelu: T is off by d = 2^-11 |T| + 8 u |u| (1 - T^2), so that gelu' is off by g = d/2 + |x| u' (|T| d + d^2 / 2) + 16 u (1 + |x| u'):
- *	      E = (|gelu'| + g) E + g |t|
+ *	      E = (|gelu'| + g) E + g |t| + u_aux |t gelu'|, u_aux of aux's type: seen on an H200 (cuBLASLt 13.1, bf16 and fp16), where t is rounded to
+ *	      it before it is multiplied
  *	scale: E = |scale| E + u |t|
  *	clamp: FP8 and int8 outputs saturate; 1-Lipschitz
  *	round: u_out (|t| + E) + tiny_out as without; int8: 1/2, whichever way halves go

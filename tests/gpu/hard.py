@@ -6,7 +6,7 @@ import json
 import os
 
 LIMIT = 60  # seconds for any of them; the longest wait of ours is 10
-KILLED = -9
+KILLED = 137  # `ekka record` returns 128 + the signal
 
 # Name, program, how, environment, expected status, what must hold of the summary.
 ROWS = [
