@@ -55,8 +55,8 @@ bool ekka_cuda_make_room(void);
 
 /*
  * A context is about to be destroyed, `ctx` (a CUcontext), or reset with all of a device, `device` (-1: none): no snapshot is taken in it any
- * more and none of its own is brought home after this returns; bytes on their way are missing for "no context". Pinned memory that belongs to it is given
- * up for good. Waits, bounded, for what the sink works on. A context made later is another one. Any thread.
+ * more and none of its own is brought home after this returns. Waits, bounded, for what is on its way; what is not there then is missing for "no context".
+ * Pinned memory that belongs to the context is given up, and taken anew in the next one if nothing was left. A context made later is another one. Any thread.
  */
 void ekka_cuda_context_ends(const void *ctx, int device);
 

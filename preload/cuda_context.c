@@ -19,6 +19,7 @@ static struct ekka_cuda_context contexts[EKKA_CUDA_CONTEXTS];
 static atomic_uint n_contexts;
 static bool pinned_tried; /* under ekka_cuda_lock */
 static CUcontext pinned_owner;
+static bool pinned_gone; /* with its context */
 
 static struct ekka_cuda_context *find(CUcontext ctx, unsigned long long id)
 {
@@ -36,6 +37,10 @@ static void set_up_pinned(const struct ekka_cuda_driver *drv)
 	uint64_t half = ekka_conf.cuda_pinned / 2 / EKKA_RING_ALIGN * EKKA_RING_ALIGN;
 	void *slab = NULL;
 
+	if (pinned_gone && ekka_cuda_copies_in_flight() == 0) {	/* before that its rings are still needed */
+		pinned_tried = pinned_gone = false;
+		pinned_owner = NULL;
+	}
 	if (pinned_tried)
 		return;
 	pinned_tried = true;
@@ -207,21 +212,30 @@ struct ekka_cuda_context *ekka_cuda_context_at(unsigned i)
 	return i < atomic_load_explicit(&n_contexts, memory_order_acquire) ? &contexts[i] : NULL;
 }
 
+static bool is_it(const struct ekka_cuda_context *c, const void *ctx, int device)
+{
+	return !c->off && (c->ctx == ctx || (device >= 0 && c->device == device));
+}
+
 void ekka_cuda_context_ends(const void *ctx, int device)
 {
 	unsigned n = atomic_load_explicit(&n_contexts, memory_order_acquire);
 	bool ours = false;
 
 	for (unsigned i = 0; i < n; i++)
-		if (!contexts[i].off && (contexts[i].ctx == ctx || (device >= 0 && contexts[i].device == device)))
-			contexts[i].off = ours = true;
+		ours |= is_it(&contexts[i], ctx, device);
 	if (!ours)
 		return;
-	ekka_cuda_wait_for_sink();
+	ekka_cuda_wait_for_sink(true);	/* the engine is about to wait for all its work, too */
+	for (unsigned i = 0; i < n; i++)
+		if (is_it(&contexts[i], ctx, device))
+			contexts[i].off = true;
+	ekka_cuda_wait_for_sink(false);
 	pthread_mutex_lock(&ekka_cuda_lock);
 	for (unsigned i = 0; i < n; i++)
 		if (contexts[i].off && contexts[i].ctx == pinned_owner)
-			ekka_cuda_pinned.direct = ekka_cuda_pinned.bounce = NULL;	/* the driver frees it; its rings stay for what is given back */
+			ekka_cuda_pinned.direct = ekka_cuda_pinned.bounce = NULL;	/* the driver frees it */
+	pinned_gone = ekka_cuda_pinned.direct == NULL;
 	pthread_mutex_unlock(&ekka_cuda_lock);
 }
 
@@ -231,6 +245,6 @@ void ekka_cuda_context_forget(void)
 	ekka_cuda_room = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 	memset(&ekka_cuda_pinned, 0, sizeof(ekka_cuda_pinned));
 	atomic_store(&n_contexts, 0);
-	pinned_tried = false;
+	pinned_tried = pinned_gone = false;
 	pinned_owner = NULL;
 }

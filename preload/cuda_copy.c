@@ -279,14 +279,14 @@ static void set_at_work(struct ekka_cuda_copy *copy, bool at_work)
 	pthread_mutex_unlock(&ekka_cuda_lock);
 }
 
-void ekka_cuda_wait_for_sink(void)
+void ekka_cuda_wait_for_sink(bool all)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += EXIT_MAX_S;
 	pthread_mutex_lock(&ekka_cuda_lock);
-	while (n_at_work > 0)
+	while ((all ? n_in_flight : n_at_work) > 0)
 		if (pthread_cond_timedwait(&ekka_cuda_room, &ekka_cuda_lock, &until) != 0)
 			break;
 	pthread_mutex_unlock(&ekka_cuda_lock);

@@ -44,8 +44,8 @@ void ekka_cuda_copy_discard(struct ekka_cuda_copy *);
 /* Copies taken from the pool and not yet given back; call with ekka_cuda_lock held. */
 unsigned ekka_cuda_copies_in_flight(void);
 
-/* Waits, bounded, until the sink reads no copy's bytes. */
-void ekka_cuda_wait_for_sink(void);
+/* Waits, bounded, until the sink reads no copy's bytes; or (all) until every copy is done with. */
+void ekka_cuda_wait_for_sink(bool all);
 
 /* False after the exit handler ran: the driver may be gone. The first call registers that handler. */
 bool ekka_cuda_usable(void);

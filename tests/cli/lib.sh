@@ -28,7 +28,8 @@ expect_status() { [ "$status" -eq "$1" ] || fail "status $status, expected $1"; 
 expect_out() { grep -qE -- "$1" out || fail "stdout lacks /$1/"; }
 expect_err() { grep -qE -- "$1" err || fail "stderr lacks /$1/"; }
 expect_no_out() { [ ! -s out ] || fail "stdout is not empty"; }
-expect_no_err() { [ ! -s err ] || fail "stderr is not empty"; }
+# A sanitizer says that it may be wrong about the demangler's own stack.
+expect_no_err() { ! grep -qv "ASan doesn't fully support makecontext" err || fail "stderr is not empty"; }
 expect_json() { "$PYTHON3" -m json.tool out >/dev/null 2>&1 || fail "stdout is no JSON"; }
 
 # json EXPRESSION: stdout's JSON as `j` (one object a line: `rows`) must make it true.

@@ -144,8 +144,7 @@ EXPORT cudaError_t cudaDeviceSynchronize(void)
 
 EXPORT cudaError_t cudaDeviceReset(void)
 {
-	fake_reset();
-	return cudaSuccess;
+	return DRIVER(cuDevicePrimaryCtxReset(0));
 }
 
 EXPORT cudaError_t cudaSetDevice(int device)

@@ -112,6 +112,14 @@ void fake_reset(void)
 	current = NULL;
 }
 
+FAKE_EXPORT CUresult cuDevicePrimaryCtxReset(CUdevice device)
+{
+	ENTER(cuDevicePrimaryCtxReset);
+	(void)device;
+	fake_reset();
+	return CUDA_SUCCESS;
+}
+
 /* ---- contexts, devices ------------------------------------------------ */
 
 FAKE_EXPORT CUresult cuCtxGetCurrent(CUcontext *ctx)

@@ -116,6 +116,9 @@ void fake_free_device_memory(void)
 		if (allocs[i].kind == FAKE_DEVICE) {
 			allocs[i].kind = FAKE_NONE;
 			arena_used -= allocs[i].bytes;
+		} else if (allocs[i].kind == FAKE_PINNED) {	/* it belongs to the context, too */
+			allocs[i].kind = FAKE_NONE;
+			munmap((void *)allocs[i].start, allocs[i].bytes);
 		}
 	pthread_mutex_unlock(&lock);
 }

@@ -369,9 +369,25 @@ Test(snapshot, survives_a_device_reset)
 
 	cr_assert_null(take(p, N, NULL));
 	stale = copies[0];
+	ekka_cuda_context_ends(NULL, 0);	/* as the entry point does */
 	cudaDeviceReset();
 	cr_assert_str_eq(ekka_cuda_copy_wait(stale, &got), "no context");
 	ekka_cuda_copy_release(stale);
+	/* What was never brought home holds on to the old rings: there is no pinned memory, and that is said. */
+	p = device_buffer(N, 2);
+	cr_assert_null(take(p, N, NULL));
+	cr_assert_str_eq(ekka_cuda_copy_wait(copies[0], &got), "no pinned memory");
+	ekka_cuda_copy_release(copies[0]);
+}
+
+Test(snapshot, goes_on_after_a_device_reset)
+{
+	char *p = device_buffer(N, 1);
+
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 1, N);
+	ekka_cuda_context_ends(NULL, 0);
+	cudaDeviceReset();
 	p = device_buffer(N, 2);
 	cr_assert_null(take(p, N, NULL));
 	expect(copies[0], 2, N);
@@ -491,6 +507,7 @@ Test(snapshot, a_reset_leaves_no_memory_behind)
 
 	cr_assert_null(take(p, N, NULL));
 	expect(copies[0], 3, N);
+	ekka_cuda_context_ends(NULL, 0);	/* as the entry point does */
 	cudaDeviceReset();
 	p = device_buffer(N, 3);
 	cr_assert_null(take(p, N, NULL));
