@@ -41,11 +41,11 @@ CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig *, CUfunction, void **, void
 CUresult cuLaunchCooperativeKernel_ptsz(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void **);
 
 /* Those of other files; cuda.h has no prototype for some, and no pointer of ours is ever called as anything but what it is. */
-#define HOOK(symbol, asked, since, per_thread) extern const char ekka_hook_##symbol[] __asm__(#symbol);
+#define HOOK(symbol, asked, since, per_thread, writes) extern const char ekka_hook_##symbol[] __asm__(#symbol);
 #include "cupti/hooks.def"
 #undef HOOK
-static const struct { const char *symbol, *asked; int since; bool per_thread; const void *ours; } hooks[EKKA_HOOKS] = {
-#define HOOK(symbol, asked, since, per_thread) { #symbol, asked, since, per_thread, ekka_hook_##symbol },
+static const struct { const char *symbol, *asked; int since; bool per_thread, writes; const void *ours; } hooks[EKKA_HOOKS] = {
+#define HOOK(symbol, asked, since, per_thread, writes) { #symbol, asked, since, per_thread, writes, ekka_hook_##symbol },
 #include "cupti/hooks.def"
 #undef HOOK
 };
@@ -160,23 +160,16 @@ static int hook_for(const char *asked, const void *found, int version, bool per_
 	return by_version;
 }
 
-/* What cuGetProcAddress found for `symbol` becomes ours where we have one. */
-/* Does it write device memory, launch, or find such functions, and is it one that we watch. */
-static bool is_asked_for(const char *symbol)
+/* Is it a function that may change memory, and one that we watch. */
+static bool may_write(const char *asked)
 {
-	static const char *const prefixes[] = { "cuMemcpy", "cuMemset", "cuLaunch", "cuGraphLaunch", "cuGetProcAddress", "cuStreamWrite", "cuStreamBatch" };
-	bool matters = false;
-
-	for (unsigned i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		matters |= strncmp(symbol, prefixes[i], strlen(prefixes[i])) == 0;
-	if (!matters)
-		return false;
 	for (int h = 0; h < EKKA_HOOKS; h++)
-		if (strcmp(hooks[h].asked, symbol) == 0)
+		if (hooks[h].writes && strcmp(hooks[h].asked, asked) == 0)
 			return true;
 	return false;
 }
 
+/* What cuGetProcAddress found for `symbol` becomes ours where we have one. */
 static void swap(const char *symbol, void **pfn, int version, cuuint64_t flags)
 {
 	int saved = errno, h;
@@ -188,7 +181,7 @@ static void swap(const char *symbol, void **pfn, int version, cuuint64_t flags)
 	ours = h >= 0 ? ours_for(h, *pfn) : NULL;
 	if (ours)
 		*pfn = ours;
-	else if (is_asked_for(symbol))
+	else if (may_write(symbol))
 		ekka_versions_disable();	/* somebody can call it behind our back now */
 	errno = saved;
 }

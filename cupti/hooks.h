@@ -5,7 +5,7 @@
 
 #include <cuda.h>	/* its version: not every entry point is in every one */
 
-#define HOOK(symbol, asked, since, per_thread) HOOK_##symbol,
+#define HOOK(symbol, asked, since, per_thread, writes) HOOK_##symbol,
 enum ekka_hook {
 #include "cupti/hooks.def"
 	EKKA_HOOKS
