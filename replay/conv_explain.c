@@ -49,12 +49,13 @@ static bool explains(struct ekka_conv *x, const struct form *f)
 	return r->n_wrong > 0;
 }
 
-void ekka_conv_explain(struct ekka_conv *x)
+void ekka_conv_explain(void *conv)
 {
+	struct ekka_conv *x = conv;
 	int64_t channels = x->shape.c / x->shape.groups;
 	struct form whole = { x->flip, true, true, channels }, f = whole;
 
-	if (x->rows.verdict->status != EKKA_FAIL || !x->rows.n_wrong)
+	if (!x->rows.n_wrong)
 		return;
 	f.bias = false;
 	if (x->bias && explains(x, &f))

@@ -230,7 +230,7 @@ static int read_inputs(struct pass *p)
 		if (!p->whole || !p->memory_operations || !p->launches || edge->writer <= p->opaque || is_raw(e))
 			continue;	/* of a raw buffer it is not even known that it was read */
 		edge->allocation = p->l->allocates[edge->writer] && reads_whole(e, &e->call.tensors[edge->reader_tensor]);
-		edge->changed = !p->l->allocates[edge->writer] && differs(p, edge);
+		edge->changed = differs(p, edge);
 	}
 	return 0;
 }

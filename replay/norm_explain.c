@@ -95,11 +95,12 @@ static void try_moments(struct ekka_norm *x)
 	}
 }
 
-void ekka_norm_explain(struct ekka_norm *x)
+void ekka_norm_explain(void *norm)
 {
+	struct ekka_norm *x = norm;
 	struct ekka_norm_form f = x->form;
 
-	if (x->rows.verdict->status != EKKA_FAIL || x->rows.n_wrong == 0 || !x->y)
+	if (x->rows.n_wrong == 0 || !x->y)
 		return;
 	f.weight = false;
 	if (x->weight && explains(x, &f))

@@ -91,8 +91,9 @@ static int take_parts(struct cat *x, unsigned dim, struct ekka_error *err)
 	return 0;
 }
 
-static int prepare(struct cat *x, struct ekka_error *err)
+static int prepare(void *arg, struct ekka_error *err)
 {
+	struct cat *x = arg;
 	double dim = ekka_rows_number(&x->rows, "dim", -1);
 	int r = ekka_rows_output(&x->rows, "out0", &x->out, err);
 
@@ -110,8 +111,9 @@ static int prepare(struct cat *x, struct ekka_error *err)
 	return r;
 }
 
-static void judge_parts(struct cat *x)
+static void judge_parts(void *arg)
 {
+	struct cat *x = arg;
 	int64_t n_outer = x->out->n / (x->length * x->inner), ref[CHUNK];
 
 	for (int64_t outer = 0; outer < n_outer; outer++)
@@ -158,11 +160,12 @@ static bool explains(const struct cat *x, const struct part *to, const struct pa
 	return true;
 }
 
-static void explain(struct cat *x)
+static void explain(void *arg)
 {
+	struct cat *x = arg;
 	const struct part *to;
 
-	if (x->rows.verdict->status != EKKA_FAIL || x->rows.n_wrong == 0)
+	if (x->rows.n_wrong == 0)
 		return;
 	to = part_of(x, x->rows.wrong[0].index / x->inner % x->length);
 	for (unsigned i = 0; i < x->n_parts; i++)
@@ -173,24 +176,17 @@ static void explain(struct cat *x)
 			ekka_rows_looks_like(&x->rows, "in%u shifted by one along the dimension", to->number);
 }
 
+static void say_bound(const void *arg, char text[EKKA_TEXT])
+{
+	(void)arg;
+	(void)snprintf(text, EKKA_TEXT, "a copy: equal to the bit");
+}
+
 static int judge_cat(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	struct cat x;
-	int r;
+	static const struct ekka_rows_op op = { sizeof(struct cat), prepare, judge_parts, say_bound, explain, NULL };
 
-	memset(&x, 0, sizeof x);
-	r = ekka_rows_init(&x.rows, ctx, event, v, err);
-	if (r == 0)
-		r = prepare(&x, err);
-	if (r == 0 && !x.rows.settled) {
-		do
-			judge_parts(&x);
-		while (ekka_elements_again(x.rows.elements));
-		r = ekka_rows_verdict(&x.rows, "a copy: equal to the bit", err);
-		explain(&x);
-	}
-	ekka_rows_release(&x.rows);
-	return r;
+	return ekka_rows_run(&op, ctx, event, v, err);
 }
 
 const struct ekka_op ekka_op_cat = { "cat", judge_cat };

@@ -181,8 +181,9 @@ static int take_buffers(struct ekka_conv *x, struct ekka_error *err)
 	return 0;
 }
 
-static int prepare(struct ekka_conv *x, struct ekka_error *err)
+static int prepare(void *arg, struct ekka_error *err)
 {
+	struct ekka_conv *x = arg;
 	struct ekka_rows *r = &x->rows;
 	int n = take_tensors(x, err);
 
@@ -351,46 +352,47 @@ static void judge_block(struct ekka_conv *x, int64_t image, int64_t group, int64
 	}
 }
 
-static void judge_all(struct ekka_conv *x)
+static void judge_all(void *arg)
 {
+	struct ekka_conv *x = arg;
 	const struct ekka_conv_shape *s = &x->shape;
 	int64_t rows = s->k / s->groups, channels = s->c / s->groups;
 
-	do {
-		for (int64_t group = 0; group < s->groups; group++) {
-			ekka_array_get(x->w, group * rows * x->depth, (size_t)(rows * x->depth), x->weight);
-			for (int64_t i = 0; i < rows * x->depth; i++)
-				x->abs_weight[i] = fabs(x->weight[i]);
-			for (int64_t image = 0; image < s->n; image++) {
-				double size;
+	for (int64_t group = 0; group < s->groups; group++) {
+		ekka_array_get(x->w, group * rows * x->depth, (size_t)(rows * x->depth), x->weight);
+		for (int64_t i = 0; i < rows * x->depth; i++)
+			x->abs_weight[i] = fabs(x->weight[i]);
+		for (int64_t image = 0; image < s->n; image++) {
+			double size;
 
-				ekka_array_get(x->x, (image * s->c + group * channels) * s->n_in, (size_t)(channels * s->n_in), x->image);
-				size = norm(x->image, channels * s->n_in);
-				for (int64_t p = 0; p < s->n_out; p += x->block)
-					judge_block(x, image, group, p, s->n_out - p < x->block ? s->n_out - p : x->block, size);
-			}
+			ekka_array_get(x->x, (image * s->c + group * channels) * s->n_in, (size_t)(channels * s->n_in), x->image);
+			size = norm(x->image, channels * s->n_in);
+			for (int64_t p = 0; p < s->n_out; p += x->block)
+				judge_block(x, image, group, p, s->n_out - p < x->block ? s->n_out - p : x->block, size);
 		}
-	} while (ekka_elements_again(x->rows.elements));
+	}
+}
+
+static void say_bound(const void *arg, char text[EKKA_TEXT])
+{
+	const struct ekka_conv *x = arg;
+
+	(void)snprintf(text, EKKA_TEXT, "%s", x->model.text);
+}
+
+static void release(void *arg)
+{
+	struct ekka_conv *x = arg;
+
+	ekka_expr_state_free(x->state);
+	ekka_expr_free(x->activation);
 }
 
 static int judge_conv(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	struct ekka_conv x;
-	int r;
+	static const struct ekka_rows_op op = { sizeof(struct ekka_conv), prepare, judge_all, say_bound, ekka_conv_explain, release };
 
-	memset(&x, 0, sizeof x);
-	r = ekka_rows_init(&x.rows, ctx, event, v, err);
-	if (r == 0)
-		r = prepare(&x, err);
-	if (r == 0 && !x.rows.settled) {
-		judge_all(&x);
-		r = ekka_rows_verdict(&x.rows, x.model.text, err);
-		ekka_conv_explain(&x);
-	}
-	ekka_expr_state_free(x.state);
-	ekka_expr_free(x.activation);
-	ekka_rows_release(&x.rows);
-	return r;
+	return ekka_rows_run(&op, ctx, event, v, err);
 }
 
 const struct ekka_op ekka_op_conv = { "conv", judge_conv };

@@ -38,6 +38,6 @@ struct ekka_conv {
 void ekka_conv_finish(struct ekka_conv *x, int64_t image, int64_t k, int64_t first, int64_t n, double *ref, double *bound, bool bias, bool activation);
 
 /* Says what a failed convolution looks like: no bias, no activation, a mirrored window, channels left out. */
-void ekka_conv_explain(struct ekka_conv *x);
+void ekka_conv_explain(void *conv);
 
 #endif

@@ -76,8 +76,9 @@ static int take_tensors(struct ekka_norm *x, struct ekka_error *err)
 	return n < 0 ? n : take_vector(x, "bias", &x->bias, err);
 }
 
-static int prepare(struct ekka_norm *x, struct ekka_error *err)
+static int prepare(void *arg, struct ekka_error *err)
 {
+	struct ekka_norm *x = arg;
 	struct ekka_rows *r = &x->rows;
 	double **const buffers[] = { &x->h, &x->error, &x->stored, &x->ref, &x->bound };
 	double **const of_rows[] = { &x->mean, &x->mean_bound, &x->rstd, &x->rstd_bound };
@@ -276,55 +277,47 @@ int64_t ekka_norm_load(struct ekka_norm *x, int64_t row, int64_t rows, const str
 	return rows;
 }
 
-static void judge_rows(struct ekka_norm *x)
+static void judge_rows(void *arg)
 {
+	struct ekka_norm *x = arg;
 	int64_t most = x->n < EKKA_ROWS_CHUNK ? EKKA_ROWS_CHUNK / x->n : 1;
 
-	do {
-		for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
-			rows = x->n_rows - row < most ? x->n_rows - row : most;
-			load_rows(x, row, rows, &x->form);
-			if (x->residual_out)
-				ekka_rows_compare(&x->rows, x->residual_out, row * x->n, rows * x->n, x->h, x->error);
-			round_rows(x, row, rows, &x->form);
-			for (int64_t i = 0; i < rows; i++) {
-				struct ekka_norm_stats s;
+	for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
+		rows = x->n_rows - row < most ? x->n_rows - row : most;
+		load_rows(x, row, rows, &x->form);
+		if (x->residual_out)
+			ekka_rows_compare(&x->rows, x->residual_out, row * x->n, rows * x->n, x->h, x->error);
+		round_rows(x, row, rows, &x->form);
+		for (int64_t i = 0; i < rows; i++) {
+			struct ekka_norm_stats s;
 
-				ekka_norm_row(x, &x->form, x->h + i * x->n, x->error + i * x->n, &s, x->ref + i * x->n, x->bound + i * x->n);
-				x->mean[i] = s.mean;
-				x->mean_bound[i] = s.mean_error;
-				x->rstd[i] = s.rstd;
-				x->rstd_bound[i] = s.rstd_error;
-			}
-			if (x->y)
-				ekka_rows_compare(&x->rows, x->y, row * x->n, rows * x->n, x->ref, x->bound);
-			if (x->mean_out)
-				ekka_rows_compare(&x->rows, x->mean_out, row, rows, x->mean, x->mean_bound);
-			if (x->rstd_out)
-				ekka_rows_compare(&x->rows, x->rstd_out, row, rows, x->rstd, x->rstd_bound);
+			ekka_norm_row(x, &x->form, x->h + i * x->n, x->error + i * x->n, &s, x->ref + i * x->n, x->bound + i * x->n);
+			x->mean[i] = s.mean;
+			x->mean_bound[i] = s.mean_error;
+			x->rstd[i] = s.rstd;
+			x->rstd_bound[i] = s.rstd_error;
 		}
-	} while (ekka_elements_again(x->rows.elements));
+		if (x->y)
+			ekka_rows_compare(&x->rows, x->y, row * x->n, rows * x->n, x->ref, x->bound);
+		if (x->mean_out)
+			ekka_rows_compare(&x->rows, x->mean_out, row, rows, x->mean, x->mean_bound);
+		if (x->rstd_out)
+			ekka_rows_compare(&x->rows, x->rstd_out, row, rows, x->rstd, x->rstd_bound);
+	}
+}
+
+static void say_bound(const void *arg, char text[EKKA_TEXT])
+{
+	const struct ekka_norm *x = arg;
+
+	(void)snprintf(text, EKKA_TEXT, "any-order moments in %s, %g additions, n=%lld", ekka_dtype_name(x->compute), x->additions, (long long)x->n);
 }
 
 static int judge_norm(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	struct ekka_norm x;
-	char text[EKKA_TEXT];
-	int r;
+	static const struct ekka_rows_op op = { sizeof(struct ekka_norm), prepare, judge_rows, say_bound, ekka_norm_explain, NULL };
 
-	memset(&x, 0, sizeof x);
-	r = ekka_rows_init(&x.rows, ctx, event, v, err);
-	if (r == 0)
-		r = prepare(&x, err);
-	if (r == 0 && !x.rows.settled) {
-		judge_rows(&x);
-		(void)snprintf(text, sizeof text, "any-order moments in %s, %g additions, n=%lld", ekka_dtype_name(x.compute), x.additions,
-			       (long long)x.n);
-		r = ekka_rows_verdict(&x.rows, text, err);
-		ekka_norm_explain(&x);
-	}
-	ekka_rows_release(&x.rows);
-	return r;
+	return ekka_rows_run(&op, ctx, event, v, err);
 }
 
 const struct ekka_op ekka_op_norm = { "norm", judge_norm };

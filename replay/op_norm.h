@@ -37,6 +37,6 @@ void ekka_norm_row(const struct ekka_norm *x, const struct ekka_norm_form *f, co
 		   struct ekka_norm_stats *ret, double *ref, double *bound);
 
 /* Says what a failed norm looks like: another eps, no weight, the mean not subtracted, the tail missing... */
-void ekka_norm_explain(struct ekka_norm *x);
+void ekka_norm_explain(void *norm);
 
 #endif

@@ -52,8 +52,9 @@ static int prepare_expressions(struct reduce *x, enum ekka_dtype compute, struct
 }
 
 /* Finds the tensors and what the attributes say; settles the verdict where that is not enough. */
-static int prepare(struct reduce *x, struct ekka_error *err)
+static int prepare(void *arg, struct ekka_error *err)
 {
+	struct reduce *x = arg;
 	struct ekka_rows *r = &x->rows;
 	unsigned reduced = (unsigned)ekka_rows_number(r, "reduced", 0);
 	enum ekka_dtype t;
@@ -224,26 +225,25 @@ static void compare(struct reduce *x, int64_t first, int64_t rows)
 }
 
 /* All rows, as many at a time as fit into the buffers. */
-static void judge_rows(struct reduce *x)
+static void judge_rows(void *arg)
 {
+	struct reduce *x = arg;
 	bool several = x->n <= EKKA_ROWS_CHUNK;
 	int64_t most = several ? EKKA_ROWS_CHUNK / x->n : EKKA_ROWS_CHUNK;
 
-	do {
-		for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
-			rows = x->n_rows - row < most ? x->n_rows - row : most;
-			if (several && !x->integers)
-				load(x, row * x->n, rows * x->n);
-			for (int64_t i = 0; i < rows; i++)
-				if (x->integers)
-					one_row_ints(x, row + i, i);
-				else
-					one_row(x, row + i, i, several ? i * x->n : -1);
-			if (x->finish.expr)
-				ekka_fold_expr_finish(&x->finish, rows, x->ref, x->bound);
-			compare(x, row, rows);
-		}
-	} while (ekka_elements_again(x->rows.elements));
+	for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
+		rows = x->n_rows - row < most ? x->n_rows - row : most;
+		if (several && !x->integers)
+			load(x, row * x->n, rows * x->n);
+		for (int64_t i = 0; i < rows; i++)
+			if (x->integers)
+				one_row_ints(x, row + i, i);
+			else
+				one_row(x, row + i, i, several ? i * x->n : -1);
+		if (x->finish.expr)
+			ekka_fold_expr_finish(&x->finish, rows, x->ref, x->bound);
+		compare(x, row, rows);
+	}
 }
 
 /* ---- what a wrong result looks like ------------------------------------ */
@@ -282,12 +282,13 @@ static bool explains(struct reduce *x, const struct ekka_fold_options *o, int64_
 	return r->n_wrong > 0;
 }
 
-static void explain(struct reduce *x)
+static void explain(void *arg)
 {
+	struct reduce *x = arg;
 	struct ekka_fold_options o = x->o;
 	double n = (double)x->n;
 
-	if (x->rows.verdict->status != EKKA_FAIL || x->integers || is_arg(o.kind) || x->n < 2)
+	if (x->integers || is_arg(o.kind) || x->n < 2)
 		return;
 	if (explains(x, &o, 0, x->n - 1, 1) || explains(x, &o, 1, x->n, 1))
 		ekka_rows_looks_like(&x->rows, "as if the %s element of every row was left out", explains(x, &o, 1, x->n, 1) ? "first" : "last");
@@ -308,27 +309,26 @@ static void explain(struct reduce *x)
 		ekka_rows_looks_like(&x->rows, o.kind == EKKA_FOLD_VAR ? "as if the root was not taken" : "as if a root was taken");
 }
 
+static void say_bound(const void *arg, char text[EKKA_TEXT])
+{
+	const struct reduce *x = arg;
+
+	(void)snprintf(text, EKKA_TEXT, x->integers ? "exact" : "any-order sum in u=%g, %g additions, n=%lld", x->o.u, x->o.additions, (long long)x->n);
+}
+
+static void release(void *arg)
+{
+	struct reduce *x = arg;
+
+	ekka_fold_expr_release(&x->map);
+	ekka_fold_expr_release(&x->finish);
+}
+
 static int judge_reduce(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	struct reduce x;
-	char text[EKKA_TEXT];
-	int r;
+	static const struct ekka_rows_op op = { sizeof(struct reduce), prepare, judge_rows, say_bound, explain, release };
 
-	memset(&x, 0, sizeof x);
-	r = ekka_rows_init(&x.rows, ctx, event, v, err);
-	if (r == 0)
-		r = prepare(&x, err);
-	if (r == 0 && !x.rows.settled) {
-		judge_rows(&x);
-		(void)snprintf(text, sizeof text, x.integers ? "exact" : "any-order sum in u=%g, %g additions, n=%lld", x.o.u, x.o.additions,
-			       (long long)x.n);
-		r = ekka_rows_verdict(&x.rows, text, err);
-		explain(&x);
-	}
-	ekka_fold_expr_release(&x.map);
-	ekka_fold_expr_release(&x.finish);
-	ekka_rows_release(&x.rows);
-	return r;
+	return ekka_rows_run(&op, ctx, event, v, err);
 }
 
 const struct ekka_op ekka_op_reduce = { "reduce", judge_reduce };

@@ -36,8 +36,9 @@ struct state {
 	double value, low, abs, big, peak, sum, top;	/* low: what the sum lost to rounding here; peak and sum of logsumexp */
 };
 
-static int prepare(struct scan *x, struct ekka_error *err)
+static int prepare(void *arg, struct ekka_error *err)
 {
+	struct scan *x = arg;
 	static const char *const names[KINDS] = { "sum", "prod", "max", "min", "logsumexp" };
 	double **const buffers[] = { &x->x, &x->ref, &x->bound, &x->places };
 	const char *kind = ekka_rows_text(&x->rows, "kind", "");
@@ -252,20 +253,21 @@ static void judge_row(struct scan *x, int64_t row)
 	}
 }
 
-static void judge_rows(struct scan *x)
+static void judge_rows(void *arg)
 {
-	do {
-		for (int64_t row = 0; row < x->n_rows; row++)
-			judge_row(x, row);
-	} while (ekka_elements_again(x->rows.elements));
+	struct scan *x = arg;
+
+	for (int64_t row = 0; row < x->n_rows; row++)
+		judge_row(x, row);
 }
 
 /* Are the remembered wrong elements right for a scan that includes the element itself, or for one that does not. */
-static void explain(struct scan *x)
+static void explain(void *arg)
 {
+	struct scan *x = arg;
 	const struct ekka_rows *r = &x->rows;
 
-	if (r->verdict->status != EKKA_FAIL || !r->n_wrong || x->integers)
+	if (!r->n_wrong || x->integers)
 		return;
 	x->exclusive = !x->exclusive;
 	for (unsigned i = 0; i < r->n_wrong; i++) {
@@ -285,24 +287,18 @@ static void explain(struct scan *x)
 	ekka_rows_looks_like(&x->rows, x->exclusive ? "as if the element itself was not counted" : "as if the element itself was counted");
 }
 
+static void say_bound(const void *arg, char text[EKKA_TEXT])
+{
+	const struct scan *x = arg;
+
+	(void)snprintf(text, EKKA_TEXT, x->integers ? "exact" : "any-order scan, u=%g, n=%lld", x->u, (long long)x->n);
+}
+
 static int judge_scan(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	struct scan x;
-	char text[EKKA_TEXT];
-	int r;
+	static const struct ekka_rows_op op = { sizeof(struct scan), prepare, judge_rows, say_bound, explain, NULL };
 
-	memset(&x, 0, sizeof x);
-	r = ekka_rows_init(&x.rows, ctx, event, v, err);
-	if (r == 0)
-		r = prepare(&x, err);
-	if (r == 0 && !x.rows.settled) {
-		judge_rows(&x);
-		(void)snprintf(text, sizeof text, x.integers ? "exact" : "any-order scan, u=%g, n=%lld", x.u, (long long)x.n);
-		r = ekka_rows_verdict(&x.rows, text, err);
-		explain(&x);
-	}
-	ekka_rows_release(&x.rows);
-	return r;
+	return ekka_rows_run(&op, ctx, event, v, err);
 }
 
 const struct ekka_op ekka_op_scan = { "scan", judge_scan };

@@ -50,8 +50,9 @@ struct softmax {
 	double *s, *m, *ref, *bound;	/* a row of logits and of the mask, its results and bounds; or several rows */
 };
 
-static int prepare(struct softmax *x, struct ekka_error *err)
+static int prepare(void *arg, struct ekka_error *err)
 {
+	struct softmax *x = arg;
 	struct ekka_rows *r = &x->rows;
 	double **const buffers[] = { &x->s, &x->m, &x->ref, &x->bound };
 	int n = ekka_rows_take(r, "x", EKKA_PRE, true, &x->x, err);
@@ -234,19 +235,18 @@ static void one_row(struct softmax *x, int64_t row, const struct form *f, double
 		quotients((size_t)x->n, t.sum, total < 0.5 ? total : 0, u, x->tiny, ref, bound);
 }
 
-static void judge_rows(struct softmax *x)
+static void judge_rows(void *arg)
 {
+	struct softmax *x = arg;
 	int64_t most = x->n < EKKA_ROWS_CHUNK ? EKKA_ROWS_CHUNK / x->n : 1;
 
-	do {
-		for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
-			rows = x->n_rows - row < most ? x->n_rows - row : most;
-			ekka_array_get(x->x, row * x->n, (size_t)(rows * x->n), x->s);
-			for (int64_t i = 0; i < rows; i++)
-				one_row(x, row + i, &x->form, x->s + i * x->n, x->ref + i * x->n, x->bound + i * x->n);
-			ekka_rows_compare(&x->rows, x->y, row * x->n, rows * x->n, x->ref, x->bound);
-		}
-	} while (ekka_elements_again(x->rows.elements));
+	for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
+		rows = x->n_rows - row < most ? x->n_rows - row : most;
+		ekka_array_get(x->x, row * x->n, (size_t)(rows * x->n), x->s);
+		for (int64_t i = 0; i < rows; i++)
+			one_row(x, row + i, &x->form, x->s + i * x->n, x->ref + i * x->n, x->bound + i * x->n);
+		ekka_rows_compare(&x->rows, x->y, row * x->n, rows * x->n, x->ref, x->bound);
+	}
 }
 
 /* ---- what a wrong result looks like ------------------------------------ */
@@ -299,11 +299,12 @@ static void explain_mask(struct softmax *x)
 	}
 }
 
-static void explain(struct softmax *x)
+static void explain(void *arg)
 {
+	struct softmax *x = arg;
 	struct form f = x->form;
 
-	if (x->rows.verdict->status != EKKA_FAIL || x->rows.n_wrong == 0)
+	if (x->rows.n_wrong == 0)
 		return;
 	if (x->mask)
 		explain_mask(x);
@@ -332,25 +333,19 @@ static void explain(struct softmax *x)
 	}
 }
 
+static void say_bound(const void *arg, char text[EKKA_TEXT])
+{
+	const struct softmax *x = arg;
+
+	(void)snprintf(text, EKKA_TEXT, "logits, exp and any-order sum in %s, %g additions, n=%lld", ekka_dtype_name(x->compute), x->additions,
+		       (long long)x->n);
+}
+
 static int judge_softmax(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	struct softmax x;
-	char text[EKKA_TEXT];
-	int r;
+	static const struct ekka_rows_op op = { sizeof(struct softmax), prepare, judge_rows, say_bound, explain, NULL };
 
-	memset(&x, 0, sizeof x);
-	r = ekka_rows_init(&x.rows, ctx, event, v, err);
-	if (r == 0)
-		r = prepare(&x, err);
-	if (r == 0 && !x.rows.settled) {
-		judge_rows(&x);
-		(void)snprintf(text, sizeof text, "logits, exp and any-order sum in %s, %g additions, n=%lld", ekka_dtype_name(x.compute), x.additions,
-			       (long long)x.n);
-		r = ekka_rows_verdict(&x.rows, text, err);
-		explain(&x);
-	}
-	ekka_rows_release(&x.rows);
-	return r;
+	return ekka_rows_run(&op, ctx, event, v, err);
 }
 
 const struct ekka_op ekka_op_softmax = { "softmax", judge_softmax };

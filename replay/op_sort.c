@@ -8,6 +8,7 @@
  * the elements may come in any order, and each index must belong to the value beside it.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "replay/order.h"
@@ -47,8 +48,9 @@ static int take_buffers(struct sort *x, struct ekka_error *err)
 	return 0;
 }
 
-static int prepare(struct sort *x, struct ekka_error *err)
+static int prepare(void *arg, struct ekka_error *err)
 {
+	struct sort *x = arg;
 	struct ekka_rows *r = &x->rows;
 	struct ekka_array *out;
 	int n = ekka_rows_take(r, "x", EKKA_PRE, true, &x->x, err);
@@ -255,12 +257,21 @@ static void judge_row(struct sort *x, int64_t row)
 		judge_set(x, row);
 }
 
-/* Are the remembered wrong rows right in the opposite order. */
-static void explain(struct sort *x)
+static void judge_rows(void *arg)
 {
+	struct sort *x = arg;
+
+	for (int64_t row = 0; row < x->n_rows; row++)
+		judge_row(x, row);
+}
+
+/* Are the remembered wrong rows right in the opposite order. */
+static void explain(void *arg)
+{
+	struct sort *x = arg;
 	const struct ekka_rows *r = &x->rows;
 
-	if (r->verdict->status != EKKA_FAIL || !x->y || !r->n_wrong || x->integers)
+	if (!x->y || !r->n_wrong || x->integers)
 		return;
 	x->descending = !x->descending;
 	for (unsigned i = 0; i < r->n_wrong; i++) {
@@ -276,23 +287,17 @@ static void explain(struct sort *x)
 	ekka_rows_looks_like(&x->rows, "as if the order was %s", x->descending ? "descending" : "ascending");
 }
 
+static void say_bound(const void *arg, char text[EKKA_TEXT])
+{
+	(void)arg;
+	(void)snprintf(text, EKKA_TEXT, "exact");
+}
+
 static int judge_sort(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	struct sort x;
-	int r;
+	static const struct ekka_rows_op op = { sizeof(struct sort), prepare, judge_rows, say_bound, explain, NULL };
 
-	memset(&x, 0, sizeof x);
-	r = ekka_rows_init(&x.rows, ctx, event, v, err);
-	if (r == 0)
-		r = prepare(&x, err);
-	if (r == 0 && !x.rows.settled) {
-		for (int64_t row = 0; row < x.n_rows; row++)
-			judge_row(&x, row);
-		r = ekka_rows_verdict(&x.rows, "exact", err);
-		explain(&x);
-	}
-	ekka_rows_release(&x.rows);
-	return r;
+	return ekka_rows_run(&op, ctx, event, v, err);
 }
 
 const struct ekka_op ekka_op_sort = { "sort", judge_sort };

@@ -44,6 +44,34 @@ int ekka_rows_judge(const struct ekka_op_context *ctx, const struct ekka_event *
 	return n;
 }
 
+int ekka_rows_run(const struct ekka_rows_op *op, const struct ekka_op_context *ctx, const struct ekka_event *e, struct ekka_verdict *v,
+		  struct ekka_error *err)
+{
+	struct ekka_rows *r = calloc(1, op->bytes);
+	char text[EKKA_TEXT] = "";
+	int n;
+
+	if (!r)
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory to judge rows");
+	n = ekka_rows_init(r, ctx, e, v, err);
+	if (n == 0)
+		n = op->prepare(r, err);
+	if (n == 0 && !r->settled) {
+		do
+			op->compare(r);
+		while (ekka_elements_again(r->elements));
+		op->bound(r, text);
+		n = ekka_rows_verdict(r, text, err);
+		if (v->status == EKKA_FAIL)
+			op->explain(r);
+	}
+	if (op->release)
+		op->release(r);
+	ekka_rows_release(r);
+	free(r);
+	return n;
+}
+
 void ekka_rows_settle(struct ekka_rows *r, enum ekka_status status, const char *reason)
 {
 	r->settled = true;

@@ -40,6 +40,17 @@ struct ekka_rows {
 int ekka_rows_init(struct ekka_rows *, const struct ekka_op_context *, const struct ekka_event *, struct ekka_verdict *, struct ekka_error *err);
 void ekka_rows_release(struct ekka_rows *);
 
+/* How an op that goes row by row judges an event. Its structure begins with a struct ekka_rows and is what all functions get. */
+struct ekka_rows_op {
+	size_t bytes;				/* of the structure; it begins as zeros */
+	int (*prepare)(void *, struct ekka_error *);	/* finds tensors and attributes; settles what cannot be judged */
+	void (*compare)(void *);		/* all outputs; called again when a second look at them would tell more */
+	void (*bound)(const void *, char text[EKKA_TEXT]);	/* says what the bound is made of */
+	void (*explain)(void *);		/* says what a FAIL looks like */
+	void (*release)(void *);		/* what prepare took besides; NULL: nothing */
+};
+int ekka_rows_run(const struct ekka_rows_op *, const struct ekka_op_context *, const struct ekka_event *, struct ekka_verdict *, struct ekka_error *err);
+
 /* An op's whole judge function where rows are all that it keeps: judge() with rows that are released behind it. */
 int ekka_rows_judge(const struct ekka_op_context *, const struct ekka_event *, int (*judge)(struct ekka_rows *, struct ekka_error *),
 		    struct ekka_verdict *, struct ekka_error *err);
