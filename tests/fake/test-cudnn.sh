@@ -27,28 +27,6 @@ record() {
 	grep -qE '^(WRONG|skipped)' "$work/$name.out" && fail "$name: the subject computed something else"
 	"$ekka" fsck "$work/$name.ekka" >"$work/fsck" 2>&1 || fail "$name: fsck: $(head -3 "$work/fsck")"
 	"$PYTHON3" "$top_srcdir/tests/fake/check_cudnn.py" "$ekka" "$work/$name.ekka" || fail "$name"
-	judged "$name" "s['fail'] == 0 and s['incomplete'] == 0 and s['pass'] == 12 and s['unsupported'] == 1"
-}
-
-# judged NAME CONDITION: Python over the summary s and the events e of the replay.
-judged() {
-	"$ekka" replay --json "$work/$1.ekka" >"$work/json" 2>"$work/err"
-	"$PYTHON3" -c "
-import json
-r = json.load(open('$work/json'))
-s, e = r['summary'], r['suspects']
-assert $2, (s, e)" || fail "$1: not $2"
-}
-
-# fault KIND FIRST CASE NUMBER: the execution NUMBER of the case is the only one that fails.
-fault() {
-	local name=fault-$1-$3
-	env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" LD_PRELOAD="$top_builddir/.libs/libekkatrace.so $programs/.libs/libfaulty-cudnn.so" \
-		EKKA_OUTPUT="$work/$name.ekka" EKKA_LINEAGE=0 EKKA_QUIET=1 FAULTY_KIND="$1" FAULTY_CALL="$2" FAULTY_LOG="$work/$name.log" \
-		timeout 60 "$programs/.libs/cudnn-linked" "$3" >"$work/$name.out" 2>"$work/$name.err"
-	[ -s "$work/$name.log" ] || fail "$name: the fault was not planted"
-	grep -q '^WRONG' "$work/$name.out" || fail "$name: the subject did not notice"
-	judged "$name" "s['fail'] == 1 and [x['event'] for x in e] == [$4]"
 }
 
 for seed in 1 2; do
@@ -57,16 +35,12 @@ done
 record dlsym "$programs/.libs/cudnn-dlsym"
 record local "$programs/cases-local" "$programs/.libs/cudnn-plugin.so"
 
-# The legacy calls, all of which have a reference; the one inside another is nobody's.
-env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" EKKA_LINEAGE=0 EKKA_QUIET=1 timeout 60 "$ekka" record -o "$work/legacy.ekka" -- \
-	"$programs/.libs/cudnn-legacy" >"$work/legacy.out" 2>&1 && grep -q '^16 calls' "$work/legacy.out" || fail "legacy: $(head -3 "$work/legacy.out")"
-judged legacy "s['fail'] == 0 and s['pass'] == s['ops'] == 16"
-
-fault scale 1 attention-causal 1
-fault scale 1 attention-decode 1
-fault scale 2 attention-scales 2
-fault stale-scale 1 attention-scales 2
-fault skip 1 attention-bias 1
+# The GPU suite's steps: everything judged but one graph, then one execution spoiled in each way.
+mkdir "$work/suite"
+ln -s "$programs"/.libs/{cudnn-linked,cudnn-dlsym,cudnn-plugin.so,cudnn-legacy,libfaulty-cudnn.so} "$programs/cases-local" "$work/suite"
+"$PYTHON3" "$top_srcdir/tests/gpu/suite.py" --bundle "$top_builddir" --suite "$work/suite" --out "$work/out" --fake "$top_builddir/tests/fake/.libs" \
+	--jobs 2 --budget 240 --steps cudnn,cudnnfaults >"$work/steps" || fail "the suite's steps: $(grep -v ' ok ' "$work/steps")"
+grep -qE '^cudnn legacy .* refused here: none' "$work/steps" || fail "a legacy call was refused"
 
 [ $failures -eq 0 ] && echo "all fine"
 exit $((failures != 0))

@@ -172,7 +172,8 @@ int graph_build(struct graph *g)
 	g->operations = make(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
 	set(g->operations, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
 	set(g->operations, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, g->n_nodes, g->node);
-	MUST(CUDNN(cudnnBackendFinalize)(g->operations));
+	if (CUDNN(cudnnBackendFinalize)(g->operations) != CUDNN_STATUS_SUCCESS)
+		return -1;
 	set_child(heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, g->operations);
 	set(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
 	if (CUDNN(cudnnBackendFinalize)(heuristics) != CUDNN_STATUS_SUCCESS)

@@ -8,6 +8,7 @@
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tests/gpu/number.h"
 
@@ -24,8 +25,16 @@ static void must(int status, const char *what)
 	exit(3);
 }
 
-/* A call that counts. */
-#define RUN(call) (MUST(call), n_calls++)
+/* A call that counts. What this device's library does not take is said and left out. */
+#define RUN(call) run((int)(call), #call)
+static void run(int status, const char *what)
+{
+	if (status == CUDNN_STATUS_NOT_SUPPORTED)
+		printf("skipped %.*s\n", (int)strcspn(what, "("), what);
+	else
+		must(status, what);
+	n_calls++;
+}
 
 enum { N = 2, C = 8, H = 6, W = 5, K = 16, R = 3 };
 

@@ -69,7 +69,7 @@ class Suite:
         self.cuda_env = dict(os.environ, LD_LIBRARY_PATH=":".join(self.library_folders()), EKKA_QUIET="1")
 
     def library_folders(self):
-        """Where libcublas.so.13 and libcudart.so.13 are: the fake machine's, PyTorch's wheels', the toolkit's."""
+        """Where libcublas.so.13, libcudart.so.13 and cuDNN with what it loads are: the fake machine's, PyTorch's wheels', the toolkit's."""
         if self.args.fake:
             return [os.path.abspath(self.args.fake)]
         folders = []
@@ -77,7 +77,7 @@ class Suite:
             folders += glob.glob(os.path.join(path, "nvidia", "*", "lib"))
         folders += glob.glob("/usr/local/cuda*/lib64") + ["/usr/local/cuda/targets/x86_64-linux/lib"]
         return [f for f in dict.fromkeys(folders)
-                if glob.glob(f + "/libcublas.so.1*") or glob.glob(f + "/libcudart.so.1*")]
+                if any(glob.glob(f + name) for name in ("/libcublas.so.1*", "/libcudart.so.1*", "/libcudnn.so.9", "/libnvrtc.so.1*"))]
 
     def shim(self):
         found = glob.glob(self.bundle + "/lib*/**/libekkatrace.so", recursive=True)
@@ -337,6 +337,14 @@ class Suite:
         import hard
         hard.run(self)
 
+    def step_cudnn(self):
+        import cudnn_steps
+        cudnn_steps.clean(self)
+
+    def step_cudnnfaults(self):
+        import cudnn_steps
+        cudnn_steps.faults(self)
+
     def step_casefaults(self):
         """The same faults in the C subject, at the first call that each fits."""
         self.faults("cases", self.subject("linked"), self.cuda_env, [1] * len(KINDS), 60)
@@ -533,7 +541,7 @@ def main():
     parser.add_argument("--out", required=True, help="gets summary.txt, summary.json, logs.tar.gz")
     parser.add_argument("--work", help="folder for traces (default: a temporary one)")
     parser.add_argument("--fake", metavar="DIR", help="CUDA libraries of the fake machine")
-    parser.add_argument("--steps", default="machine,cases,lt,tinylm,casefaults,ltfaults,llama,llamafaults,overhead")
+    parser.add_argument("--steps", default="machine,cases,lt,cudnn,tinylm,casefaults,ltfaults,cudnnfaults,llama,llamafaults,overhead")
     parser.add_argument("--budget", type=float, default=560, help="seconds for everything")
     parser.add_argument("--jobs", type=int, default=4, help="faulty runs at a time")
     parser.add_argument("--python", default="python3", help="the one that has PyTorch")
