@@ -38,8 +38,26 @@ bench_bench_backend_SOURCES = bench/bench-backend.c bench/bench.h
 bench_bench_backend_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
 bench_bench_backend_LDADD = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) -lpthread -lm
 
-bench: all $(bench_programs)
-	top_builddir='$(abs_top_builddir)' $(SHELL) $(top_srcdir)/bench/run.sh
+# Launches need the fake machine; its libraries are those of the tests.
+EXTRA_DIST += bench/launches.h bench/launch.py
+if HAVE_CUDA
+if BUILD_SHIM
+EXTRA_PROGRAMS += bench/bench-launch
+EXTRA_LTLIBRARIES += libbenchlaunches.la
+bench_launch = bench/bench-launch tests/fake/libcuda.la tests/fake/libcupti.la
+libbenchlaunches_la_SOURCES = bench/launches.c bench/launches.h bench/bench.h
+libbenchlaunches_la_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
+libbenchlaunches_la_LDFLAGS = -avoid-version -shared -rpath $(abs_builddir)/bench
+libbenchlaunches_la_LIBADD = -ldl
+bench_bench_launch_SOURCES = bench/bench-launch.c bench/launches.h
+bench_bench_launch_LDADD = libbenchlaunches.la
+bench_bench_launch_LDFLAGS = -no-install
+CLEANFILES += bench/bench-launch
+endif
+endif
+
+bench: all $(bench_programs) $(bench_launch)
+	top_builddir='$(abs_top_builddir)' PYTHON3='$(PYTHON3)' $(SHELL) $(top_srcdir)/bench/run.sh
 .PHONY: bench
 EXTRA_DIST += bench/run.sh
 CLEANFILES += $(bench_programs)

@@ -59,6 +59,42 @@ bench_calls() {
 	call_rows full 100 "$(scale 101 21)" fresh "level full, 16 KiB of 48 KiB fresh"
 }
 
+# launch_ns LEVEL COMMAND...: median ns of a launch on the fake machine, plain without the shim.
+launch_ns() {
+	local level=$1 preload=$shim
+	shift
+	[ "$level" = plain ] && preload=
+	rm -rf "$ram/launch.ekka"
+	env LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" EKKA_TEST_FAKE_DELAY_NS=0 EKKA_LEVEL="$level" EKKA_OUTPUT="$ram/launch.ekka" \
+		LD_PRELOAD="$preload" "$@" 300 "$(scale 31 11)"
+}
+
+launch_rows() {
+	local from=$1 level i
+	shift
+	for ((i = 0; i < $(scale 5 3); i++)); do
+		for level in plain off calls full; do
+			echo "$level $(launch_ns $level "$@")"
+		done
+	done >"$ram/launches"
+	local plain ns
+	plain=$(sed -n 's/^plain //p' "$ram/launches" | median)
+	for level in off calls full; do
+		ns=$(sed -n "s/^$level //p" "$ram/launches" | median)
+		row "launch, level $level, $from" "$(printf %+d $((ns - plain))) ns" "plain launch: $plain ns" "$(calc %.2f "$ns / $plain")x"
+	done
+}
+
+bench_launches() {
+	talk "ns per launch"
+	if [ ! -e "$bench/bench-launch" ]; then
+		talk "no CUDA headers: no launches"
+		return
+	fi
+	launch_rows "called from C" "$bench/bench-launch"
+	[ -z "${PYTHON3:-}" ] || launch_rows "called from Python, 21 frames deep" "$PYTHON3" "$(dirname "$0")/launch.py" "$top_builddir/.libs/libbenchlaunches.so"
+}
+
 # Nanoseconds from when the data of bench-capture are ready to its end.
 capture_ns() {
 	local start
@@ -145,6 +181,6 @@ echo "$(nproc) cores, $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | 
 echo
 echo "| what | figure | baseline of the same run | ratio |"
 echo "|---|---|---|---|"
-for part in ${BENCH_PARTS:-calls capture stored reader screen replay}; do
+for part in ${BENCH_PARTS:-calls launches capture stored reader screen replay}; do
 	"bench_$part"
 done

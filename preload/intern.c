@@ -18,6 +18,7 @@
 enum { FN_SLOTS = 4096, STACK_SLOTS = 1 << 16, MAX_DEVICES = 64, MAPS_BYTES = 48 << 10, SMALL_BYTES = 8 << 10 };
 static const unsigned KERNEL = UINT32_MAX;	/* stands for a function's index where `real` is a struct ekka_kernel */
 
+struct known { _Atomic uint64_t hash, id; };
 static struct {
 	struct ekka_lock lock;
 	/*
@@ -26,8 +27,9 @@ static struct {
 	 */
 	struct { _Atomic(const void *) real; _Atomic unsigned fn_id; _Atomic uint32_t id; } fns[FN_SLOTS];
 	uint32_t n_fns;
-	struct { _Atomic uint64_t hash, id; } stacks[STACK_SLOTS];
-	uint64_t n_stacks, last_stack;
+	struct known stacks[STACK_SLOTS];	/* by ekka_stack_hash */
+	struct known keys[STACK_SLOTS];		/* by ekka_stack_key; a stack may have several */
+	uint64_t n_stacks, n_keys, last_stack;
 	_Atomic bool devices[MAX_DEVICES];
 } tab;
 
@@ -162,50 +164,64 @@ static uint64_t push_stack(const struct ekka_stack *st)
 	return ++tab.last_stack;
 }
 
-static unsigned stack_slot(uint64_t hash, uint64_t *ret_id)
+static struct known *find(struct known *table, uint64_t hash, uint64_t *ret_id)
 {
 	for (uint64_t i = hash >> 8;; i++) {
 		i %= STACK_SLOTS;
-		*ret_id = atomic_load_explicit(&tab.stacks[i].id, memory_order_acquire);
-		if (*ret_id == 0 || atomic_load_explicit(&tab.stacks[i].hash, memory_order_relaxed) == hash)
-			return (unsigned)i;
+		*ret_id = atomic_load_explicit(&table[i].id, memory_order_acquire);
+		if (*ret_id == 0 || atomic_load_explicit(&table[i].hash, memory_order_relaxed) == hash)
+			return &table[i];
 	}
 }
 
-static uint64_t add_stack(const struct ekka_stack *st, uint64_t hash)
+/* With the lock held. Half of the table stays free, so that a search ends soon. */
+static void keep(struct known *at, uint64_t hash, uint64_t id, uint64_t *n)
 {
-	uint64_t id;
+	if (id == 0 || *n >= STACK_SLOTS / 2)
+		return;
+	atomic_store_explicit(&at->hash, hash, memory_order_relaxed);
+	atomic_store_explicit(&at->id, id, memory_order_release);
+	++*n;
+}
+
+static uint64_t add_stack(const struct ekka_stack *st, uint64_t hash, uint64_t key)
+{
+	struct known *at;
+	uint64_t id, same;
 
 	if (!ekka_lock_take(&tab.lock))
 		return 0;
-	unsigned i = stack_slot(hash, &id);
+	at = find(tab.stacks, hash, &id);
 	if (id == 0) {
 		ekka_maps_update(emit_maps, NULL);
 		id = push_stack(st);
-		if (id && tab.n_stacks < STACK_SLOTS / 2) {
-			atomic_store_explicit(&tab.stacks[i].hash, hash, memory_order_relaxed);
-			atomic_store_explicit(&tab.stacks[i].id, id, memory_order_release);
-			tab.n_stacks++;
-		}
+		keep(at, hash, id, &tab.n_stacks);
 	}
+	at = key ? find(tab.keys, key, &same) : NULL;
+	if (at && same == 0)
+		keep(at, key, id, &tab.n_keys);
 	ekka_lock_release(&tab.lock);
 	return id;
 }
 
 uint64_t ekka_intern_stack(const void *caller, bool (*above)(const void *pc))
 {
+	unsigned depth = (unsigned)ekka_conf.stack;
 	struct ekka_stack st;
-	uint64_t hash, id;
+	uint64_t key, hash, id = 0;
 
-	if (ekka_conf.stack == 0)
+	if (depth == 0)
 		return 0;
-	if (caller)
-		ekka_stack_capture(&st, caller, (unsigned)ekka_conf.stack);
-	else
-		ekka_stack_capture_below(&st, above, (unsigned)ekka_conf.stack);
+	ekka_stack_native(&st, caller, above, depth);
+	key = ekka_stack_key(&st, depth);
+	if (key)
+		(void)find(tab.keys, key, &id);
+	if (id)
+		return id;
+	ekka_stack_python(&st, depth);
 	hash = ekka_stack_hash(&st);
-	stack_slot(hash, &id);
-	return id ? id : add_stack(&st, hash);
+	(void)find(tab.stacks, hash, &id);
+	return id && !key ? id : add_stack(&st, hash, key);
 }
 
 void ekka_intern_device(int32_t ordinal)
@@ -236,9 +252,10 @@ void ekka_intern_clear(void)
 		goto unlock;
 	memset(tab.fns, 0, sizeof(tab.fns));
 	memset(tab.stacks, 0, sizeof(tab.stacks));
+	memset(tab.keys, 0, sizeof(tab.keys));
 	memset(tab.devices, 0, sizeof(tab.devices));
 	tab.n_fns = 0;
-	tab.n_stacks = tab.last_stack = 0;
+	tab.n_stacks = tab.n_keys = tab.last_stack = 0;
 	ekka_maps_reset();
 unlock:
 	ekka_lock_release(&tab.lock);

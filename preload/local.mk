@@ -27,4 +27,4 @@ endif
 # Call stacks, a library of its own so that its tests link it alone; goes into the shim.
 noinst_LTLIBRARIES += libstack.la
 libstack_la_SOURCES = preload/stack.h preload/stack.c preload/stack_maps.c preload/pystack.h preload/pystack.c \
-	preload/pystack_layout.c preload/pystack_lines.c preload/pystack_raw.c preload/pystack_api.c
+	preload/pystack_layout.c preload/pystack_lines.c preload/pystack_raw.c preload/pystack_key.c preload/pystack_api.c

@@ -107,6 +107,19 @@ const struct ekka_python *ekka_pystack_python(void)
 	return atomic_load(&state) == PRESENT ? &python : NULL;
 }
 
+static unsigned at_most(unsigned depth)
+{
+	return depth > EKKA_STACK_MAX_PY ? EKKA_STACK_MAX_PY : depth;
+}
+
+bool ekka_pystack_key(unsigned depth, uint64_t *h)
+{
+	const struct ekka_python *py = ekka_pystack_python();
+	void *tstate = py ? py->this_thread_state() : NULL;
+
+	return !tstate || (py->raw && ekka_pystack_raw_key(py, tstate, at_most(depth), h));
+}
+
 void ekka_pystack_capture(struct ekka_stack *st, unsigned depth)
 {
 	const struct ekka_python *py = ekka_pystack_python();
@@ -114,8 +127,7 @@ void ekka_pystack_capture(struct ekka_stack *st, unsigned depth)
 
 	if (!tstate)
 		return;
-	if (depth > EKKA_STACK_MAX_PY)
-		depth = EKKA_STACK_MAX_PY;
+	depth = at_most(depth);
 	if (py->raw && ekka_pystack_raw(py, tstate, st, depth))
 		return;
 	/* Only the thread state that is current holds the GIL; PyGILState_Check says yes too readily (sub-interpreters). */

@@ -80,12 +80,22 @@ void ekka_pystack_capture(struct ekka_stack *st, unsigned depth);
 /* Says that objects were loaded since: an interpreter may be among them. Any thread. */
 void ekka_pystack_objects_changed(void);
 
+/*
+ * Mixes into *h what tells the thread's `depth` innermost Python frames from others; true when there are none, too. False: there is no telling but by
+ * ekka_pystack_capture. Any thread.
+ */
+bool ekka_pystack_key(unsigned depth, uint64_t *h);
+
 /* Borrowed: the interpreter of this process, or NULL while none was found. Any thread. */
 const struct ekka_python *ekka_pystack_python(void);
 
 /* The two ways. `tstate` is the calling thread's state. False, with *st->n_py 0, when the frames could not be read. */
 bool ekka_pystack_raw(const struct ekka_python *, void *tstate, struct ekka_stack *st, unsigned depth);
 bool ekka_pystack_api(const struct ekka_python *, void *tstate, struct ekka_stack *st, unsigned depth);
+
+/* Has the layout been proven right, so that reads are direct: then the first way's frames have a key, unless something is not as it should be. */
+bool ekka_pystack_raw_trusted(void);
+bool ekka_pystack_raw_key(const struct ekka_python *, void *tstate, unsigned depth, uint64_t *h);
 
 /*
  * Reading within this process: a source is the `bytes` bytes at `addr`. `trusted` reads them where they are; otherwise they

@@ -246,13 +246,18 @@ static bool walk_frames(struct walk *w, uint64_t addr, unsigned depth, bool *ret
 	return true;
 }
 
+bool ekka_pystack_raw_trusted(void)
+{
+	return atomic_load_explicit(&proven, memory_order_relaxed) >= PROOF_WALKS;
+}
+
 bool ekka_pystack_raw(const struct ekka_python *py, void *tstate, struct ekka_stack *st, unsigned depth)
 {
 	struct walk w = { .py = py, .l = &py->layout, .st = st };
 	uint64_t ts = (uintptr_t)tstate, addr, thread;
 	bool whole;
 
-	w.trusted = atomic_load_explicit(&proven, memory_order_relaxed) >= PROOF_WALKS;
+	w.trusted = ekka_pystack_raw_trusted();
 	if (!ekka_py_peek(&thread, ts + w.l->ts_thread_id, sizeof(thread), w.trusted) || thread != (uint64_t)pthread_self() ||
 	    !ekka_py_peek(&addr, ts + w.l->ts_frame, sizeof(addr), w.trusted))
 		return false;

@@ -127,37 +127,43 @@ static unsigned reset(struct ekka_stack *st, unsigned depth)
 	return depth > EKKA_STACK_MAX_PC ? EKKA_STACK_MAX_PC : depth;
 }
 
-void ekka_stack_capture(struct ekka_stack *st, const void *caller, unsigned depth)
+void ekka_stack_native(struct ekka_stack *st, const void *caller, bool (*above)(const void *pc), unsigned depth)
 {
 	int saved_errno = errno, n, first = 0;
 	void *pcs[EKKA_STACK_MAX_PC + OWN_FRAMES];
 
 	depth = reset(st, depth);
-	if (depth > 0) {
+	if (depth == 0)
+		return;
+	n = unwind(pcs, (int)depth + OWN_FRAMES);
+	if (caller) {
 		st->pc[st->n_pc++] = (uintptr_t)caller;
-		n = unwind(pcs, (int)depth + OWN_FRAMES);
 		while (first < n && pcs[first] != caller)
 			first++;
-		keep_native(st, pcs + first + 1, n - first - 1, depth);
-		ekka_pystack_capture(st, depth);
+		first++;
+	} else {
+		while (first < n && above(pcs[first]))
+			first++;
 	}
+	if (first < n)
+		keep_native(st, pcs + first, n - first, depth);
 	errno = saved_errno;
 }
 
-void ekka_stack_capture_below(struct ekka_stack *st, bool (*above)(const void *pc), unsigned depth)
+void ekka_stack_python(struct ekka_stack *st, unsigned depth)
 {
-	int saved_errno = errno, n, first = 0;
-	void *pcs[EKKA_STACK_MAX_PC + OWN_FRAMES];
+	int saved_errno = errno;
 
-	depth = reset(st, depth);
-	if (depth > 0) {
-		n = unwind(pcs, (int)depth + OWN_FRAMES);
-		while (first < n && above(pcs[first]))
-			first++;
-		keep_native(st, pcs + first, n - first, depth);
+	if (depth > 0)
 		ekka_pystack_capture(st, depth);
-	}
 	errno = saved_errno;
+}
+
+uint64_t ekka_stack_key(const struct ekka_stack *st, unsigned depth)
+{
+	uint64_t h = XXH3_64bits(st->pc, st->n_pc * sizeof(st->pc[0]));
+
+	return ekka_pystack_key(depth, &h) ? h : 0;
 }
 
 char *ekka_stack_text(struct ekka_stack *st, const char *bytes, size_t n)

@@ -8,6 +8,8 @@
 
 #include "trace/model.h"
 
+#include <stdbool.h>
+
 enum { EKKA_STACK_MAX_PC = 64, EKKA_STACK_MAX_PY = 32, EKKA_STACK_TEXT_BYTES = 8192 };
 
 struct ekka_stack {
@@ -26,17 +28,23 @@ struct ekka_stack {
 const char *ekka_stack_init(void);
 
 /*
- * Fills *st with at most `depth` native frames from the caller of the wrapper (return address `caller` is pc[0])
- * and the Python frames, if a Python interpreter is loaded and they can be read safely. Never blocks, never
- * allocates, never raises; keeps a pending Python exception. Any thread.
+ * Begins a stack: fills *st with at most `depth` native frames and no Python frames. From the caller of the wrapper (return address `caller` is
+ * pc[0]); where the caller is not known (NULL, in a callback) from the innermost frame that `above` is false for, none when that one is not
+ * reached. Never blocks, never allocates, never raises. Any thread.
  */
-void ekka_stack_capture(struct ekka_stack *st, const void *caller, unsigned depth);
+void ekka_stack_native(struct ekka_stack *st, const void *caller, bool (*above)(const void *pc), unsigned depth);
 
 /*
- * As ekka_stack_capture when the caller is not known (a callback): frames from the innermost one that `above` is false for. None of
- * the native ones are kept when that one is not reached.
+ * A number by which the whole stack is known, before its Python frames are added: 0 when there is none but ekka_stack_hash of the whole. Costs a small
+ * part of what those frames do. Of one depth.
  */
-void ekka_stack_capture_below(struct ekka_stack *st, bool (*above)(const void *pc), unsigned depth);
+uint64_t ekka_stack_key(const struct ekka_stack *st, unsigned depth);
+
+/*
+ * Adds the Python frames, if an interpreter is loaded and they can be read safely. Never blocks, never allocates, never raises; keeps a pending Python
+ * exception. Any thread.
+ */
+void ekka_stack_python(struct ekka_stack *st, unsigned depth);
 
 /* 64-bit hash of pcs and Python frames, for interning. */
 uint64_t ekka_stack_hash(const struct ekka_stack *st);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { STREAMS_MAX = 64, DEPS_MAX = STREAMS_MAX, EVENTS_MAX = 16384, NODES_MAX = 256, DELAY_MAX_NS = 300000 };
+enum { STREAMS_MAX = 64, DEPS_MAX = STREAMS_MAX, EVENTS_MAX = 16384, NODES_MAX = 256, DELAY_MAX_NS = 300000 /* EKKA_TEST_FAKE_DELAY_NS */ };
 
 struct dep { struct fake_stream *stream; uint64_t count; };
 
@@ -27,6 +27,7 @@ struct op {
 struct fake_stream {
 	pthread_t thread;
 	bool made, blocking, stuck;
+	unsigned delay_ns;			/* each piece of work waits less than that; 0: none does */
 	uint64_t enqueued, done;
 	struct op *head, **tail;
 	struct fake_graph *graph;		/* being captured into */
@@ -73,9 +74,10 @@ static void *stream_main(void *arg)
 			pthread_cond_wait(&changed, &lock);
 		op = s->head;
 		pthread_mutex_unlock(&lock);
-		delay.tv_nsec = rand_r(&s->seed) % DELAY_MAX_NS;
 		if (op->work != NULL) {
-			nanosleep(&delay, NULL);
+			delay.tv_nsec = s->delay_ns ? rand_r(&s->seed) % s->delay_ns : 0;
+			if (s->delay_ns)
+				nanosleep(&delay, NULL);
 			op->work(op->arg);
 		}
 		pthread_mutex_lock(&lock);
@@ -92,7 +94,7 @@ static void *stream_main(void *arg)
 
 static struct fake_stream *make(bool blocking)
 {
-	const char *seed = getenv("EKKA_TEST_FAKE_SEED"), *stuck = getenv("EKKA_TEST_FAKE_STUCK");
+	const char *seed = getenv("EKKA_TEST_FAKE_SEED"), *stuck = getenv("EKKA_TEST_FAKE_STUCK"), *delay = getenv("EKKA_TEST_FAKE_DELAY_NS");
 	struct fake_stream *s;
 
 	if (n_streams == STREAMS_MAX)
@@ -102,6 +104,7 @@ static struct fake_stream *make(bool blocking)
 	s->blocking = blocking;
 	s->stuck = blocking && n_streams > 1 && stuck != NULL && stuck[0] == '1';
 	s->tail = &s->head;
+	s->delay_ns = delay != NULL ? (unsigned)strtoul(delay, NULL, 10) : DELAY_MAX_NS;
 	s->seed = (unsigned)(seed != NULL ? strtoul(seed, NULL, 10) : 1) * 31 + n_streams;
 	if (pthread_create(&s->thread, NULL, stream_main, s) != 0)
 		abort();

@@ -10,14 +10,17 @@
 EKKA_PUBLIC int probe_init(void);
 EKKA_PUBLIC int probe(int way, char *out, int size, unsigned depth);
 
-enum { WAY_CAPTURE, WAY_RAW, WAY_API };
+enum { WAY_CAPTURE, WAY_RAW, WAY_API, WAY_KEY };
 
 int probe_init(void)
 {
 	return ekka_stack_init() == NULL;
 }
 
-/* One line per frame: file, tab, line, tab, function. Returns the number of frames, or -1 when they could not be read. */
+/*
+ * One line per frame: file, tab, line, tab, function. Returns the number of frames, or -1 when they could not be read. WAY_KEY: the key of the
+ * Python frames alone, and whether there is one.
+ */
 int probe(int way, char *out, int size, unsigned depth)
 {
 	struct ekka_stack st;
@@ -26,8 +29,15 @@ int probe(int way, char *out, int size, unsigned depth)
 
 	st.n_py = 0;
 	st.text_len = 0;
+	st.n_pc = 0;
+	if (way == WAY_KEY) {
+		uint64_t key = ekka_stack_key(&st, depth);
+
+		(void)snprintf(out, (size_t)size, "%llx", (unsigned long long)key);
+		return key != 0;
+	}
 	if (way == WAY_CAPTURE)
-		ekka_stack_capture(&st, __builtin_return_address(0), depth);
+		ekka_stack_python(&st, depth);
 	else if (!py || !(way == WAY_RAW ? ekka_pystack_raw : ekka_pystack_api)(py, py->this_thread_state(), &st, depth))
 		return -1;
 	out[0] = '\0';

@@ -10,9 +10,10 @@ import shutil
 import subprocess
 import sys
 import threading
+import types
 
 SIZE = 1 << 16
-CAPTURE, RAW, API = range(3)
+CAPTURE, RAW, API, KEY = range(4)
 DEPTH = 32
 
 
@@ -160,6 +161,38 @@ def check_here(library):
                     bad += 1
                     print("%s: %s:\nexpected %d\n%sgot %d\n%s" % (getattr(scene, "__name__", scene), name,
                           results[0][0], results[0][1], result[0], result[1]))
+    return bad + check_keys(released)
+
+
+def replaced(hook, way, i):
+    """A function alike to the last one but for one thing, its code where that one's was, as likely as not."""
+    what = ("co_firstlineno", 100 + i), ("co_name", "f%d" % i), ("co_filename", "file%d" % i)
+    changes = dict([what[i % 3]])
+    if i % 3 == 1 and sys.version_info >= (3, 11):
+        changes["co_qualname"] = changes["co_name"]
+    function = types.FunctionType(plain.__code__.replace(**changes), {})
+    return look(function, hook, way, 1)
+
+
+def check_keys(probe):
+    """Stacks of one key are the same stack, and the same place in the same code has one key."""
+    bad, text_of, keys = 0, {}, {}
+    for i in list(range(300)) * 2:
+        (_, text), (there, key) = replaced(truth, 0, i), replaced(probe, KEY, i)
+        bad += not there or text_of.setdefault(key, text) != text
+    for scene in SCENES * 3:
+        for depth in (DEPTH, 1):
+            (_, text), (there, key) = [look(scene, hook, way, depth) for hook, way in ((truth, 0), (probe, KEY))]
+            bad += not there or text_of.setdefault((depth, key), text) != text
+            if scene in (plain, many_lines):
+                bad += keys.setdefault((scene, depth), key) != key
+    for _ in range(2):
+        # The same line, another instruction: another key is fine. Another line: another key.
+        a, b = look(plain, probe, KEY)[1], look(plain, probe, KEY)[1]
+        c = look(plain, probe, KEY)[1]
+        bad += a == c or b == c
+    if bad:
+        print("keys: %d are wrong" % bad)
     return bad
 
 

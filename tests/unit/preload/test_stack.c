@@ -22,7 +22,8 @@ static unsigned depth = 16;
 /* Stands for a wrapper and what it calls: none of these may show up. */
 static NOINLINE void shim_inner(const void *caller)
 {
-	ekka_stack_capture(&stack, caller, depth);
+	ekka_stack_native(&stack, caller, NULL, depth);
+	ekka_stack_python(&stack, depth);
 }
 
 static NOINLINE void wrapper(void)
@@ -170,7 +171,7 @@ static void *thread_main(void *arg)
 {
 	struct ekka_stack *st = arg;
 
-	ekka_stack_capture(st, __builtin_return_address(0), 8);
+	ekka_stack_native(st, __builtin_return_address(0), NULL, 8);
 	return NULL;
 }
 
