@@ -12,18 +12,19 @@
 #include "replay/lineage.h"
 #include "replay/replay.h"
 
-/* What one event turned out to be; for those that are no op, EKKA_STATUS_COUNT. */
+/* What the events turned out to be, EKKA_STATUS_COUNT for those that are no op; and what is known of them otherwise. */
 struct ekka_blame {
-	uint8_t *status;	/* by event number, enum ekka_status; owned by the caller */
+	uint8_t *status;	/* by event number, enum ekka_status; owned by the caller, as is what follows */
 	uint64_t n_events;
+	struct ekka_trace *trace;
+	const struct ekka_replay_options *options;
+	const struct ekka_lineage *lineage;
 };
 
 /*
- * Completes a report: fills the sources and `infected` of the first suspects and the report's `infected`, and adds findings about bytes that nobody wrote or
- * that changed after they were written, and notes about matrices that are read with other strides than they were written with. 0, or negative
- * without memory.
+ * Completes a report: fills the sources and `infected` of the first suspects and the report's `infected`, adds what replay/audit_flow.h finds, and says of
+ * outputs that were not written whose bytes they hold (replay/stale.h). 0, or negative without memory.
  */
-int ekka_blame_report(struct ekka_trace *, const struct ekka_lineage *, const struct ekka_blame *, struct ekka_report *,
-		      struct ekka_error *err);
+int ekka_blame_report(const struct ekka_blame *, struct ekka_report *, struct ekka_error *err);
 
 #endif

@@ -2,22 +2,23 @@
 #include "replay/lineage.h"
 
 #include "replay/interval.h"
+#include "replay/read.h"
+#include "replay/runs.h"
 #include "trace/tensor.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum {
-	TENSOR_BITS = 6, WORKSPACE = (1 << TENSOR_BITS) - 1,	/* stands for a tensor's number */
-	RUNS_MAX = 4096			/* beyond so many runs a strided tensor counts as its whole span */
-};
+enum { TENSOR_BITS = 6, WORKSPACE = (1 << TENSOR_BITS) - 1 /* stands for a tensor's number */ };
 
 struct ekka_lineage {
 	struct ekka_edge *edge;			/* of all events, one after another */
 	size_t n, cap;
 	size_t *first;				/* n_events + 2 entries: edges of event e are [first[e], first[e + 1]) */
 	bool *allocates;			/* by event */
+	struct ekka_remnant *remnant;		/* of all events, one after another */
+	size_t n_remnants, cap_remnants;
 	uint64_t n_events;
 };
 
@@ -30,7 +31,11 @@ struct pass {
 	uint64_t opaque;			/* last event whose writes are not known */
 	bool whole;				/* the segment has all that was to be recorded */
 	bool memory_operations, launches;	/* were seen so far, hence are recorded */
+	const struct ekka_replay_options *options;
+	const uint8_t *status;			/* by event */
+	struct ekka_interval_map allocations;	/* of device memory that lives: by which event */
 	struct ekka_event event, other;
+	struct ekka_redescription *meaning[2];	/* of event and other */
 	unsigned reader_tensor;
 	size_t edges_of_event;
 	struct ekka_error *err;
@@ -44,6 +49,11 @@ static bool from_library(const struct ekka_event *e, const char *library)
 static bool allocates(const struct ekka_event *e)
 {
 	return from_library(e, "driver") && strstr(e->fn->name, "Alloc");
+}
+
+static int no_memory(struct pass *p)
+{
+	return ekka_error_set(p->err, EKKA_ERR_NOMEM, "no memory for the memory map");
 }
 
 /* The launch of a graph is many kernels: its buffers are some of theirs. */
@@ -60,72 +70,6 @@ static bool did_not_run(const struct ekka_event *e)
 	return ekka_event_attr(e, "captured") || (of_driver && e->state != EKKA_EVENT_BEGUN && e->ret.kind == EKKA_V_INT && e->ret.i != 0);
 }
 
-/* ---- the bytes of a tensor, run by run -------------------------------- */
-
-struct runs {
-	int64_t dim[EKKA_MAX_DIMS], stride[EKKA_MAX_DIMS];	/* outer dimensions, bytes */
-	unsigned n_dims;
-	uint64_t start, bytes;		/* of the first run */
-	uint64_t n;
-};
-
-/* Dimensions sorted by stride, those that continue a run folded into it. */
-static void find_runs(const struct ekka_tensor *t, struct runs *r)
-{
-	int64_t size = (int64_t)ekka_dtype_bytes(t->dtype);
-
-	*r = (struct runs){ .start = t->addr, .bytes = (uint64_t)size, .n = 1 };
-	for (unsigned d = 0; d < t->n_dims; d++) {
-		int64_t stride;
-		unsigned at = r->n_dims;
-
-		if (t->dim[d] <= 1 || t->stride[d] == 0)
-			continue;	/* the stride of a single element may be anything */
-		stride = (t->stride[d] < 0 ? -t->stride[d] : t->stride[d]) * size;
-		for (; at > 0 && r->stride[at - 1] > stride; at--) {
-			r->dim[at] = r->dim[at - 1];
-			r->stride[at] = r->stride[at - 1];
-		}
-		r->dim[at] = t->dim[d];
-		r->stride[at] = stride;
-		r->n_dims++;
-	}
-	while (r->n_dims > 0 && (uint64_t)r->stride[0] <= r->bytes) {
-		r->bytes = (uint64_t)(r->dim[0] - 1) * (uint64_t)r->stride[0] + r->bytes;
-		r->n_dims--;
-		memmove(r->dim, r->dim + 1, r->n_dims * sizeof(r->dim[0]));
-		memmove(r->stride, r->stride + 1, r->n_dims * sizeof(r->stride[0]));
-	}
-	for (unsigned d = 0; d < r->n_dims; d++)
-		if (__builtin_mul_overflow(r->n, (uint64_t)r->dim[d], &r->n))
-			r->n = UINT64_MAX;
-}
-
-/* Calls fn for every run of bytes of the tensor; its span alone where the runs are not known or too many. Returns what fn did, if not 0. */
-static int each_run(const struct ekka_tensor *t, int (*fn)(struct pass *, uint64_t start, uint64_t end), struct pass *p)
-{
-	struct runs r;
-
-	find_runs(t, &r);
-	if (t->n_ptrs > 0)
-		return 0;	/* the items' addresses are not recorded */
-	if (r.n > RUNS_MAX)
-		return fn(p, t->addr, t->addr + t->span_bytes);
-	for (uint64_t i = 0; i < r.n; i++) {
-		uint64_t start = r.start, rest = i;
-		int result;
-
-		for (unsigned d = 0; d < r.n_dims; d++) {
-			start += rest % (uint64_t)r.dim[d] * (uint64_t)r.stride[d];
-			rest /= (uint64_t)r.dim[d];
-		}
-		result = fn(p, start, start + r.bytes);
-		if (result)
-			return result;
-	}
-	return 0;
-}
-
 /* ---- reading ---------------------------------------------------------- */
 
 static int push_edge(struct pass *p, const struct ekka_edge *edge)
@@ -135,7 +79,8 @@ static int push_edge(struct pass *p, const struct ekka_edge *edge)
 	for (size_t i = l->n - p->edges_of_event; i < l->n; i++) {
 		struct ekka_edge *e = &l->edge[i];
 
-		if (e->writer == edge->writer && e->writer_tensor == edge->writer_tensor && e->reader_tensor == edge->reader_tensor) {
+		if (e->writer == edge->writer && e->writer_tensor == edge->writer_tensor && e->reader_tensor == edge->reader_tensor &&
+		    e->beyond == edge->beyond) {
 			e->bytes += edge->bytes;
 			return 0;
 		}
@@ -165,15 +110,30 @@ static int read_piece(void *arg, const struct ekka_interval *piece)
 	return push_edge(p, &edge);
 }
 
-static int read_run(struct pass *p, uint64_t start, uint64_t end)
+static int read_run(void *arg, uint64_t start, uint64_t end)
 {
+	struct pass *p = arg;
+
 	return ekka_interval_each(&p->memory[p->event.call.tensors[p->reader_tensor].place], start, end, read_piece, p);
 }
 
+/* A raw buffer whose described views are tensors, too: what is read and written are these. */
+static bool is_viewed(const struct ekka_event *e, unsigned i)
+{
+	for (unsigned j = 0; j < e->call.n_tensors && from_library(e, "kernel"); j++)
+		if (e->call.tensors[j].alias_of == (int)i)
+			return true;
+	return false;
+}
+
+/* The blob that is the tensor's span, no more and no less; NULL: there is none. */
 static const struct ekka_rec_data *bytes_of(const struct ekka_event *e, unsigned tensor, enum ekka_phase phase)
 {
-	const struct ekka_event_data *d = &e->data[tensor][phase];
+	const struct ekka_tensor *t = &e->call.tensors[tensor], *base = t->alias_of >= 0 ? &e->call.tensors[t->alias_of] : t;
+	const struct ekka_event_data *d = &e->data[base - e->call.tensors][phase];
 
+	if (base->addr != t->addr || base->span_bytes != t->span_bytes)
+		return NULL;
 	return d->present && !d->rec.missing ? &d->rec : NULL;
 }
 
@@ -185,7 +145,7 @@ static bool differs(struct pass *p, const struct ekka_edge *edge)
 	struct ekka_error ignored = { 0 };
 
 	if (mine->place != EKKA_DEVICE || !before || edge->bytes != mine->span_bytes ||
-	    ekka_trace_event_read(p->trace, edge->writer, &p->other, &ignored) < 0 || edge->writer_tensor >= p->other.call.n_tensors)
+	    ekka_replay_event_read(p->trace, p->options, edge->writer, &p->other, p->meaning[1], &ignored) < 0 || edge->writer_tensor >= p->other.call.n_tensors)
 		return false;
 	theirs = &p->other.call.tensors[edge->writer_tensor];
 	after = bytes_of(&p->other, edge->writer_tensor, EKKA_POST);
@@ -208,26 +168,52 @@ static bool reads_whole(const struct ekka_event *e, const struct ekka_tensor *t)
 	return (strcmp(op, "elementwise") == 0 || strcmp(op, "scatter") == 0) && strncmp(t->name, "in", 2) == 0 && t->name[2] >= '0' && t->name[2] <= '9';
 }
 
+static int keep_reach(void *arg, const struct ekka_interval *piece)
+{
+	*(struct ekka_interval *)arg = *piece;
+	return 1;	/* the first will do */
+}
+
+/* A library computes with what it is told, and does not ask where an allocation ends. A launch like that is not described in the first place. */
+static int check_reach(struct pass *p, unsigned i)
+{
+	const struct ekka_tensor *t = &p->event.call.tensors[i];
+	struct ekka_interval first = { 0 };
+
+	if (t->place != EKKA_DEVICE || t->n_ptrs || from_library(&p->event, "kernel") || from_library(&p->event, "driver") ||
+	    !ekka_interval_each(&p->allocations, t->addr, t->addr + t->span_bytes, keep_reach, &first) || !first.value || first.start != t->addr ||
+	    first.end == t->addr + t->span_bytes)
+		return 0;
+	return push_edge(p, &(struct ekka_edge){ .writer = first.value, .reader_tensor = (uint16_t)i, .beyond = true,
+						 .bytes = t->addr + t->span_bytes - first.end });
+}
+
 static int read_inputs(struct pass *p)
 {
 	const struct ekka_event *e = &p->event;
 
 	p->edges_of_event = 0;
 	for (unsigned i = 0; i < e->call.n_tensors; i++) {
+		int r = check_reach(p, i);
+
+		if (r < 0)
+			return r;
+	}
+	for (unsigned i = 0; i < e->call.n_tensors; i++) {
 		const struct ekka_tensor *t = &e->call.tensors[i];
 		int r;
 
-		if (!(t->dir & EKKA_IN) || t->place > EKKA_DEVICE)
+		if (!(t->dir & EKKA_IN) || t->place > EKKA_DEVICE || is_viewed(e, i))
 			continue;
 		p->reader_tensor = i;
-		r = each_run(t, read_run, p);
+		r = ekka_each_run(t, read_run, p);
 		if (r < 0)
 			return r;
 	}
 	for (size_t i = p->l->n - p->edges_of_event; i < p->l->n; i++) {
 		struct ekka_edge *edge = &p->l->edge[i];
 
-		if (!p->whole || !p->memory_operations || !p->launches || edge->writer <= p->opaque || is_raw(e))
+		if (edge->beyond || !p->whole || !p->memory_operations || !p->launches || edge->writer <= p->opaque || is_raw(e))
 			continue;	/* of a raw buffer it is not even known that it was read */
 		edge->allocation = p->l->allocates[edge->writer] && reads_whole(e, &e->call.tensors[edge->reader_tensor]);
 		edge->changed = differs(p, edge);
@@ -261,18 +247,75 @@ static int write_workspace(struct pass *p)
 		p->opaque = e->number;
 		return 0;
 	}
-	if (ekka_interval_set(&p->memory[EKKA_DEVICE], addr, end, e->number << TENSOR_BITS | WORKSPACE) < 0)
-		return ekka_error_set(p->err, EKKA_ERR_NOMEM, "no memory for the memory map");
+	return ekka_interval_set(&p->memory[EKKA_DEVICE], addr, end, e->number << TENSOR_BITS | WORKSPACE) < 0 ? no_memory(p) : 0;
+}
+
+static int write_run(void *arg, uint64_t start, uint64_t end)
+{
+	struct pass *p = arg;
+	struct ekka_interval_map *map = &p->memory[p->event.call.tensors[p->reader_tensor].place];
+
+	return ekka_interval_set(map, start, end, p->event.number << TENSOR_BITS | p->reader_tensor) < 0 ? no_memory(p) : 0;
+}
+
+static int keep_remnant(void *arg, const struct ekka_interval *piece)
+{
+	struct pass *p = arg;
+	struct ekka_lineage *l = p->l;
+
+	if (l->n_remnants == l->cap_remnants) {
+		size_t cap = l->cap_remnants ? 2 * l->cap_remnants : 64;
+		void *grown = realloc(l->remnant, cap * sizeof(*l->remnant));
+
+		if (!grown)
+			return no_memory(p);
+		l->remnant = grown;
+		l->cap_remnants = cap;
+	}
+	l->remnant[l->n_remnants++] = (struct ekka_remnant){ .event = p->event.number, .writer = piece->value >> TENSOR_BITS,
+							     .writer_tensor = piece->value & ((1u << TENSOR_BITS) - 1),
+							     .tensor = (uint16_t)p->reader_tensor, .start = piece->start, .end = piece->end };
 	return 0;
 }
 
-static int write_run(struct pass *p, uint64_t start, uint64_t end)
+/* What lies where an event that fails was to write. */
+static int keep_remnants(struct pass *p)
 {
-	struct ekka_interval_map *map = &p->memory[p->event.call.tensors[p->reader_tensor].place];
+	const struct ekka_event *e = &p->event;
+	int r = 0;
 
-	if (ekka_interval_set(map, start, end, p->event.number << TENSOR_BITS | p->reader_tensor) < 0)
-		return ekka_error_set(p->err, EKKA_ERR_NOMEM, "no memory for the memory map");
-	return 0;
+	if (!p->status || p->status[e->number] != EKKA_FAIL)
+		return 0;
+	for (unsigned i = 0; i < e->call.n_tensors && r == 0; i++) {
+		const struct ekka_tensor *t = &e->call.tensors[i];
+
+		p->reader_tensor = i;
+		if ((t->dir & EKKA_OUT) && t->place == EKKA_DEVICE && !t->n_ptrs)
+			r = ekka_interval_each(&p->memory[EKKA_DEVICE], t->addr, t->addr + t->span_bytes, keep_remnant, p);
+	}
+	return r;
+}
+
+/* Device memory that lives. What may end it unseen ends all. */
+static int follow_allocations(struct pass *p)
+{
+	static const char *const ends[] = { "cuCtxDestroy", "cuDevicePrimaryCtx", "cuMemMap", "cuMemUnmap", "cuMemAddress" };
+	const struct ekka_event *e = &p->event;
+	const struct ekka_tensor *t = e->call.tensors;
+	struct ekka_interval freed = { 0 };
+
+	if (!from_library(e, "driver"))
+		return 0;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (strncmp(e->fn->name, ends[i], strlen(ends[i])) == 0)
+			ekka_interval_release(&p->allocations);
+	if (allocates(e) && e->call.n_tensors == 1 && t->place == EKKA_DEVICE)
+		return ekka_interval_set(&p->allocations, t->addr, t->addr + t->span_bytes, e->number) < 0 ? no_memory(p) : 0;
+	if (strncmp(e->fn->name, "cuMemFree", strlen("cuMemFree")) != 0 || e->call.n_args == 0 ||
+	    !ekka_interval_each(&p->allocations, number_of(&e->call.args[0]), UINT64_MAX, keep_reach, &freed) ||
+	    freed.start != number_of(&e->call.args[0]))
+		return 0;
+	return ekka_interval_set(&p->allocations, freed.start, freed.end, 0) < 0 ? no_memory(p) : 0;
 }
 
 static bool unchanged(const struct ekka_event *e, unsigned tensor)
@@ -293,7 +336,7 @@ static int write_outputs(struct pass *p)
 		if (!(t->dir & EKKA_OUT) || t->place > EKKA_DEVICE || (is_raw(e) && unchanged(e, i)))
 			continue;
 		p->reader_tensor = i;
-		r = each_run(t, write_run, p);
+		r = ekka_each_run(t, write_run, p);
 		if (r < 0)
 			return r;
 	}
@@ -310,6 +353,7 @@ static void enter_segment(struct pass *p, const struct ekka_segment *segment)
 	p->segment = segment;
 	for (unsigned place = 0; place < 2; place++)
 		ekka_interval_release(&p->memory[place]);
+	ekka_interval_release(&p->allocations);
 	p->opaque = 0;
 	p->memory_operations = p->launches = false;
 	/* What a killed process dropped is not known. */
@@ -324,7 +368,7 @@ static int run_pass(struct pass *p)
 		struct ekka_error ignored = { 0 };
 
 		p->l->first[number] = p->l->n;
-		if (ekka_trace_event_read(p->trace, number, &p->event, &ignored) < 0 || p->event.call.depth > 0 ||
+		if (ekka_replay_event_read(p->trace, p->options, number, &p->event, p->meaning[0], &ignored) < 0 || p->event.call.depth > 0 ||
 		    did_not_run(&p->event))
 			continue;
 		if (p->event.segment != p->segment || number == 1)
@@ -334,17 +378,22 @@ static int run_pass(struct pass *p)
 		p->launches |= from_library(&p->event, "kernel");
 		r = read_inputs(p);
 		if (r == 0)
+			r = keep_remnants(p);
+		if (r == 0)
 			r = write_outputs(p);
+		if (r == 0)
+			r = follow_allocations(p);
 	}
 	p->l->first[p->l->n_events + 1] = p->l->n;
 	return r;
 }
 
-int ekka_lineage_build(struct ekka_trace *trace, struct ekka_lineage **ret, struct ekka_error *err)
+int ekka_lineage_build(struct ekka_trace *trace, const struct ekka_replay_options *options, const uint8_t *status, struct ekka_lineage **ret,
+		       struct ekka_error *err)
 {
 	struct ekka_lineage *l = calloc(1, sizeof(*l));
-	struct pass p = { .trace = trace, .l = l, .err = err };
-	int r;
+	struct pass p = { .trace = trace, .options = options, .status = status, .l = l, .err = err };
+	int r = 0;
 
 	if (l) {
 		l->n_events = ekka_trace_n_events(trace);
@@ -355,11 +404,15 @@ int ekka_lineage_build(struct ekka_trace *trace, struct ekka_lineage **ret, stru
 		ekka_lineage_free(l);
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for the lineage");
 	}
-	r = run_pass(&p);
-	for (unsigned place = 0; place < 2; place++)
-		ekka_interval_release(&p.memory[place]);
+	for (unsigned i = 0; i < 2 && r == 0; i++)
+		r = ekka_replay_memory_new(options, &p.meaning[i], err);
+	if (r == 0)
+		r = run_pass(&p);
+	enter_segment(&p, NULL);	/* forgets all */
 	ekka_event_release(&p.event);
 	ekka_event_release(&p.other);
+	free(p.meaning[0]);
+	free(p.meaning[1]);
 	if (r < 0)
 		ekka_lineage_free(l);
 	else
@@ -374,6 +427,7 @@ void ekka_lineage_free(struct ekka_lineage *l)
 	free(l->edge);
 	free(l->first);
 	free(l->allocates);
+	free(l->remnant);
 	free(l);
 }
 
@@ -384,4 +438,16 @@ const struct ekka_edge *ekka_lineage_edges(const struct ekka_lineage *l, uint64_
 		return NULL;
 	*ret_n = l->first[number + 1] - l->first[number];
 	return &l->edge[l->first[number]];
+}
+
+const struct ekka_remnant *ekka_lineage_remnants(const struct ekka_lineage *l, uint64_t number, size_t *ret_n)
+{
+	size_t first = 0;
+
+	while (first < l->n_remnants && l->remnant[first].event != number)
+		first++;
+	*ret_n = 0;
+	while (first + *ret_n < l->n_remnants && l->remnant[first + *ret_n].event == number)
+		++*ret_n;
+	return &l->remnant[first];
 }

@@ -13,12 +13,16 @@
 #ifndef EKKA_REPLAY_LINEAGE_H
 #define EKKA_REPLAY_LINEAGE_H
 
-#include "trace/reader.h"
+#include "replay/replay.h"
 
 struct ekka_lineage;
 
-/* Reads every event once. 0, or negative with err filled. Events that cannot be read are passed over. */
-int ekka_lineage_build(struct ekka_trace *, struct ekka_lineage **ret, struct ekka_error *err);
+/*
+ * Reads every event once, with the meaning that the options give it (replay/read.h). `status`: enum ekka_status by event number; of those that are
+ * EKKA_FAIL it is kept what they were to overwrite. NULL: of none. 0, or negative with err filled. Events that cannot be read are passed over.
+ */
+int ekka_lineage_build(struct ekka_trace *, const struct ekka_replay_options *, const uint8_t *status, struct ekka_lineage **ret,
+		       struct ekka_error *err);
 void ekka_lineage_free(struct ekka_lineage *);
 
 /* Tensor `reader_tensor` of an event holds `bytes` bytes that `writer`'s tensor `writer_tensor` left there. */
@@ -28,11 +32,18 @@ struct ekka_edge {
 	/* Findings, only where the writes of every event between are known and capture dropped nothing: */
 	bool allocation;		/* the writer only allocated them: they were never written, and the reader needs every one */
 	bool changed;			/* they are not what the writer left */
+	bool beyond;			/* no data flow: a library's tensor reaches so many bytes behind the end of what `writer` allocated */
 	uint64_t bytes;
 };
 
 /* The edges into event `number`, by tensor and address; at most EKKA_EDGES_MAX. *ret_n 0 when there are none. Any thread, after build. */
 enum { EKKA_EDGES_MAX = 64 };
 const struct ekka_edge *ekka_lineage_edges(const struct ekka_lineage *, uint64_t number, size_t *ret_n);
+
+/* Device bytes [start, end) within the span of output `tensor` of a failed event: `writer`'s tensor `writer_tensor` had left them there. */
+struct ekka_remnant { uint64_t event, writer, start, end; uint16_t writer_tensor, tensor; };
+
+/* What event `number` was to overwrite, by tensor and address. *ret_n 0 when nothing is known. Any thread, after build. */
+const struct ekka_remnant *ekka_lineage_remnants(const struct ekka_lineage *, uint64_t number, size_t *ret_n);
 
 #endif

@@ -5,7 +5,7 @@ libreplay_la_SOURCES = \
 	replay/arguments.h replay/arguments.c \
 	replay/array.h replay/array.c \
 	replay/audit_bytes.h replay/audit_bytes.c \
-	replay/blame.h replay/blame.c \
+	replay/audit_flow.h replay/audit_flow.c replay/blame.h replay/blame.c replay/stale.h replay/stale.c \
 	replay/array_gaps.h replay/array_gaps.c \
 	replay/attention.h replay/attention.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \
 	replay/clones.h \
@@ -23,7 +23,7 @@ libreplay_la_SOURCES = \
 	replay/half_product.h replay/half_product.c \
 	replay/gemm_thin.h replay/gemm_thin.c \
 	replay/interval.h replay/interval.c \
-	replay/lineage.h replay/lineage.c \
+	replay/lineage.h replay/lineage.c replay/runs.h replay/runs.c \
 	replay/matrix.h replay/matrix.c \
 	replay/op.h replay/op.c \
 	replay/op_attention.h replay/op_attention.c replay/op_attention_take.c replay/op_attention_combine.c replay/op_rope.c replay/op_quantize.c replay/op_topk_softmax.c replay/op_moe_align.c \
@@ -38,7 +38,7 @@ libreplay_la_SOURCES = \
 	replay/order.h replay/order.c \
 	replay/rows.h replay/rows.c \
 	replay/panel.h replay/panel.c \
-	replay/redescribe.h replay/redescribe.c \
+	replay/read.h replay/read.c replay/redescribe.h replay/redescribe.c \
 	replay/replay.h \
 	replay/report.h replay/report.c \
 	replay/sample.h replay/sample.c \

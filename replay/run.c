@@ -17,6 +17,7 @@
 #include "replay/audit_bytes.h"
 #include "replay/blame.h"
 #include "replay/op.h"
+#include "replay/read.h"
 #include "replay/redescribe.h"
 #include "replay/report.h"
 #include "replay/sample.h"
@@ -194,12 +195,10 @@ static void process(struct run *run, uint64_t number, struct slot *slot)
 	memset(&slot->err, 0, sizeof slot->err);
 	slot->verdict.event = number;
 	slot->verdict.margin = __builtin_nan("");
-	if (ekka_trace_event_read(run->trace, number, e, &slot->err) < 0) {
+	if (ekka_replay_event_read(run->trace, &run->o, number, e, slot->redescription, &slot->err) < 0) {
 		slot->error = slot->err.code == EKKA_ERR_NOMEM ? EKKA_ERR_NOMEM : 0;
 		return;		/* opening the trace reported the damage already */
 	}
-	if (slot->redescription)
-		run->o.redescribe(run->o.kernels, e, slot->redescription);
 	if (!ekka_event_computes(e) || (run->o.only && fnmatch(run->o.only, e->fn->name, 0)))
 		return;
 	if (run->o.sample > 0 && !ekka_sample_takes(run->o.seed, number, run->o.sample)) {
@@ -302,11 +301,14 @@ static void defaults(struct run *run)
 static int spread_blame(struct run *run, struct ekka_report *report, struct ekka_error *err)
 {
 	struct ekka_lineage *lineage;
-	int r = run->o.event ? 0 : ekka_lineage_build(run->trace, &lineage, err);
+	int r = run->o.event ? 0 : ekka_lineage_build(run->trace, &run->o, run->blame.status, &lineage, err);
 
 	if (r < 0 || run->o.event)
 		return r;
-	r = ekka_blame_report(run->trace, lineage, &run->blame, report, err);
+	run->blame.trace = run->trace;
+	run->blame.options = &run->o;
+	run->blame.lineage = lineage;
+	r = ekka_blame_report(&run->blame, report, err);
 	ekka_lineage_free(lineage);
 	return r;
 }

@@ -18,9 +18,10 @@ int ekka_report_event(const struct ekka_report_source *from, uint64_t number, st
 
 const char *ekka_report_tensor(const struct ekka_report_source *from, uint64_t event, unsigned tensor, char *buf, size_t len)
 {
+	struct ekka_redescription memory;
 	struct ekka_event e = { 0 };
 	struct ekka_error ignored = { 0 };
-	bool known = ekka_trace_event_read(from->trace, event, &e, &ignored) == 0 && tensor < e.call.n_tensors;
+	bool known = ekka_report_event(from, event, &e, &memory, &ignored) == 0 && tensor < e.call.n_tensors;
 
 	snprintf(buf, len, "%s", known ? e.call.tensors[tensor].name : "?");
 	ekka_event_release(&e);

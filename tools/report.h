@@ -19,7 +19,7 @@ struct ekka_report_source {
 int ekka_report_event(const struct ekka_report_source *, uint64_t number, struct ekka_event *, struct ekka_redescription *memory,
 		      struct ekka_error *err);
 
-/* The name of a tensor of an event as it was recorded, which is how sources number them. Into buf; returns it. */
+/* The name of a tensor of an event as it was judged. Into buf; returns it. */
 const char *ekka_report_tensor(const struct ekka_report_source *, uint64_t event, unsigned tensor, char *buf, size_t len);
 
 /* One line for one event, for --verbose. */
