@@ -1,6 +1,6 @@
 # Figures, as ratios against a baseline in the same run. Nothing here is a test: no figure is checked.
 bench_programs = bench/bench-call bench/bench-gemm bench/bench-capture bench/bench-reader bench/bench-copy \
-	bench/bench-screen bench/bench-backend
+	bench/bench-screen bench/bench-backend bench/bench-layer
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_LTLIBRARIES = libnullblas.la
 
@@ -37,6 +37,10 @@ bench_bench_screen_LDADD = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIB
 bench_bench_backend_SOURCES = bench/bench-backend.c bench/bench.h
 bench_bench_backend_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
 bench_bench_backend_LDADD = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) -lpthread -lm
+
+bench_bench_layer_SOURCES = bench/bench-layer.c bench/bench.h tests/unit/trace/trace_builder.h tests/unit/trace/trace_builder.c
+bench_bench_layer_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
+bench_bench_layer_LDADD = libtrace.la $(OPENBLAS_LIBS) -lm
 
 # Launches need the fake machine; its libraries are those of the tests.
 EXTRA_DIST += bench/launches.h bench/launch.py

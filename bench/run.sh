@@ -154,7 +154,7 @@ bench_reader() {
 }
 
 bench_replay() {
-	local plain traced_s replay runs cores
+	local plain traced_s replay read runs cores
 	talk "replay"
 	runs=$(scale 5 3)
 	cores=$(nproc)
@@ -163,6 +163,12 @@ bench_replay() {
 	replay=$(seconds "$runs" "$ekka" replay "$ram/lm.ekka")
 	row "tinylm, traced" "$traced_s s" "plain: $plain s" "$(calc %.1f "$traced_s / $plain")x"
 	row "tinylm, replay on $cores cores" "$replay s" "traced run: $traced_s s" "$(calc %.1f "$replay / $traced_s")x"
+	"$bench/bench-layer" "$ram/layer.ekka" "$(scale 512 128)" 8
+	read=$(seconds "$runs" "$ekka" fsck "$ram/layer.ekka")
+	replay=$(seconds "$runs" "$ekka" replay "$ram/layer.ekka")
+	row "a decoder layer, bf16, hidden 2048, prefill 2x$(scale 512 128) and 8 steps, replay on $cores cores" "$replay s" \
+		"ekka fsck, which reads each byte once, on one core: $read s" "$(calc %.1f "$replay / $read")x"
+	rm -rf "$ram/layer.ekka"
 }
 
 bench_screen() {

@@ -2,9 +2,9 @@
 #include "replay/array.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "replay/blobs.h"
 #include "replay/convert.h"
 
 static int incomplete(struct ekka_verdict *v, const struct ekka_tensor *t, enum ekka_phase phase, const char *why)
@@ -120,21 +120,16 @@ int ekka_array_load(const struct ekka_op_context *ctx, const struct ekka_event *
 	if (phase == EKKA_POST && (uint64_t)a.n > a.n_bytes / ekka_dtype_bytes(a.dtype))
 		return incomplete(v, t, phase, "its elements lie on top of each other");
 	find_walk(&a);
-	a.bytes = malloc(a.n_bytes ? a.n_bytes : 1);
-	if (!a.bytes)
-		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %llu bytes of %s", (unsigned long long)a.n_bytes, t->name);
-	r = ekka_trace_blob_read(ctx->trace, &d->rec.id, 0, a.bytes, a.n_bytes, err);
-	if (r < 0) {
-		free(a.bytes);
+	r = ekka_blobs_hold(ctx->blobs, ctx->trace, &d->rec.id, a.n_bytes, &a.bytes, err);
+	if (r < 0)
 		return r;
-	}
 	*ret = a;
 	return 1;
 }
 
 void ekka_array_release(struct ekka_array *a)
 {
-	free(a->bytes);
+	ekka_blobs_let_go(a->bytes);
 	memset(a, 0, sizeof *a);
 }
 

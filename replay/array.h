@@ -14,7 +14,7 @@ struct ekka_array {
 	int64_t stride[EKKA_MAX_DIMS];	/* elements */
 	int64_t offset;			/* elements, of element (0, 0, ...) in bytes */
 	int64_t n;			/* elements in all */
-	unsigned char *bytes;		/* owned */
+	const unsigned char *bytes;	/* held, replay/blobs.h */
 	uint64_t n_bytes;
 	const struct ekka_tensor *tensor;	/* borrowed from the event */
 	/* The same elements in the same order with as few dims as will do. */

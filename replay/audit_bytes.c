@@ -2,6 +2,7 @@
 #include "replay/audit_bytes.h"
 
 #include "compare/audit.h"
+#include "replay/blobs.h"
 #include "replay/convert.h"
 
 #include <math.h>
@@ -211,7 +212,7 @@ static bool find_bytes(struct ekka_trace *trace, const struct ekka_event *e, uns
 	return *ret_at <= pre->rec.bytes && t->span_bytes <= pre->rec.bytes - *ret_at;
 }
 
-static void audit_tensor(struct ekka_trace *trace, const struct ekka_event *e, unsigned i, unsigned char *buf, struct ekka_verdict *v)
+static void audit_tensor(struct ekka_blobs *blobs, struct ekka_trace *trace, const struct ekka_event *e, unsigned i, unsigned char *buf, struct ekka_verdict *v)
 {
 	const struct ekka_tensor *t = &e->call.tensors[i];
 	struct sample s = { buf, t->span_bytes < SAMPLE ? t->span_bytes : SAMPLE };
@@ -221,7 +222,7 @@ static void audit_tensor(struct ekka_trace *trace, const struct ekka_event *e, u
 	char text[160];
 	uint64_t at;
 
-	if (!find_bytes(trace, e, i, &data, &at) || ekka_trace_blob_read(trace, &data->id, at, buf, s.n, &ignored) != 0)
+	if (!find_bytes(trace, e, i, &data, &at) || ekka_blobs_read(blobs, trace, &data->id, at, buf, s.n, &ignored) != 0)
 		return;
 	if (ekka_is_scale(t))
 		audit_scale(t, &s, v);
@@ -232,12 +233,12 @@ static void audit_tensor(struct ekka_trace *trace, const struct ekka_event *e, u
 	ekka_audit_append(v, text);
 }
 
-void ekka_audit_bytes(struct ekka_trace *trace, const struct ekka_event *e, struct ekka_verdict *v)
+void ekka_audit_bytes(struct ekka_blobs *blobs, struct ekka_trace *trace, const struct ekka_event *e, struct ekka_verdict *v)
 {
 	unsigned char *buf = malloc(SAMPLE);
 
 	for (unsigned i = 0; buf && i < e->call.n_tensors; i++)
 		if ((e->call.tensors[i].dir & EKKA_IN) && is_dense(&e->call.tensors[i]))
-			audit_tensor(trace, e, i, buf, v);
+			audit_tensor(blobs, trace, e, i, buf, v);
 	free(buf);
 }

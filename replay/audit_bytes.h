@@ -20,8 +20,10 @@
 #include "compare/verdict.h"
 #include "trace/reader.h"
 
-/* Of all inputs whose bytes are in the trace; those that cannot be read are passed over. Thread-safe on distinct verdicts. */
-void ekka_audit_bytes(struct ekka_trace *, const struct ekka_event *, struct ekka_verdict *);
+struct ekka_blobs;
+
+/* Of all inputs whose bytes are in the trace (blobs: some of them may be in memory, or NULL); those that cannot be read are passed over. Thread-safe on distinct verdicts. */
+void ekka_audit_bytes(struct ekka_blobs *, struct ekka_trace *, const struct ekka_event *, struct ekka_verdict *);
 
 /* Is this input a scale, by its name. */
 bool ekka_is_scale(const struct ekka_tensor *);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compare/elements.h"
+#include "replay/blobs.h"
 
 enum { ROWS = 64 };	/* of D at a time */
 
@@ -30,7 +31,7 @@ static void merge(struct ekka_verdict *v, struct ekka_verdict *other)
 static void release_slot(struct ekka_matmul *x, struct ekka_matrix *m)
 {
 	ekka_matrix_release(m);
-	free(x->job.loaded[EKKA_SLOT_AUX]);
+	ekka_blobs_let_go(x->job.loaded[EKKA_SLOT_AUX]);
 	x->job.loaded[EKKA_SLOT_AUX] = NULL;
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/blobs.h"
 #include "replay/matmul.h"
 
 enum { BLOCK = 128 };
@@ -32,7 +33,7 @@ static int take_vector(struct ekka_matmul *x, int index, int64_t n, double **ret
 		}
 	}
 	ekka_matrix_release(&m);
-	free(x->job.loaded[EKKA_SLOT_AUX]);
+	ekka_blobs_let_go(x->job.loaded[EKKA_SLOT_AUX]);
 	x->job.loaded[EKKA_SLOT_AUX] = NULL;
 	return r;
 }
@@ -224,7 +225,7 @@ static int take_blocks(struct ekka_matmul *x, bool of_a, struct ekka_matrix *ope
 	operand->scale_rs = p.rs;
 	operand->scale_cs = p.cs;
 	ekka_matrix_release(&m);
-	free(x->job.loaded[EKKA_SLOT_AUX]);
+	ekka_blobs_let_go(x->job.loaded[EKKA_SLOT_AUX]);
 	x->job.loaded[EKKA_SLOT_AUX] = NULL;
 	return r;
 }

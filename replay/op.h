@@ -11,11 +11,13 @@
 #include "replay/replay.h"
 
 struct ekka_backend;
+struct ekka_blobs;
 struct ekka_team;
 
 struct ekka_op_context {
 	struct ekka_trace *trace;
 	const struct ekka_replay_options *options;
+	struct ekka_blobs *blobs;	/* replay/blobs.h; NULL: nothing is shared */
 	uint64_t memory_bytes;		/* this event's share */
 	struct ekka_team *team;		/* threads that may help, replay/team.h; NULL: none */
 	struct ekka_backend *backend;	/* replay/backend.h; NULL: the CPU */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compare/audit.h"
+#include "replay/blobs.h"
 #include "replay/convert.h"
 #include "replay/gaps.h"
 
@@ -52,10 +53,9 @@ int ekka_job_matrix(struct ekka_job *job, int index, enum ekka_phase phase, enum
 	m->arg = &job->blob[slot];
 	if (bytes > job->room || !bytes)
 		return 0;
-	job->loaded[slot] = malloc(bytes);
-	if (!job->loaded[slot])
+	r = ekka_blobs_hold(job->ctx->blobs, job->ctx->trace, &data->rec.id, bytes, &job->loaded[slot], err);
+	if (r == EKKA_ERR_NOMEM)
 		return 0;	/* piecewise, then */
-	r = read_blob(m->arg, 0, job->loaded[slot], bytes, err);
 	if (r < 0)
 		return r;
 	m->bytes = job->loaded[slot];
@@ -195,5 +195,5 @@ void ekka_job_release(struct ekka_job *job)
 	for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++)
 		ekka_matrix_release(all[i]);
 	for (unsigned i = 0; i < EKKA_SLOTS; i++)
-		free(job->loaded[i]);
+		ekka_blobs_let_go(job->loaded[i]);
 }

@@ -22,7 +22,7 @@ struct ekka_job {
 	struct ekka_verdict *verdict;
 	struct ekka_gemm gemm;
 	struct ekka_job_blob blob[EKKA_SLOTS];
-	unsigned char *loaded[EKKA_SLOTS];	/* whole operands in memory; owned */
+	const unsigned char *loaded[EKKA_SLOTS];	/* whole operands in memory; held, replay/blobs.h */
 	double returned[2];			/* dot's result */
 	uint64_t room;				/* bytes of memory left for whole operands */
 	bool settled;				/* verdict->status is final, nothing to compute */

@@ -16,6 +16,7 @@
 #include "replay/arguments.h"
 #include "replay/audit_bytes.h"
 #include "replay/blame.h"
+#include "replay/blobs.h"
 #include "replay/op.h"
 #include "replay/read.h"
 #include "replay/redescribe.h"
@@ -28,7 +29,7 @@ enum {
 	MAX_THREADS = 64,	/* OpenBLAS has buffers for a limited number of callers and ends the process beyond it */
 	WINDOW = 4		/* finished events waiting for an earlier one, per thread */
 };
-static const uint64_t DEFAULT_MEMORY = (uint64_t)1 << 30, BLOCKS_MEMORY = (uint64_t)48 << 20;
+static const uint64_t DEFAULT_MEMORY = (uint64_t)1 << 30, BLOCKS_MEMORY = (uint64_t)48 << 20, MOST_KEPT = (uint64_t)8 << 30;
 
 struct slot {
 	bool done, counts;		/* counts: an outermost event with an op, to be reported */
@@ -44,6 +45,7 @@ struct slot {
 struct run {
 	struct ekka_trace *trace;
 	struct ekka_replay_options o;
+	struct ekka_blobs *blobs;
 	struct ekka_team team;
 	uint64_t first, end;		/* event numbers [first, end) */
 	uint64_t next, emitted;		/* next to take; all before `emitted` were handed out */
@@ -162,7 +164,7 @@ static void judge(struct run *run, struct slot *slot)
 {
 	const struct ekka_event *e = &slot->event;
 	const struct ekka_op *op = ekka_op_find(ekka_event_op(e));
-	struct ekka_op_context ctx = { .trace = run->trace, .options = &run->o, .team = &run->team, .backend = run->o.backend };
+	struct ekka_op_context ctx = { .trace = run->trace, .options = &run->o, .blobs = run->blobs, .team = &run->team, .backend = run->o.backend };
 	struct ekka_verdict *v = &slot->verdict;
 	uint64_t share;
 	int r;
@@ -181,7 +183,7 @@ static void judge(struct run *run, struct slot *slot)
 		set_reason(v, EKKA_INCOMPLETE, slot->err.message);
 	}
 	ekka_audit_event(e, v);
-	ekka_audit_bytes(run->trace, e, v);
+	ekka_audit_bytes(run->blobs, run->trace, e, v);
 	give_memory(run, share);
 }
 
@@ -278,6 +280,17 @@ static void run_threads(struct run *run)
 		pthread_join(thread[--n], NULL);
 }
 
+/* Bytes of tensors that are kept besides: they come again. */
+static uint64_t kept_bytes(const struct ekka_replay_options *o)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+	uint64_t most = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 8 : 0;
+
+	if (o->memory_bytes)
+		return o->memory_bytes;
+	return most < DEFAULT_MEMORY ? DEFAULT_MEMORY : most > MOST_KEPT ? MOST_KEPT : most;
+}
+
 static void defaults(struct run *run)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -287,6 +300,7 @@ static void defaults(struct run *run)
 		run->o.threads = cores > 0 ? (unsigned)cores : 1;
 	if (run->o.threads > MAX_THREADS)
 		run->o.threads = MAX_THREADS;
+	run->blobs = ekka_blobs_new(kept_bytes(&run->o));	/* NULL: it goes without */
 	if (!run->o.memory_bytes)
 		run->o.memory_bytes = DEFAULT_MEMORY;
 	run->first = run->o.event ? run->o.event : 1;
@@ -334,6 +348,7 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 	if (!run.slots || !run.blame.status || !run.arguments || (run.o.redescribe && !redescriptions)) {
 		free(run.slots);
 		ekka_arguments_free(run.arguments);
+		ekka_blobs_free(run.blobs);
 		free(redescriptions);
 		free(run.blame.status);
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %llu events",
@@ -357,6 +372,7 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 		r = spread_blame(&run, ret, err);
 	ekka_report_builder_release(&run.report);
 	ekka_arguments_free(run.arguments);
+	ekka_blobs_free(run.blobs);
 	for (size_t i = 0; i < run.n_slots; i++)
 		ekka_event_release(&run.slots[i].event);
 	free(run.slots);

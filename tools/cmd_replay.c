@@ -12,6 +12,7 @@
 #include "replay/replay.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ const struct ekka_option ekka_replay_options_table[] = {
 	{ .kind = EKKA_OPT_NUMBER, .letter = 'j', .name = "jobs", .metavar = "N", .value = &opt.jobs,
 	  .help = "threads (default: one per core)" },
 	{ .kind = EKKA_OPT_BYTES, .name = "memory", .metavar = "SIZE", .value = &opt.memory,
-	  .help = "working memory of all threads together (default: 1G)" },
+	  .help = "working memory of all threads together (default: 1G), and as much for tensors that are read again (default: an eighth of the machine's memory, 8G at most)" },
 	{ .kind = EKKA_OPT_FLAG, .letter = 'v', .name = "verbose", .value = &opt.verbose, .help = "list every verdict" },
 	{ .kind = EKKA_OPT_FLAG, .name = "margins", .value = &opt.margins,
 	  .help = "say how far results that passed lie from their references, by op and element types" },
@@ -148,6 +149,13 @@ static int run(const struct ekka_report_source *from, struct ekka_backend *backe
 	return status;
 }
 
+/* Working memory of megabytes comes and goes with every event: going back to the kernel in between would cost as much as many ops do. */
+static void keep_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
 static int replay(struct ekka_trace *trace, const char *path, struct ekka_redescriber *kernels, struct ekka_backend *backend)
 {
 	struct listing l = { .verdicts = opt.json && opt.verbose ? ekka_report_json_verdicts() : NULL,
@@ -177,6 +185,7 @@ int ekka_cmd_replay(const struct ekka_command *self, int argc, char **argv)
 		return ekka_command_usage_error(self, "--backend is cpu, gpu or auto");
 	if (!take_fraction())
 		return ekka_command_usage_error(self, "--sample is a fraction above 0 and up to 1");
+	keep_memory();
 	if ((status = ekka_open_trace(path, &trace, &path)))
 		return status;
 	if (opt.kernels)

@@ -1,6 +1,7 @@
 if HAVE_CRITERION
 replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_array \
+	tests/unit/replay/test_blobs \
 	tests/unit/replay/test_cat \
 	tests/unit/replay/test_attention \
 	tests/unit/replay/test_attention_combine \
@@ -35,6 +36,9 @@ check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
 replay_test_libs = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) $(CRITERION_LIBS) -lm -lpthread
 replay_test_problem = tests/unit/replay/problem.h tests/unit/replay/problem.c
+tests_unit_replay_test_blobs_SOURCES = tests/unit/replay/test_blobs.c tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
+tests_unit_replay_test_blobs_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_blobs_LDADD = $(replay_test_libs)
 tests_unit_replay_test_audit_SOURCES = tests/unit/replay/test_audit.c tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c \
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_audit_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

@@ -2,6 +2,7 @@
 #include "tests/unit/replay/fake_trace.h"
 
 #include <string.h>
+#include <unistd.h>
 
 void fake_trace_init(struct ekka_trace *t)
 {
@@ -134,6 +135,9 @@ int ekka_trace_blob_read(struct ekka_trace *t, const struct ekka_blob_id *id, ui
 {
 	unsigned n = blob_of(id);
 
+	__atomic_fetch_add(&t->n_reads, 1, __ATOMIC_RELAXED);
+	if (t->slow_us)
+		(void)usleep(t->slow_us);
 	if (t->damaged)
 		return ekka_error_set(err, EKKA_ERR_FORMAT, "blobs-1.ekka: offset 77: checksum mismatch");
 	if (t->no_memory)

@@ -20,6 +20,7 @@ struct ekka_trace {
 	unsigned n_blobs;
 	uint64_t n;
 	uint64_t largest_read;		/* bytes of one blob read */
+	unsigned n_reads, slow_us;	/* how often, and how long it takes */
 	bool damaged, no_memory;	/* blob reads fail */
 };
 

@@ -64,7 +64,7 @@ static const char *audit(const char *name, enum ekka_dtype type, const char *dim
 	v = (struct ekka_verdict){ 0 };
 	fake_event_init(f, "elementwise");
 	fake_event_tensor(f, name, EKKA_IN, type, dims, NULL, bytes, NULL);
-	ekka_audit_bytes(&f->trace, &f->event, &v);
+	ekka_audit_bytes(NULL, &f->trace, &f->event, &v);
 	free(f);
 	return v.audit;
 }
@@ -120,13 +120,13 @@ Test(audit, a_type_in_a_raw_buffer)
 		fake_event_tensor(f, "p0", EKKA_IN, EKKA_U8, "4096", NULL, x, NULL);
 		f->tensor[0].alias_of = 1;
 		f->tensor[0].addr = f->tensor[1].addr + (ahead ? 514 : 512);
-		ekka_audit_bytes(&f->trace, &f->event, &v);
+		ekka_audit_bytes(NULL, &f->trace, &f->event, &v);
 		cr_expect_str_eq(v.audit, ahead ? "" : "in0, taken for bf16, looks like f32 numbers");	/* at odd places they are the low halves */
 	}
 	f->tensor[0].addr = f->tensor[1].addr + 4096 - 3582;	/* two bytes too far */
 	f->tensor[0].span_bytes = 3584;
 	v.audit[0] = '\0';
-	ekka_audit_bytes(&f->trace, &f->event, &v);
+	ekka_audit_bytes(NULL, &f->trace, &f->event, &v);
 	cr_expect_str_eq(v.audit, "");
 	free(x);
 	free(f);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A blob's bytes lie right behind its entry, so that they alone are enough to let it go. */
+#include "replay/blobs.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { BUCKETS = 1 << 14, HUGE = 2 << 20 };
+
+enum state { READING, READY, BROKEN };
+
+struct entry {
+	_Alignas(64) struct ekka_blobs *owner;	/* NULL: the one caller's */
+	struct entry *next;			/* in its bucket */
+	struct entry *older, *newer;		/* among those that nobody holds */
+	struct ekka_blob_id id;
+	uint64_t bytes;
+	unsigned held;
+	enum state state;
+};
+
+struct ekka_blobs {
+	pthread_mutex_t lock;
+	pthread_cond_t read;		/* an entry is READING no more */
+	uint64_t room, used;
+	struct entry *oldest, *newest;
+	struct entry *bucket[BUCKETS];
+};
+
+struct ekka_blobs *ekka_blobs_new(uint64_t room)
+{
+	struct ekka_blobs *b = calloc(1, sizeof *b);
+
+	if (!b)
+		return NULL;
+	pthread_mutex_init(&b->lock, NULL);
+	pthread_cond_init(&b->read, NULL);
+	b->room = room;
+	return b;
+}
+
+static unsigned char *bytes_of(struct entry *e)
+{
+	return (unsigned char *)(e + 1);
+}
+
+static struct entry **bucket_of(struct ekka_blobs *b, const struct ekka_blob_id *id)
+{
+	uint32_t h;
+
+	memcpy(&h, id->b, sizeof h);	/* a hash already */
+	return &b->bucket[h % BUCKETS];
+}
+
+static struct entry *find(struct ekka_blobs *b, const struct ekka_blob_id *id)
+{
+	struct entry *e = *bucket_of(b, id);
+
+	while (e && memcmp(&e->id, id, sizeof *id) != 0)
+		e = e->next;
+	return e;
+}
+
+/* ---- what nobody holds; with the lock held ---------------------------- */
+
+static void take_from_idle(struct ekka_blobs *b, struct entry *e)
+{
+	*(e->older ? &e->older->newer : &b->oldest) = e->newer;
+	*(e->newer ? &e->newer->older : &b->newest) = e->older;
+	e->older = e->newer = NULL;
+}
+
+static void add_to_idle(struct ekka_blobs *b, struct entry *e)
+{
+	e->older = b->newest;
+	e->newer = NULL;
+	*(b->newest ? &b->newest->newer : &b->oldest) = e;
+	b->newest = e;
+}
+
+static void forget(struct ekka_blobs *b, struct entry *e)
+{
+	struct entry **at = bucket_of(b, &e->id);
+
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	b->used -= e->bytes;
+	free(e);
+}
+
+static void make_room(struct ekka_blobs *b)
+{
+	while (b->used > b->room && b->oldest) {
+		struct entry *e = b->oldest;
+
+		take_from_idle(b, e);
+		forget(b, e);
+	}
+}
+
+void ekka_blobs_free(struct ekka_blobs *b)
+{
+	if (!b)
+		return;
+	b->room = 0;
+	make_room(b);
+	pthread_mutex_destroy(&b->lock);
+	pthread_cond_destroy(&b->read);
+	free(b);
+}
+
+/* ---- holding ---------------------------------------------------------- */
+
+static struct entry *new_entry(const struct ekka_blob_id *id, uint64_t bytes, struct ekka_error *err)
+{
+	uintptr_t first, end;
+	struct entry *e;
+	void *p;
+
+	if (bytes > SIZE_MAX - sizeof *e || posix_memalign(&p, _Alignof(struct entry), sizeof *e + bytes) != 0) {
+		(void)ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %llu bytes of a tensor", (unsigned long long)bytes);
+		return NULL;
+	}
+	e = p;
+	first = ((uintptr_t)p + HUGE - 1) / HUGE * HUGE;
+	end = (uintptr_t)p + sizeof *e + bytes;
+	if (first + HUGE <= end)	/* one fault in place of 512; if it cannot be had, so be it */
+		(void)madvise((void *)first, (end - first) / HUGE * HUGE, MADV_HUGEPAGE);
+	*e = (struct entry){ .id = *id, .bytes = bytes, .held = 1, .state = READING };
+	return e;
+}
+
+/* Waits for whoever reads it. With the lock held. False: that one failed, the entry is not held. */
+static bool join(struct ekka_blobs *b, struct entry *e)
+{
+	if (!e->held)
+		take_from_idle(b, e);
+	e->held++;
+	while (e->state == READING)
+		pthread_cond_wait(&b->read, &b->lock);
+	if (e->state == READY)
+		return true;
+	if (--e->held == 0)
+		forget(b, e);
+	return false;
+}
+
+static int read_alone(struct ekka_trace *t, const struct ekka_blob_id *id, uint64_t bytes, const unsigned char **ret, struct ekka_error *err)
+{
+	struct entry *e = new_entry(id, bytes, err);
+	int r = e ? ekka_trace_blob_read(t, id, 0, bytes_of(e), bytes, err) : EKKA_ERR_NOMEM;
+
+	if (r < 0)
+		free(e);
+	else
+		*ret = bytes_of(e);
+	return r;
+}
+
+/* Reads a new entry, with the lock held on entry and on return. */
+static int fill(struct ekka_blobs *b, struct ekka_trace *t, struct entry *e, struct ekka_error *err)
+{
+	int r;
+
+	e->owner = b;
+	e->next = *bucket_of(b, &e->id);
+	*bucket_of(b, &e->id) = e;
+	b->used += e->bytes;
+	make_room(b);
+	pthread_mutex_unlock(&b->lock);
+	r = ekka_trace_blob_read(t, &e->id, 0, bytes_of(e), e->bytes, err);
+	pthread_mutex_lock(&b->lock);
+	e->state = r < 0 ? BROKEN : READY;
+	pthread_cond_broadcast(&b->read);
+	if (r < 0 && --e->held == 0)
+		forget(b, e);
+	return r;
+}
+
+int ekka_blobs_hold(struct ekka_blobs *b, struct ekka_trace *t, const struct ekka_blob_id *id, uint64_t bytes, const unsigned char **ret,
+		    struct ekka_error *err)
+{
+	struct entry *e;
+	int r = 0;
+
+	if (!b)
+		return read_alone(t, id, bytes, ret, err);
+	pthread_mutex_lock(&b->lock);
+	e = find(b, id);
+	if (e && (e->bytes != bytes || e->state == BROKEN || !join(b, e))) {
+		pthread_mutex_unlock(&b->lock);
+		return read_alone(t, id, bytes, ret, err);	/* and fails, with its own reason */
+	}
+	if (!e) {
+		e = new_entry(id, bytes, err);
+		r = e ? fill(b, t, e, err) : EKKA_ERR_NOMEM;
+	}
+	pthread_mutex_unlock(&b->lock);
+	if (r == 0)
+		*ret = bytes_of(e);
+	return r;
+}
+
+void ekka_blobs_let_go(const unsigned char *bytes)
+{
+	struct entry *e = bytes ? (struct entry *)(uintptr_t)bytes - 1 : NULL;
+	struct ekka_blobs *b = e ? e->owner : NULL;
+
+	if (!b) {
+		free(e);
+		return;
+	}
+	pthread_mutex_lock(&b->lock);
+	if (--e->held == 0) {
+		add_to_idle(b, e);
+		make_room(b);
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+int ekka_blobs_read(struct ekka_blobs *b, struct ekka_trace *t, const struct ekka_blob_id *id, uint64_t offset, void *buf, size_t len,
+		    struct ekka_error *err)
+{
+	struct entry *e = NULL;
+
+	if (b) {
+		pthread_mutex_lock(&b->lock);
+		e = find(b, id);
+		if (e && e->state == READY && offset <= e->bytes && len <= e->bytes - offset) {
+			if (!e->held++)
+				take_from_idle(b, e);
+		} else {
+			e = NULL;
+		}
+		pthread_mutex_unlock(&b->lock);
+	}
+	if (!e)
+		return ekka_trace_blob_read(t, id, offset, buf, len, err);
+	memcpy(buf, bytes_of(e) + offset, len);
+	ekka_blobs_let_go(bytes_of(e));
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of a trace's blobs, whole in memory and shared. Most are read more than once: an engine's weights by every step, what one op wrote by the
+ * next, all of them by the audit; reading is decompression, and costs more than what is then done with most of them. What nobody holds is kept as long
+ * as there is room, the least recently used goes first. All functions may be called from several threads at once.
+ */
+#ifndef EKKA_REPLAY_BLOBS_H
+#define EKKA_REPLAY_BLOBS_H
+
+#include "trace/reader.h"
+
+struct ekka_blobs;
+
+/* room: bytes that are kept at most, those that are held among them; what is held may exceed it. NULL: no memory. */
+struct ekka_blobs *ekka_blobs_new(uint64_t room);
+void ekka_blobs_free(struct ekka_blobs *);	/* nobody holds any more; NULL is fine */
+
+/*
+ * All `bytes` bytes of a blob, not to be written, until they are let go; blobs NULL: read for this caller alone. 0, or negative with err filled when the
+ * blob is damaged or there is no memory.
+ */
+int ekka_blobs_hold(struct ekka_blobs *, struct ekka_trace *, const struct ekka_blob_id *, uint64_t bytes, const unsigned char **ret,
+		    struct ekka_error *err);
+void ekka_blobs_let_go(const unsigned char *bytes);	/* NULL is fine */
+
+/* A part of a blob into buf: from memory if it happens to be there, and else as ekka_trace_blob_read has it. */
+int ekka_blobs_read(struct ekka_blobs *, struct ekka_trace *, const struct ekka_blob_id *, uint64_t offset, void *buf, size_t len,
+		    struct ekka_error *err);
+
+#endif
