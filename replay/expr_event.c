@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SOURCE = EKKA_MAX_TENSORS };	/* the input that comes from no tensor */
+
 /* What one block's evaluation reads. */
 struct ekka_expr_block {
-	struct ekka_expr_input in[EKKA_MAX_TENSORS];
-	union { double re[EKKA_EXPR_BLOCK]; int64_t ints[EKKA_EXPR_BLOCK]; } value[EKKA_MAX_TENSORS];
+	struct ekka_expr_input in[EKKA_MAX_TENSORS + 1];
+	union { double re[EKKA_EXPR_BLOCK]; int64_t ints[EKKA_EXPR_BLOCK]; } value[EKKA_MAX_TENSORS + 1];
+	double error[EKKA_EXPR_BLOCK];	/* of the source's values */
 	int64_t index[EKKA_MAX_DIMS][EKKA_EXPR_BLOCK];
 	const int64_t *indices[EKKA_MAX_DIMS];
 	bool used[EKKA_MAX_TENSORS], uses_index;
@@ -99,6 +102,20 @@ static void name_attributes(struct ekka_expr_event *x)
 	}
 }
 
+static void name_source(struct ekka_expr_event *x)
+{
+	struct ekka_expr_input *in = &x->block->in[SOURCE];
+	bool integers;
+
+	if (!x->source)
+		return;
+	integers = x->source->integers;
+	x->symbol[x->n_symbols++] = (struct ekka_expr_symbol){ .name = x->source->name, .input = SOURCE, .kind = integers ? EKKA_EXPR_INT : EKKA_EXPR_REAL };
+	in->re = integers ? NULL : x->block->value[SOURCE].re;
+	in->ints = integers ? x->block->value[SOURCE].ints : NULL;
+	in->error = integers ? NULL : x->block->error;
+}
+
 /* The arithmetic's type: what the attribute says, else f64 when anything is f64. */
 static enum ekka_dtype compute_type(const struct ekka_event *e)
 {
@@ -138,6 +155,7 @@ int ekka_expr_event_init(struct ekka_expr_event *x, const char *const *texts, st
 			return r;
 	}
 	name_attributes(x);
+	name_source(x);
 	return 1;
 }
 
@@ -213,6 +231,8 @@ void ekka_expr_event_load(struct ekka_expr_event *x, int64_t first, size_t n)
 			b->in[i].re = b->value[i].re;
 		}
 	}
+	if (x->source)
+		x->source->fill(x->source->arg, first, n, b->value[SOURCE].re, b->error, b->value[SOURCE].ints);
 	if (b->uses_index)
 		fill_indices(x, first, n);
 }

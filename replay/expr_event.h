@@ -12,16 +12,25 @@
 #include "compare/elements.h"
 #include "replay/expr.h"
 
+/* Values of a name that is no tensor's: those of elements first..first+n-1 (n <= EKKA_EXPR_BLOCK), integers or doubles with their errors. */
+struct ekka_expr_source {
+	const char *name;
+	bool integers;
+	void (*fill)(void *arg, int64_t first, size_t n, double *re, double *error, int64_t *ints);
+	void *arg;
+};
+
 struct ekka_expr_event {
 	const struct ekka_op_context *ctx;
 	const struct ekka_event *event;
 	struct ekka_verdict *verdict;
+	const struct ekka_expr_source *source;	/* NULL: none */
 	enum ekka_dtype compute;
 	unsigned n_dims;			/* of the elements that the kernel goes through */
 	int64_t dim[EKKA_MAX_DIMS], n;
 	struct ekka_array whole[EKKA_MAX_TENSORS];	/* as described, for indexing; n == 0: not loaded */
 	struct ekka_array input[EKKA_MAX_TENSORS];	/* broadcast to the elements; shares the bytes of `whole`; n == 0: does not fit */
-	struct ekka_expr_symbol symbol[EKKA_MAX_TENSORS + EKKA_MAX_ATTRS];
+	struct ekka_expr_symbol symbol[EKKA_MAX_TENSORS + EKKA_MAX_ATTRS + 1];
 	unsigned n_symbols;
 	bool outside;				/* a table was read out of its range, and the value was used */
 	struct ekka_expr_block *block;		/* owned */

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "compare/audit.h"
-#include "replay/expr_event.h"
+#include "replay/op_elementwise.h"
 #include "replay/rows.h"
 
 struct job {
@@ -186,10 +186,11 @@ static const struct ekka_tensor *first_output(const struct ekka_event *e)
 	return i >= 0 && e->call.tensors[i].dir != EKKA_IN ? &e->call.tensors[i] : NULL;
 }
 
-static int judge_elementwise(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
+int ekka_elementwise_judge(const struct ekka_op_context *ctx, const struct ekka_event *event, const struct ekka_expr_source *source,
+			   struct ekka_verdict *v, struct ekka_error *err)
 {
 	static const char *const texts[] = { "expr", NULL };
-	struct job j = { .x = { .ctx = ctx, .event = event, .verdict = v } };
+	struct job j = { .x = { .ctx = ctx, .event = event, .verdict = v, .source = source } };
 	const struct ekka_tensor *out = first_output(event);
 	int r = ekka_rows_init(&j.rows, ctx, event, v, err);
 
@@ -212,6 +213,11 @@ static int judge_elementwise(const struct ekka_op_context *ctx, const struct ekk
 	ekka_expr_event_release(&j.x);
 	ekka_rows_release(&j.rows);
 	return r < 0 ? r : 0;
+}
+
+static int judge_elementwise(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
+{
+	return ekka_elementwise_judge(ctx, event, NULL, v, err);
 }
 
 const struct ekka_op ekka_op_elementwise = { "elementwise", judge_elementwise };
