@@ -17,7 +17,18 @@
 
 #include <cuda.h>
 
+/* The older ones by these names, of the same parameters, are what the CUDA runtime asks for. */
+#undef cuIpcOpenMemHandle
+#undef cuCtxDestroy
+#undef cuDevicePrimaryCtxReset
+#undef cuDevicePrimaryCtxRelease
+__typeof__(cuIpcOpenMemHandle_v2) cuIpcOpenMemHandle;
+__typeof__(cuCtxDestroy_v2) cuCtxDestroy;
+__typeof__(cuDevicePrimaryCtxReset_v2) cuDevicePrimaryCtxReset;
+__typeof__(cuDevicePrimaryCtxRelease_v2) cuDevicePrimaryCtxRelease;
+
 /* Declared in no header: cuda.h renames instead. */
+__typeof__(cuGraphicsMapResources) cuGraphicsMapResources_ptsz;
 __typeof__(cuMemAllocAsync) cuMemAllocAsync_ptsz;
 __typeof__(cuMemAllocFromPoolAsync) cuMemAllocFromPoolAsync_ptsz;
 __typeof__(cuMemFreeAsync) cuMemFreeAsync_ptsz;
@@ -133,17 +144,26 @@ WATCHED_AROUND(cuMemUnmap, NULL, , bool map = ekka_memory_on(); bool whole = map
 
 /* ---- what ends much at once ------------------------------------------- */
 
-/* No event, as its handle is no value; the allocation's size is asked for when it matters. */
-EKKA_PUBLIC CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *p, CUipcMemHandle handle, unsigned flags)
-{
-	__typeof__(&cuIpcOpenMemHandle_v2) call = REAL(cuIpcOpenMemHandle_v2);
-	CUresult res = call ? call(p, handle, flags) : NO_DRIVER;
-
-	ekka_versions_disable();
-	if (ekka_memory_on())
-		ekka_alloc_add(0, 0, EKKA_ALLOC_DEVICE);
-	return res;
-}
+/*
+ * Memory that others write, too, another process or a graphics library: nothing is known from here on. No event, as such a handle is no
+ * value; the allocation's size is asked for when it matters.
+ */
+#define SHARED(symbol, ...)                                                              \
+	EKKA_PUBLIC CUresult symbol(PAIRS(PAIR_PARAMETER, __VA_ARGS__))                  \
+	{                                                                                \
+		__typeof__(&symbol) call = REAL(symbol);                                 \
+		CUresult res = call ? call(PAIRS(PAIR_NAME, __VA_ARGS__)) : NO_DRIVER;   \
+                                                                                         \
+		ekka_versions_disable();                                                 \
+		if (ekka_memory_on())                                                    \
+			ekka_alloc_add(0, 0, EKKA_ALLOC_DEVICE);                         \
+		return res;                                                              \
+	}
+SHARED(cuIpcOpenMemHandle, CUdeviceptr *, p, CUipcMemHandle, handle, unsigned, flags)
+SHARED(cuIpcOpenMemHandle_v2, CUdeviceptr *, p, CUipcMemHandle, handle, unsigned, flags)
+SHARED(cuMemPoolImportPointer, CUdeviceptr *, p, CUmemoryPool, pool, CUmemPoolPtrExportData *, data)
+SHARED(cuGraphicsMapResources, unsigned, count, CUgraphicsResource *, resources, CUstream, stream)
+SHARED(cuGraphicsMapResources_ptsz, unsigned, count, CUgraphicsResource *, resources, CUstream, stream)
 
 /* Before, and once more after: somebody may have asked meanwhile. */
 #define ENDS(symbol, what, ...)                                                                                  \
@@ -156,6 +176,9 @@ ENDS(cuIpcCloseMemHandle, ekka_alloc_forget_learned, CUdeviceptr, p)
 			ekka_cuda_context_ends(ctx, dev); \
 		}                                       \
 	} while (0)
+WATCHED_AROUND(cuCtxDestroy, NULL, , END_ALL(context, -1), if (ekka_memory_on()) ekka_alloc_forget(), CUcontext, context)
 WATCHED_AROUND(cuCtxDestroy_v2, NULL, , END_ALL(context, -1), if (ekka_memory_on()) ekka_alloc_forget(), CUcontext, context)
+WATCHED_AROUND(cuDevicePrimaryCtxReset, NULL, , END_ALL(NULL, device), if (ekka_memory_on()) ekka_alloc_forget(), CUdevice, device)
 WATCHED_AROUND(cuDevicePrimaryCtxReset_v2, NULL, , END_ALL(NULL, device), if (ekka_memory_on()) ekka_alloc_forget(), CUdevice, device)
+ENDS(cuDevicePrimaryCtxRelease, ekka_alloc_forget, CUdevice, device)
 ENDS(cuDevicePrimaryCtxRelease_v2, ekka_alloc_forget, CUdevice, device)

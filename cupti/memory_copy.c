@@ -6,6 +6,14 @@
 
 #include "preload/versions.h"
 
+/* The older ones by these names, of the same parameters, are what the CUDA runtime asks for. */
+#undef cuStreamWriteValue32
+#undef cuStreamWriteValue64
+#undef cuStreamBatchMemOp
+__typeof__(cuStreamWriteValue32_v2) cuStreamWriteValue32, cuStreamWriteValue32_ptsz;
+__typeof__(cuStreamWriteValue64_v2) cuStreamWriteValue64, cuStreamWriteValue64_ptsz;
+__typeof__(cuStreamBatchMemOp_v2) cuStreamBatchMemOp, cuStreamBatchMemOp_ptsz;
+
 /* Declared in no header: cuda.h renames instead. */
 __typeof__(cuMemcpy) cuMemcpy_ptds;
 __typeof__(cuMemcpyAsync) cuMemcpyAsync_ptsz;
@@ -182,12 +190,18 @@ static void write_value(struct ekka_call *e, uint64_t dst, uint64_t value, unsig
 }
 
 #define WRITE(type) CUstream, stream, CUdeviceptr, dst, type, value, unsigned, flags
+WATCHED(cuStreamWriteValue32, stream, write_value(&e, dst, value, 4), WRITE(cuuint32_t))
+WATCHED(cuStreamWriteValue32_ptsz, ekka_own_stream(stream), write_value(&e, dst, value, 4), WRITE(cuuint32_t))
 WATCHED(cuStreamWriteValue32_v2, stream, write_value(&e, dst, value, 4), WRITE(cuuint32_t))
 WATCHED(cuStreamWriteValue32_v2_ptsz, ekka_own_stream(stream), write_value(&e, dst, value, 4), WRITE(cuuint32_t))
+WATCHED(cuStreamWriteValue64, stream, write_value(&e, dst, value, 8), WRITE(cuuint64_t))
+WATCHED(cuStreamWriteValue64_ptsz, ekka_own_stream(stream), write_value(&e, dst, value, 8), WRITE(cuuint64_t))
 WATCHED(cuStreamWriteValue64_v2, stream, write_value(&e, dst, value, 8), WRITE(cuuint64_t))
 WATCHED(cuStreamWriteValue64_v2_ptsz, ekka_own_stream(stream), write_value(&e, dst, value, 8), WRITE(cuuint64_t))
 
 /* Several such operations: what they write is not described. */
 #define OPERATIONS CUstream, stream, unsigned, n, CUstreamBatchMemOpParams *, operations, unsigned, flags
+WATCHED(cuStreamBatchMemOp, stream, ekka_versions_wrote_anything(), OPERATIONS)
+WATCHED(cuStreamBatchMemOp_ptsz, ekka_own_stream(stream), ekka_versions_wrote_anything(), OPERATIONS)
 WATCHED(cuStreamBatchMemOp_v2, stream, ekka_versions_wrote_anything(), OPERATIONS)
 WATCHED(cuStreamBatchMemOp_v2_ptsz, ekka_own_stream(stream), ekka_versions_wrote_anything(), OPERATIONS)

@@ -6,6 +6,7 @@
 
 #include "tests/fake/fake.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +24,37 @@ static cudaError_t result(CUresult res)
 	return (cudaError_t)res;
 }
 
+/* The real one asks for every entry point of the driver when it starts, and gets ours where somebody gives us out. */
+static CUresult (*reset)(CUdevice);
+
+static void ask(void)
+{
+	static const struct { const char *name; int version, per_thread; } asked[] = {
+#define ASKED(name, version, per_thread) { name, version, per_thread },
+#include "tests/fake/fake_cudart_asked.def"
+	};
+
+	for (unsigned i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		void *found = NULL;
+
+		(void)cuGetProcAddress(asked[i].name, &found, asked[i].version, asked[i].per_thread ? CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM :
+												     CU_GET_PROC_ADDRESS_DEFAULT, NULL);
+		if (strcmp(asked[i].name, "cuDevicePrimaryCtxReset") == 0)
+			*(void **)&reset = found;
+	}
+}
+
+static void start(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, ask);
+}
+
 #define DRIVER(call)                              \
 	({                                        \
 		CUresult res_;                    \
+		start();                          \
 		fake_make_current();              \
 		fake_from_runtime = true;         \
 		res_ = call;                      \
@@ -144,7 +173,7 @@ EXPORT cudaError_t cudaDeviceSynchronize(void)
 
 EXPORT cudaError_t cudaDeviceReset(void)
 {
-	return DRIVER(cuDevicePrimaryCtxReset(0));
+	return DRIVER(reset(0));
 }
 
 EXPORT cudaError_t cudaSetDevice(int device)

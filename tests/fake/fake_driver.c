@@ -112,13 +112,19 @@ void fake_reset(void)
 	current = NULL;
 }
 
-FAKE_EXPORT CUresult cuDevicePrimaryCtxReset(CUdevice device)
-{
-	ENTER(cuDevicePrimaryCtxReset);
-	(void)device;
-	fake_reset();
-	return CUDA_SUCCESS;
-}
+/* In both forms: the runtime asks for the older one. */
+#undef cuDevicePrimaryCtxReset
+#define RESET(symbol)                             \
+	FAKE_EXPORT CUresult symbol(CUdevice device) \
+	{                                         \
+		ENTER(symbol);                    \
+		(void)device;                     \
+		fake_reset();                     \
+		return CUDA_SUCCESS;              \
+	}
+CUresult cuDevicePrimaryCtxReset(CUdevice device);
+RESET(cuDevicePrimaryCtxReset)
+RESET(cuDevicePrimaryCtxReset_v2)
 
 /* ---- contexts, devices ------------------------------------------------ */
 

@@ -354,17 +354,35 @@ FAKE_EXPORT CUresult cuInit(unsigned flags)
 	return CUDA_SUCCESS;
 }
 
-/* The newest version of a function; of those for per-thread default streams where they are asked for and there are any. */
-static CUresult find_entry(const char *symbol, void **pfn, cuuint64_t flags)
+/* Of functions that got another form under the same name later on: since when. All others have one form, or the second came before any runtime. */
+static const struct { const char *symbol; int since; } second_forms[] = {
+	{ "cuDevicePrimaryCtxReset", 11000 }, { "cuDevicePrimaryCtxRelease", 11000 }, { "cuIpcOpenMemHandle", 11000 },
+	{ "cuStreamWriteValue32", 11070 }, { "cuStreamWriteValue64", 11070 }, { "cuStreamBatchMemOp", 11070 },
+	{ "cuGetProcAddress", 12000 }, { "cuMemcpyBatchAsync", 13000 }, { "cuMemcpy3DBatchAsync", 13000 }, { "cuCtxSynchronize", 13000 },
+};
+
+static bool has_second_form(const char *symbol, int version)
 {
-	static const char *const endings[] = { "_v2_ptsz", "_v2_ptds", "_ptsz", "_ptds", "_v2", "" };
+	for (unsigned i = 0; i < sizeof(second_forms) / sizeof(second_forms[0]); i++)
+		if (strcmp(second_forms[i].symbol, symbol) == 0)
+			return version >= second_forms[i].since;
+	return true;
+}
+
+/* The newest form of a function that `version` had; of those for per-thread default streams where they are asked for and there are any. */
+static CUresult find_entry(const char *symbol, void **pfn, int version, cuuint64_t flags)
+{
+	static const char *const endings[] = { "_v2_ptsz", "_v2_ptds", "_v2", "_ptsz", "_ptds", "" };
+	bool per_thread = flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM;
 	void *self = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
 	char name[64];
 
 	*pfn = NULL;
 	if (strcmp(symbol, "cuGraphInstantiate") == 0)
 		symbol = "cuGraphInstantiateWithFlags";	/* since 12.0 */
-	for (unsigned i = flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM ? 0 : 4; i < 6 && !*pfn; i++) {
+	for (unsigned i = has_second_form(symbol, version) ? 0 : 3; i < 6 && !*pfn; i++) {
+		if (!per_thread && strstr(endings[i], "_pt"))
+			continue;
 		(void)snprintf(name, sizeof(name), "%s%s", symbol, endings[i]);
 		*pfn = dlsym(self, name);
 	}
@@ -376,6 +394,6 @@ FAKE_EXPORT CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int ver
 					 CUdriverProcAddressQueryResult *status)
 {
 	ENTER(cuGetProcAddress_v2);
-	(void)version, (void)status;
-	return find_entry(symbol, pfn, flags);
+	(void)status;
+	return find_entry(symbol, pfn, version, flags);
 }

@@ -6,10 +6,10 @@ fake_ldflags = $(AM_LDFLAGS) -shared -rpath $(abs_builddir)/tests/fake
 fake_cppflags = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 check_LTLIBRARIES += tests/fake/libcuda.la tests/fake/libcudart.la tests/fake/libcublas.la \
 	tests/fake/libcublasLt.la
-tests_fake_libcuda_la_SOURCES = tests/fake/fake_driver.c tests/fake/fake_copy.c tests/fake/fake_graph.c tests/fake/fake_launch.c tests/fake/fake_memory.c tests/fake/fake_stream.c
+tests_fake_libcuda_la_SOURCES = tests/fake/fake_driver.c tests/fake/fake_copy.c tests/fake/fake_graph.c tests/fake/fake_idle.c tests/fake/fake_launch.c tests/fake/fake_memory.c tests/fake/fake_stream.c
 tests_fake_libcuda_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcuda_la_LDFLAGS = $(fake_ldflags) -version-info 1:0:0
-tests_fake_libcudart_la_SOURCES = tests/fake/fake_cudart.c
+tests_fake_libcudart_la_SOURCES = tests/fake/fake_cudart.c tests/fake/fake_cudart_asked.def
 tests_fake_libcudart_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcudart_la_LDFLAGS = $(fake_ldflags) -version-info 13:0:0
 tests_fake_libcudart_la_LIBADD = tests/fake/libcuda.la
