@@ -240,6 +240,14 @@ bool ekka_elements_again(struct ekka_elements *e)
 	return wanted;
 }
 
+const struct ekka_bad *ekka_elements_bad(const struct ekka_elements *e, const struct ekka_tensor *t)
+{
+	for (unsigned i = 0; i < e->n_outputs; i++)
+		if (e->output[i].tensor == t)
+			return e->output[i].n ? &e->output[i] : NULL;
+	return NULL;
+}
+
 static void put_worst(const struct ekka_elements *e, struct ekka_verdict *v)
 {
 	const struct ekka_tensor *t = e->output[e->worst.output].tensor;

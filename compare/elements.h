@@ -16,6 +16,7 @@
 #include "trace/model.h"
 
 struct ekka_elements;
+struct ekka_bad;
 
 struct ekka_elements *ekka_elements_new(void);		/* NULL: no memory */
 void ekka_elements_free(struct ekka_elements *);
@@ -52,6 +53,9 @@ void ekka_elements_before(struct ekka_elements *, bool (*value)(void *arg, int64
  *	} while (ekka_elements_again(e));
  */
 bool ekka_elements_again(struct ekka_elements *);
+
+/* The bad elements of this output so far (compare/elements_bad.h), borrowed; NULL when there are none. */
+const struct ekka_bad *ekka_elements_bad(const struct ekka_elements *, const struct ekka_tensor *);
 
 /*
  * Status, margin, worst element, counts, `output`, `where` (which rows, columns, every how many: by dims), looks_like where a simple

@@ -168,7 +168,7 @@ static bool explains(const struct ekka_bad *b, enum simple h, unsigned i, double
 
 static void say(enum simple h, double x, char *text)
 {
-	static const char *const texts[] = { "zeros", "NaN everywhere there", "infinities", "not written: as before the call", "the sign is flipped" };
+	static const char *const texts[] = { "zeros", "NaN everywhere there", "infinities", EKKA_NOT_WRITTEN ": as before the call", "the sign is flipped" };
 
 	if (h < FACTOR)
 		(void)snprintf(text, EKKA_TEXT, "%s", texts[h]);

@@ -19,6 +19,9 @@ const char *ekka_status_name(enum ekka_status);	/* "PASS" ... */
 
 enum { EKKA_TEXT = 512 };
 
+/* What looks_like begins with where elements hold what they held before the call: no other explanation is wanted then. */
+#define EKKA_NOT_WRITTEN "not written"
+
 /* Strings are UTF-8, one line, empty when there is nothing to say. */
 struct ekka_verdict {
 	uint64_t event;
@@ -38,5 +41,8 @@ struct ekka_verdict {
 	char bound[EKKA_TEXT];		/* which bound was used: "fp32 any-order, gamma_K, K=512" */
 	char audit[EKKA_TEXT];		/* findings about the arguments, "; " between them; independent of status */
 };
+
+/* Does the verdict say so. */
+bool ekka_not_written(const struct ekka_verdict *);
 
 #endif

@@ -129,7 +129,7 @@ static int judge_attention(const struct ekka_op_context *ctx, const struct ekka_
 		r = ekka_rows_verdict(&t.rows, t.x.error.text, err);
 		audit(&t);
 	}
-	if (r == 0 && !t.rows.settled && v->status == EKKA_FAIL && t.n_bad)
+	if (r == 0 && !t.rows.settled && v->status == EKKA_FAIL && t.n_bad && !ekka_not_written(v))
 		r = ekka_attention_explain(&t.x, t.bad, t.n_bad, v->looks_like, err);
 	free((void *)(uintptr_t)t.x.pages);
 	free(t.numbers);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "compare/audit.h"
+#include "replay/expr_explain.h"
 #include "replay/op_elementwise.h"
 #include "replay/rows.h"
 
@@ -114,33 +115,6 @@ static void compare_result(struct job *j, const struct ekka_array *out, const st
 	ekka_elements_add(j->rows.elements, first, n, got, ref->re ? ref->re : from_ints, ref->exact ? NULL : ref->error, false);
 }
 
-/* What an output held before, for hypotheses. */
-static bool value_before(void *arg, int64_t index, double *ret)
-{
-	ekka_array_get(arg, index, 1, ret);
-	return true;
-}
-
-static int know_before(struct job *j, struct ekka_error *err)
-{
-	for (unsigned k = 0; k < ekka_expr_n_results(j->expr); k++) {
-		struct ekka_array *before;
-		int i = ekka_event_tensor_index(j->x.event, target_of(j->expr, k)), r;
-
-		if (!j->out[k] || i < 0 || !ekka_array_recorded(j->x.ctx, j->x.event, i, EKKA_PRE))
-			continue;
-		r = ekka_rows_take(&j->rows, target_of(j->expr, k), EKKA_PRE, false, &before, err);
-		j->rows.settled = false;	/* only for the explanation */
-		if (r < 0)
-			return r;
-		if (!before)
-			continue;
-		ekka_elements_output(j->rows.elements, j->out[k]->tensor);
-		ekka_elements_before(j->rows.elements, value_before, before);
-	}
-	return 0;
-}
-
 static void go_through(struct job *j)
 {
 	struct ekka_expr_result result[EKKA_EXPR_RESULTS];
@@ -156,6 +130,22 @@ static void go_through(struct job *j)
 	}
 }
 
+/* What was not written needs no other explanation; a factor or the like is worth one. */
+static void explain(struct job *j)
+{
+	struct ekka_verdict *v = j->x.verdict;
+	char text[EKKA_TEXT] = "";
+
+	for (unsigned k = 0; k < ekka_expr_n_results(j->expr) && !text[0] && !ekka_not_written(v); k++) {
+		const struct ekka_bad *bad = j->out[k] ? ekka_elements_bad(j->rows.elements, j->out[k]->tensor) : NULL;
+
+		if (bad)
+			ekka_expr_explain(&j->x, k, j->out[k], bad, text);
+	}
+	if (text[0])
+		memcpy(v->looks_like, text, sizeof text);
+}
+
 static int judge(struct job *j, struct ekka_error *err)
 {
 	char bound[EKKA_TEXT], text[EKKA_TEXT];
@@ -165,15 +155,13 @@ static int judge(struct job *j, struct ekka_error *err)
 	if (!j->state)
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for an expression");
 	go_through(j);
-	if (ekka_elements_again(j->rows.elements)) {
-		r = know_before(j, err);
-		if (r < 0)
-			return r;
+	if (ekka_elements_again(j->rows.elements))
 		go_through(j);
-	}
 	(void)snprintf(bound, sizeof bound, "running error of %.200s, computed in %s", ekka_expr_event_text(j->x.event, "expr"),
 		       ekka_dtype_name(j->x.compute));
 	r = ekka_rows_verdict(&j->rows, bound, err);
+	if (j->x.verdict->status == EKKA_FAIL)
+		explain(j);
 	if (j->x.outside && ekka_expr_out_of_range(j->state, text))
 		ekka_audit_append(j->x.verdict, text);
 	return r;

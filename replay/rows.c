@@ -279,7 +279,7 @@ void ekka_rows_looks_like(struct ekka_rows *r, const char *format, ...)
 {
 	va_list args;
 
-	if (r->explained)
+	if (r->explained || ekka_not_written(r->verdict))
 		return;
 	r->explained = true;
 	va_start(args, format);
@@ -341,8 +341,40 @@ static int judge_gaps(struct ekka_rows *r, struct ekka_error *err)
 	return 0;
 }
 
+static bool value_before(void *arg, int64_t index, double *ret)
+{
+	ekka_array_get(arg, index, 1, ret);
+	return true;
+}
+
+/* What outputs with bad elements held before, where that was recorded: it may be what they hold still. */
+static int know_before(struct ekka_rows *r, struct ekka_error *err)
+{
+	for (unsigned i = 0; i < r->event->call.n_tensors; i++) {
+		const struct ekka_tensor *t = &r->event->call.tensors[i];
+		struct ekka_array *before;
+		int n;
+
+		if (!r->array[i][EKKA_POST].bytes || !ekka_elements_bad(r->elements, t) || !ekka_array_recorded(r->ctx, r->event, (int)i, EKKA_PRE))
+			continue;
+		n = ekka_rows_take(r, t->name, EKKA_PRE, false, &before, err);
+		r->settled = false;	/* only for the explanation */
+		if (n < 0)
+			return n;
+		if (!before)
+			continue;
+		ekka_elements_output(r->elements, t);
+		ekka_elements_before(r->elements, value_before, before);
+	}
+	return 0;
+}
+
 int ekka_rows_verdict(struct ekka_rows *r, const char *bound, struct ekka_error *err)
 {
+	int n = know_before(r, err);
+
+	if (n < 0)
+		return n;
 	ekka_elements_verdict(r->elements, bound, r->verdict);
 	return judge_gaps(r, err);
 }

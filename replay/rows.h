@@ -97,7 +97,7 @@ int64_t ekka_rows_wrap(enum ekka_dtype, int64_t);
 /* Is `got` of this type what x may become when it is rounded to it. */
 bool ekka_near_holds(enum ekka_dtype, double got, struct ekka_near x);
 
-/* Says what a failed event looks like, printf-like, unless that was said before. What the comparison alone makes of it (zeros, a factor) gives way. */
+/* Says what a failed event looks like, printf-like, unless that was said before. What the comparison alone makes of it (zeros, a factor) gives way, but for "not written". */
 void ekka_rows_looks_like(struct ekka_rows *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The verdict of all outputs, and whether what lies between their elements was left alone. */

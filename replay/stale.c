@@ -109,7 +109,7 @@ static void say(const struct look *k, const struct same *s, struct ekka_verdict 
 	char what[128], from[64];
 
 	if (s->n == k->n)
-		(void)snprintf(what, sizeof(what), "not written");
+		(void)snprintf(what, sizeof(what), EKKA_NOT_WRITTEN);
 	else if (s->tail >= least && s->tail > 1 && s->tail < k->n)
 		(void)snprintf(what, sizeof(what), "the last %" PRIu64 " of %" PRIu64 " elements were not written", s->tail, k->n);
 	else if (s->head >= least && s->head > 1 && s->head < k->n)

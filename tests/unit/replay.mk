@@ -16,6 +16,7 @@ replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_epilogue \
 	tests/unit/replay/test_elementwise \
 	tests/unit/replay/test_expr \
+	tests/unit/replay/test_expr_explain \
 	tests/unit/replay/test_scatter \
 	tests/unit/replay/test_gemm \
 	tests/unit/replay/test_gemm_explain \
@@ -138,6 +139,9 @@ tests_unit_replay_test_narrow_LDADD = $(replay_test_libs)
 tests_unit_replay_test_norm_SOURCES = tests/unit/replay/test_norm.c $(replay_test_rows)
 tests_unit_replay_test_norm_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_norm_LDADD = $(replay_test_libs)
+tests_unit_replay_test_expr_explain_SOURCES = tests/unit/replay/test_expr_explain.c $(replay_test_rows)
+tests_unit_replay_test_expr_explain_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_expr_explain_LDADD = $(replay_test_libs)
 tests_unit_replay_test_expr_SOURCES = tests/unit/replay/test_expr.c
 tests_unit_replay_test_expr_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_expr_LDADD = $(replay_test_libs)

@@ -290,6 +290,21 @@ Test(softmax, what_a_wrong_one_looks_like)
 	release(&s);
 }
 
+Test(softmax, one_in_place_that_did_not_run)
+{
+	float x[4 * 10], y[4 * 10];
+	struct ekka_verdict v;
+
+	for (int i = 0; i < 40; i++)
+		x[i] = y[i] = 0.25f * (float)(i * 7 % 11);
+	fake_event_init(&f, "softmax");
+	fake_event_tensor(&f, "x", EKKA_INOUT, EKKA_F32, "4x10", NULL, x, y);
+	fake_event_real(&f, "scale", 2);
+	v = fake_event_judge(&f);
+	EXPECT(EKKA_FAIL, v);
+	cr_expect_str_eq(v.looks_like, "not written: as before the call");
+}
+
 Test(softmax, doubles_are_judged_as_doubles)
 {
 	struct softmax s = make(EKKA_F64, EKKA_F64, 3, 40, GAUSS, 2);
