@@ -93,7 +93,7 @@ static int take_activation(struct ekka_conv *x, enum ekka_dtype compute, struct 
 	if (!strcmp(name, "none") || !strcmp(name, "identity"))
 		return 0;
 	if (!strcmp(name, "elu"))
-		name = "r > 0 ? r : expm1(r)";
+		name = "r > 0 ? r : exp(r) - 1";	/* as cuDNN computes it, with the difference's error */
 	(void)snprintf(text, sizeof text, strpbrk(name, "( ") ? "%s" : "%s(r)", name);
 	if (ekka_expr_parse(text, &symbol, 1, compute, &x->activation, &why) < 0) {
 		ekka_rows_settle(&x->rows, EKKA_UNSUPPORTED, why.message);

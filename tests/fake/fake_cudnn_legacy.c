@@ -243,7 +243,7 @@ static double activate(const struct cudnnActivationStruct *a, double x)
 	case CUDNN_ACTIVATION_RELU: return fmax(x, 0);
 	case CUDNN_ACTIVATION_TANH: return tanh(x);
 	case CUDNN_ACTIVATION_CLIPPED_RELU: return fmin(fmax(x, 0), a->coef);
-	case CUDNN_ACTIVATION_ELU: return x > 0 ? x : a->coef * expm1(x);
+	case CUDNN_ACTIVATION_ELU: return x > 0 ? x : a->coef * ((float)exp(x) - 1.0f);	/* as the real one, with the error of the difference */
 	default: return x;
 	}
 }

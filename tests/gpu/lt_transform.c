@@ -31,7 +31,7 @@ static const struct transform_case cases[] = {
 	{ "transform-bf16-batch", BF16_3, 24, 16, 0, 1, COL, COL, 0.5, 1.25, 5e-3, .batch = 3 },
 	{ "transform-f32-device", F32_3, 33, 20, 0, 1, ROW, COL, 1.25, 0.75, 1e-6, .on_device = 1 },
 	{ "transform-f16-f32", CUDA_R_16F, CUDA_R_16F, CUDA_R_32F, CUDA_R_32F, 16, 40, 0, 0, COL, COL, 1, 1, 1e-6, .batch = 1 },
-	{ "transform-i8-f32", CUDA_R_8I, CUDA_R_8I, CUDA_R_8I, CUDA_R_32F, 32, 32, 0, 0, COL, COL, 11, 0, 0.51, .batch = 1 },
+	{ "transform-i8-f32", CUDA_R_8I, CUDA_R_8I, CUDA_R_8I, CUDA_R_32F, 32, 32, 0, 0, COL, COL, 1.5, 0, 0.51, .batch = 1 },
 	{ "transform-tiled", CUDA_R_8I, CUDA_R_8I, CUDA_R_8I, CUDA_R_32F, 32, 64, 0, 0, COL, CUBLASLT_ORDER_COL32, 1, 0, 0, .batch = 1 },
 };
 
