@@ -2,7 +2,7 @@
 /*
  * The expressions that say what a kernel computes for each element (spec/kernels/README.md), evaluated with error bounds.
  *
- * A value is an exact 64-bit integer or a double v with an absolute error e: whatever the kernel computed lies within v +- e, provided its
+ * A value is an exact 64-bit integer (without sign where an operand is u64, as in C) or a double v with an absolute error e: whatever the kernel computed lies within v +- e, provided its
  * operands lay within theirs. e = 0: the kernel must have exactly v. e infinite: nothing is known; e NaN: the same, because a table was
  * read out of its range. Integers have an e too, not 0 where a comparison or truncation could go either way.
  *
@@ -54,6 +54,7 @@ struct ekka_expr_symbol {
 	double number;
 	int64_t integer;
 	const struct ekka_array *table;
+	bool is_unsigned;		/* INT: of 64 bits without sign. Tables say it themselves */
 };
 
 struct ekka_expr;	/* immutable once parsed, thread-safe */

@@ -56,7 +56,7 @@ ARITH(block_add, a + b, ea + eb, fabs(a) + ea < overflow && fabs(b) + eb < overf
 ARITH(block_sub, a - b, ea + eb, fabs(a) + ea < overflow && fabs(b) + eb < overflow)
 ARITH(block_mul, a * b, fabs(a) * eb + ea * (fabs(b) + eb), true)
 ARITH(block_div, a / b, (ea + fabs(r) * eb) / (fabs(b) - eb < 0 ? 0 : fabs(b) - eb), true)
-ARITH(block_fma, a * b + pc[i], fabs(a) * eb + ea * (fabs(b) + eb) + qc[i], true)
+ARITH(block_fma, fma(a, b, pc[i]), fabs(a) * eb + ea * (fabs(b) + eb) + qc[i], true)
 
 static double result_of(enum ekka_expr_op op, const struct operands *o, double *ret_error)
 {
@@ -64,7 +64,7 @@ static double result_of(enum ekka_expr_op op, const struct operands *o, double *
 	case EKKA_X_ADD: *ret_error = o->ea + o->eb; return o->a + o->b;
 	case EKKA_X_SUB: *ret_error = o->ea + o->eb; return o->a - o->b;
 	case EKKA_X_MUL: *ret_error = fabs(o->a) * o->eb + o->ea * (fabs(o->b) + o->eb); return o->a * o->b;
-	case EKKA_X_FMA: *ret_error = fabs(o->a) * o->eb + o->ea * (fabs(o->b) + o->eb) + o->ec; return o->a * o->b + o->c;
+	case EKKA_X_FMA: *ret_error = fabs(o->a) * o->eb + o->ea * (fabs(o->b) + o->eb) + o->ec; return fma(o->a, o->b, o->c);
 	default: *ret_error = (o->ea + fabs(o->a / o->b) * o->eb) / fmax(fabs(o->b) - o->eb, 0); return o->a / o->b;
 	}
 }

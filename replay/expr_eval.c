@@ -62,13 +62,14 @@ static void take_input(const struct ekka_expr_node *node, size_t n, const struct
 		memcpy(r->error, in->error, n * sizeof *r->error);
 }
 
-static void to_real(const struct ekka_format *f, size_t n, const struct ekka_expr_register *a, struct ekka_expr_register *r)
+/* `last`: it is stored as it is, and rounded by that alone. */
+static void to_real(const struct ekka_format *f, bool is_unsigned, bool last, size_t n, const struct ekka_expr_register *a, struct ekka_expr_register *r)
 {
 	bool all_small = true;
-	double limit = 1 / f->unit;
+	double limit = last ? INFINITY : 1 / f->unit;
 
 	for (size_t i = 0; i < n; i++) {
-		r->re[i] = (double)a->ints[i];
+		r->re[i] = is_unsigned ? (double)(uint64_t)a->ints[i] : (double)a->ints[i];
 		all_small &= fabs(r->re[i]) <= limit;
 	}
 	r->exact = a->exact && all_small;
@@ -192,7 +193,7 @@ static void evaluate_real(const struct ekka_expr *x, const struct ekka_expr_node
 	struct ekka_format f;
 
 	switch (node->op) {
-	case EKKA_X_TO_REAL: to_real(&x->format, n, arg[0], r); return;
+	case EKKA_X_TO_REAL: to_real(&x->format, node->is_unsigned, node->last, n, arg[0], r); return;
 	case EKKA_X_TABLE: read_table(node, n, arg, s, r); return;
 	case EKKA_X_WHERE: choose(node, n, arg, r); return;
 	case EKKA_X_POW: ekka_expr_pow(n, arg[0], arg[1], r, &p); return;

@@ -76,6 +76,7 @@ static int load_tensor(struct ekka_expr_event *x, unsigned i, struct ekka_error 
 	if (!ekka_array_broadcast(&x->input[i], x->n_dims, x->dim))
 		x->input[i].n = 0;
 	*s = (struct ekka_expr_symbol){ .name = t->name, .input = i, .table = &x->whole[i] };
+	s->is_unsigned = t->dtype == EKKA_U64;
 	s->kind = !x->input[i].n ? EKKA_EXPR_TABLE : ekka_dtype_is_integer(t->dtype) ? EKKA_EXPR_INT : EKKA_EXPR_REAL;
 	x->block->used[i] = s->kind != EKKA_EXPR_TABLE;
 	x->n_symbols++;

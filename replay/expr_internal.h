@@ -35,6 +35,7 @@ struct ekka_expr_function;
 struct ekka_expr_node {
 	enum ekka_expr_op op;
 	bool is_int;			/* of the value */
+	bool is_unsigned;		/* an integer operation on 64 bits without sign; of a comparison, its operands */
 	bool contracts;			/* a product that the compiler may contract with the sum that uses it */
 	bool last;			/* the store, or a cast, rounds */
 	unsigned n_args;

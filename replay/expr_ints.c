@@ -12,6 +12,21 @@ static double error_at(const struct ekka_expr_register *a, size_t i)
 	return a->exact ? 0 : a->error[i];
 }
 
+static int64_t quotient_unsigned(int64_t a, int64_t b)
+{
+	return b == 0 ? 0 : (int64_t)((uint64_t)a / (uint64_t)b);
+}
+
+static int64_t remainder_unsigned(int64_t a, int64_t b)
+{
+	return b == 0 ? 0 : (int64_t)((uint64_t)a % (uint64_t)b);
+}
+
+static bool less_unsigned(int64_t a, int64_t b)
+{
+	return (uint64_t)a < (uint64_t)b;
+}
+
 static int64_t quotient(int64_t a, int64_t b)
 {
 	return b == 0 ? 0 : b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b;
@@ -80,7 +95,25 @@ static void values(enum ekka_expr_op op, size_t n, const int64_t *a, const int64
 	case EKKA_X_RIGHT: EACH(right(x, y));
 	default: break;
 	}
+}
+
+/* Operations that the sign bit makes a difference to; false: none of them. */
+static bool values_unsigned(enum ekka_expr_op op, size_t n, const int64_t *a, const int64_t *b, int64_t *r)
+{
+	switch (op) {
+	case EKKA_X_ABS: EACH(x);
+	case EKKA_X_SIGN: EACH(x != 0);
+	case EKKA_X_DIV: EACH(quotient_unsigned(x, y));
+	case EKKA_X_REM: EACH(remainder_unsigned(x, y));
+	case EKKA_X_MIN: EACH(less_unsigned(y, x) ? y : x);
+	case EKKA_X_MAX: EACH(less_unsigned(x, y) ? y : x);
+	case EKKA_X_LT: EACH(less_unsigned(x, y));
+	case EKKA_X_LE: EACH(!less_unsigned(y, x));
+	case EKKA_X_RIGHT: EACH(y < 0 || y > 63 ? 0 : (int64_t)((uint64_t)x >> y));
+	default: return false;
+	}
 #undef EACH
+	return true;
 }
 
 /* Could a value be zero, could it be anything else. */
@@ -246,7 +279,7 @@ void ekka_expr_integers(const struct ekka_expr_node *node, size_t n, const struc
 	}
 	if (real_args)
 		compare_reals(node->op, n, a->re, b->re, r->ints);
-	else
+	else if (!node->is_unsigned || !values_unsigned(node->op, n, a->ints, b->ints, r->ints))
 		values(node->op, n, a->ints, b->ints, r->ints);
 	r->exact = a->exact && b->exact && node->op != EKKA_X_DIV && node->op != EKKA_X_REM;
 	for (size_t i = 0; !r->exact && i < n; i++) {

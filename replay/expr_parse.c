@@ -36,8 +36,31 @@ static bool same(const struct ekka_expr_node *a, const struct ekka_expr_node *b)
 	       a->integer == b->integer && a->table == b->table && a->function == b->function;
 }
 
+/* Is the value an integer of 64 bits without sign. What is 0 or 1 is none. */
+static bool is_unsigned(const struct ekka_expr_node *n)
+{
+	return n->is_unsigned && n->is_int && !(n->op >= EKKA_X_EQ && n->op <= EKKA_X_OR);
+}
+
+/* As in C, u64 with anything else is u64. */
+static bool takes_unsigned(const struct parser *p, const struct ekka_expr_node *n)
+{
+	bool found = false;
+
+	if (n->op == EKKA_X_WRAP || n->op == EKKA_X_TO_INT)
+		return n->dtype == EKKA_U64;
+	if (n->op == EKKA_X_TABLE)
+		return n->table->dtype == EKKA_U64;
+	if (n->op == EKKA_X_LEFT || n->op == EKKA_X_RIGHT)
+		return is_unsigned(&p->x->node[n->arg[0]]);
+	for (unsigned i = n->op == EKKA_X_WHERE ? 1 : 0; i < n->n_args; i++)
+		found |= is_unsigned(&p->x->node[n->arg[i]]);
+	return n->is_unsigned || found;
+}
+
 static int add(struct parser *p, struct ekka_expr_node n)
 {
+	n.is_unsigned = takes_unsigned(p, &n);
 	for (unsigned i = 0; i < p->x->n_nodes; i++)
 		if (same(&p->x->node[i], &n))
 			return (int)i;
@@ -208,7 +231,8 @@ static int symbol(struct parser *p, const struct ekka_expr_symbol *s)
 		return table(p, s);
 	switch (s->kind) {
 	case EKKA_EXPR_REAL:
-	case EKKA_EXPR_INT: return add(p, (struct ekka_expr_node){ .op = EKKA_X_INPUT, .is_int = s->kind == EKKA_EXPR_INT, .input = s->input });
+	case EKKA_EXPR_INT: return add(p, (struct ekka_expr_node){ .op = EKKA_X_INPUT, .is_int = s->kind == EKKA_EXPR_INT, .is_unsigned = s->is_unsigned,
+								   .input = s->input });
 	case EKKA_EXPR_NUMBER: return add(p, (struct ekka_expr_node){ .op = EKKA_X_NUMBER, .number = s->number });
 	case EKKA_EXPR_INTEGER: return integer(p, s->integer);
 	case EKKA_EXPR_TABLE: return table(p, s);
@@ -578,8 +602,11 @@ void ekka_expr_stored_as(struct ekka_expr *x, unsigned k, enum ekka_dtype dtype)
 			used |= x->node[i].arg[a] == node;
 	if (dtype == x->compute && !used)
 		x->node[node].last = true;
-	if (!ekka_dtype_is_integer(dtype))
-		return;
+	if (!ekka_dtype_is_integer(dtype)) {
+		if (!is_unsigned(&x->node[node]))
+			return;
+		cast = (struct ekka_expr_node){ .op = EKKA_X_TO_REAL, .is_unsigned = true, .last = true, .n_args = 1, .arg = { node } };
+	}
 	x->node[x->n_nodes] = cast;
 	x->result[k].node = (uint8_t)x->n_nodes++;
 	x->n_regs = 0;

@@ -23,7 +23,8 @@ static int take_inputs(struct ekka_fold_expr *x, struct ekka_rows *r, struct ekk
 			return 0;
 		}
 		symbol[(*n_symbols)++] = (struct ekka_expr_symbol){
-			.name = input_names[i], .kind = ekka_dtype_is_integer(a->dtype) ? EKKA_EXPR_INT : EKKA_EXPR_REAL, .input = i };
+			.name = input_names[i], .kind = ekka_dtype_is_integer(a->dtype) ? EKKA_EXPR_INT : EKKA_EXPR_REAL, .input = i,
+			.is_unsigned = a->dtype == EKKA_U64 };
 		x->n_in++;
 	}
 	return 0;

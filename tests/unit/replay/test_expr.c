@@ -14,9 +14,9 @@
 enum { N = EKKA_EXPR_BLOCK };
 
 static const struct ekka_expr_symbol reals[] = {
-	{ "a", EKKA_EXPR_REAL, 0, 0, 0, NULL }, { "b", EKKA_EXPR_REAL, 1, 0, 0, NULL }, { "c", EKKA_EXPR_REAL, 2, 0, 0, NULL },
-	{ "i", EKKA_EXPR_INT, 3, 0, 0, NULL },	{ "j", EKKA_EXPR_INT, 4, 0, 0, NULL },	{ "alpha", EKKA_EXPR_NUMBER, 0, 0.1, 0, NULL },
-	{ "k", EKKA_EXPR_INTEGER, 0, 0, 7, NULL },
+	{ "a", EKKA_EXPR_REAL, 0, 0, 0, NULL, false }, { "b", EKKA_EXPR_REAL, 1, 0, 0, NULL, false }, { "c", EKKA_EXPR_REAL, 2, 0, 0, NULL, false },
+	{ "i", EKKA_EXPR_INT, 3, 0, 0, NULL, false },	{ "j", EKKA_EXPR_INT, 4, 0, 0, NULL, false },	{ "alpha", EKKA_EXPR_NUMBER, 0, 0.1, 0, NULL, false },
+	{ "k", EKKA_EXPR_INTEGER, 0, 0, 7, NULL, false },
 };
 static const unsigned n_reals = sizeof reals / sizeof reals[0];
 
@@ -80,6 +80,9 @@ Test(expr, c_operators_bind_as_in_c)
 	cr_expect_eq(exact("i32(-b)"), 2);
 	cr_expect_eq(exact("i1 + i0"), 0);
 	cr_expect_eq(exact("floor(f32(i * 0.25) * 4 - i)"), 0);
+	cr_expect_eq(exact("u64(j) > 5 && u64(j) / 2 > 5 && max(u64(j), 7) == j && !(min(u64(j), i) < 0)"), 1);
+	cr_expect_eq(exact("(u64(j) >> 60) + u64(j) % 10 + (j >> 60)"), 15 + 3 - 1);
+	cr_expect_eq(exact("f32(u64(-1))"), 0x1p64);
 	cr_expect_eq(exact("bool(a) + isnan(nan) + isinf(-inf) + isfinite(a)"), 4);
 	cr_expect(isnan(exact("max(a, nan)")) && isnan(exact("min(nan, a)")) && isnan(exact("clamp(nan, a, 2.0)")));
 }
@@ -338,7 +341,7 @@ Test(expr, overflow_is_infinity_unless_a_sum_may_swallow_it)
 
 static int64_t ints_of(struct ekka_array *t, const char *text, int64_t index, double *ret_error, bool *ret_outside)
 {
-	const struct ekka_expr_symbol symbols[] = { { "table", EKKA_EXPR_TABLE, 0, 0, 0, t }, { "i", EKKA_EXPR_INT, 0, 0, 0, NULL } };
+	const struct ekka_expr_symbol symbols[] = { { "table", EKKA_EXPR_TABLE, 0, 0, 0, t, false }, { "i", EKKA_EXPR_INT, 0, 0, 0, NULL, false } };
 	const struct ekka_expr_input in[1] = { { .ints = &index } };
 	const int64_t *const none[EKKA_MAX_DIMS] = { 0 };
 	struct ekka_expr_result r[EKKA_EXPR_RESULTS];
