@@ -154,7 +154,7 @@ bool ekka_epilogue_apply(struct ekka_epilogue *e, const struct ekka_bound_model 
 	if (e->row_sum)
 		add_to_row(e, at, (double)x, *bound);
 	e->nonfinite |= !isfinite(size) || anything;
-	last = ekka_bound_rounded(model, *bound, size);
+	last = *bound + model->u_out * (size + *bound) + (e->scale != 0 ? model->tiny_out / fabs(e->scale) : 0);
 	e->amax_low = fmax(e->amax_low, size - last);
 	e->amax_high = fmax(e->amax_high, size + last);
 	x *= e->scale;

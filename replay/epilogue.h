@@ -24,8 +24,8 @@
  *	clamp: FP8 and int8 outputs saturate; 1-Lipschitz
  *	round: u_out (|t| + E) + tiny_out as without; int8: 1/2, whichever way halves go
  *
- * amax lies between max (|t| - E') and max (|t| + E'), where E' has the rounding to the output type in it: the documentation
- * leaves open whether it is taken before or after.
+ * amax lies between max (|t| - E') and max (|t| + E'), where E' has the rounding of scale * t to the output type in it, divided by the scale: the
+ * documentation leaves open whether it is taken before or after.
  */
 #ifndef EKKA_REPLAY_EPILOGUE_H
 #define EKKA_REPLAY_EPILOGUE_H

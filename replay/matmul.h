@@ -43,7 +43,8 @@ void ekka_matmul_facts(const struct ekka_matmul *, enum ekka_dtype out, struct e
 /*
  * Once D was judged and found right: the ReLU mask bit by bit, amax against the largest element, the GELU's input (aux) as a product of its own,
  * the bias gradient: of A or B a product with ones, of D sums of its rows, either of what D holds or of what it was rounded from:
- * errors of the elements and gamma_n with n columns in any order, u = 2^-24. Leaves the first that is wrong in the verdict.
+ * errors of the elements and gamma_n with n columns in any order, u = 2^-24. Leaves the first that is wrong in the verdict. Bytes between their elements
+ * that changed leave it UNDECIDED, as those of D do.
  */
 int ekka_matmul_judge_outputs(struct ekka_matmul *, const struct ekka_gemm_options *, struct ekka_error *err);
 

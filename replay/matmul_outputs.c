@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compare/elements.h"
+#include "replay/array_gaps.h"
 #include "replay/blobs.h"
 
 enum { ROWS = 64 };	/* of D at a time */
@@ -238,6 +239,51 @@ static int judge_bias_gradient(struct ekka_matmul *x, const struct ekka_gemm_opt
 	return r;
 }
 
+/* ---- between the elements ---------------------------------------------- */
+
+/* Did bytes between the elements of output `index` change; why not, when it cannot be told, is no matter. Negative on lack of memory. */
+static int gaps_changed(const struct ekka_job *job, int index, char text[EKKA_TEXT], struct ekka_error *err)
+{
+	struct ekka_array before = { 0 }, after = { 0 };
+	struct ekka_verdict unused = { 0 };
+	int r = ekka_array_load(job->ctx, job->event, index, EKKA_POST, &after, &unused, err);
+
+	if (r > 0 && ekka_array_has_gaps(&after))
+		r = ekka_array_load(job->ctx, job->event, index, EKKA_PRE, &before, &unused, err);
+	if (r > 0 && before.bytes)
+		r = ekka_array_gaps(&before, &after, text, err);
+	else if (r > 0)
+		r = 0;
+	ekka_array_release(&before);
+	ekka_array_release(&after);
+	return r;
+}
+
+/* Of the outputs besides D, whose gaps replay/gaps.h looks at. */
+static int judge_gaps(struct ekka_matmul *x, struct ekka_error *err)
+{
+	const struct ekka_event *e = x->job.event;
+	struct ekka_verdict *v = x->job.verdict;
+	char text[EKKA_TEXT];
+
+	for (unsigned i = 0; i < e->call.n_tensors; i++) {
+		uint64_t bytes = e->data[i][EKKA_POST].rec.bytes;
+		int r;
+
+		if (e->call.tensors[i].dir == EKKA_IN || (int)i == ekka_matmul_tensor(x, "D") || bytes > x->job.room / 2 ||
+		    !ekka_array_recorded(x->job.ctx, e, (int)i, EKKA_PRE))
+			continue;
+		r = gaps_changed(&x->job, (int)i, text, err);
+		if (r < 0)
+			return r;
+		if (r == 0 || !ekka_event_runs_alone(x->job.ctx, e))
+			continue;
+		v->status = EKKA_UNDECIDED;
+		(void)snprintf(v->reason, sizeof v->reason, "%.440s: by this call, or by another thread meanwhile", text);
+	}
+	return 0;
+}
+
 int ekka_matmul_judge_outputs(struct ekka_matmul *x, const struct ekka_gemm_options *o, struct ekka_error *err)
 {
 	const struct ekka_verdict *v = x->job.verdict;
@@ -249,5 +295,7 @@ int ekka_matmul_judge_outputs(struct ekka_matmul *x, const struct ekka_gemm_opti
 		r = judge_aux(x, o, err);
 	if (r == 0 && !x->job.settled && v->status != EKKA_FAIL && strstr(x->name, "bgrad"))
 		r = judge_bias_gradient(x, o, err);
+	if (r == 0 && !x->job.settled && v->status == EKKA_PASS)
+		r = judge_gaps(x, err);
 	return r;
 }
