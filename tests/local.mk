@@ -12,3 +12,4 @@ include tests/cli/local.mk
 include tests/gpu/local.mk
 include tests/fake/cudnn.mk
 include tests/real/local.mk
+include tests/property/local.mk

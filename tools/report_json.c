@@ -265,6 +265,7 @@ void ekka_report_json_verdict(struct json_object *list, const struct ekka_event 
 	struct json_object *o = ekka_json_object();
 
 	add_verdict(o, e, v);
+	add_worst(o, e, v);
 	ekka_json_append(list, o);
 }
 
