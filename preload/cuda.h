@@ -25,6 +25,7 @@ struct ekka_cuda_taken {
 	uint64_t known;			/* an earlier snapshot has the same bytes: its serial number (preload/versions.h) */
 	const char *missing;		/* static text for the `data` record */
 	uint32_t clock;			/* of a copy: when it was enqueued */
+	bool stays;			/* of a copy: it is of device memory, of which every write is seen */
 };
 
 #ifdef HAVE_CUDA
@@ -39,8 +40,8 @@ void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ek
 uint64_t ekka_cuda_copy_bytes(const struct ekka_cuda_copy *);
 
 /*
- * Sink threads: waits, bounded, until the copy's bytes are on the host. NULL and *ret_bytes (contiguous, valid
- * until the release), or why there are none (static text). Any number of threads on distinct copies.
+ * Sink thread: waits, bounded, until the copy's bytes are on the host. NULL and *ret_bytes (contiguous, valid
+ * until the release), or why there are none (static text).
  */
 const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *, const void **ret_bytes);
 

@@ -4,6 +4,7 @@
 #include "preload/conf.h"
 #include "preload/cuda_context.h"
 #include "preload/cuda_copy.h"
+#include "preload/cuda_fetch.h"
 #include "preload/cuda_gather.h"
 #include "preload/cuda_staging.h"
 
@@ -19,7 +20,6 @@ static struct ekka_cuda_context contexts[EKKA_CUDA_CONTEXTS];
 static atomic_uint n_contexts;
 static bool pinned_tried; /* under ekka_cuda_lock */
 static CUcontext pinned_owner;
-static bool pinned_gone; /* with its context */
 
 static struct ekka_cuda_context *find(CUcontext ctx, unsigned long long id)
 {
@@ -37,8 +37,8 @@ static void set_up_pinned(const struct ekka_cuda_driver *drv)
 	uint64_t half = ekka_conf.cuda_pinned / 2 / EKKA_RING_ALIGN * EKKA_RING_ALIGN;
 	void *slab = NULL;
 
-	if (pinned_gone && ekka_cuda_copies_in_flight() == 0) {	/* before that its rings are still needed */
-		pinned_tried = pinned_gone = false;
+	if (ekka_cuda_pinned.gone && ekka_cuda_copies_in_flight() == 0) {	/* before that its rings are still needed */
+		pinned_tried = ekka_cuda_pinned.gone = false;
 		pinned_owner = NULL;
 	}
 	if (pinned_tried)
@@ -47,9 +47,8 @@ static void set_up_pinned(const struct ekka_cuda_driver *drv)
 	if (half == 0 || drv->p_cuMemHostAlloc(&slab, 2 * half, CU_MEMHOSTALLOC_PORTABLE) != CUDA_SUCCESS)
 		return;
 	ekka_ring_init(&ekka_cuda_pinned.direct_ring, half);
-	ekka_ring_init(&ekka_cuda_pinned.bounce_ring, half);
 	ekka_cuda_pinned.direct = slab;
-	ekka_cuda_pinned.bounce = (char *)slab + half;
+	ekka_cuda_fetch_set_up((char *)slab + half, half);
 }
 
 /* A context that was reset may have left its address to the one that is new: its slab is in nobody's way any more but the engine's. */
@@ -227,15 +226,16 @@ void ekka_cuda_context_ends(const void *ctx, int device)
 	if (!ours)
 		return;
 	ekka_cuda_wait_for_sink(true);	/* the engine is about to wait for all its work, too */
-	for (unsigned i = 0; i < n; i++)
-		if (is_it(&contexts[i], ctx, device))
-			contexts[i].off = true;
+	pthread_mutex_lock(&ekka_cuda_lock);
+	for (unsigned i = 0; i < n; i++) {
+		contexts[i].off |= is_it(&contexts[i], ctx, device);
+		ekka_cuda_pinned.gone |= contexts[i].off && contexts[i].ctx == pinned_owner;	/* the driver frees it */
+	}
+	pthread_mutex_unlock(&ekka_cuda_lock);
 	ekka_cuda_wait_for_sink(false);
 	pthread_mutex_lock(&ekka_cuda_lock);
-	for (unsigned i = 0; i < n; i++)
-		if (contexts[i].off && contexts[i].ctx == pinned_owner)
-			ekka_cuda_pinned.direct = ekka_cuda_pinned.bounce = NULL;	/* the driver frees it */
-	pinned_gone = ekka_cuda_pinned.direct == NULL;
+	if (ekka_cuda_pinned.gone)
+		ekka_cuda_pinned.direct = ekka_cuda_pinned.bounce = NULL;
 	pthread_mutex_unlock(&ekka_cuda_lock);
 }
 
@@ -245,6 +245,6 @@ void ekka_cuda_context_forget(void)
 	ekka_cuda_room = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 	memset(&ekka_cuda_pinned, 0, sizeof(ekka_cuda_pinned));
 	atomic_store(&n_contexts, 0);
-	pinned_tried = pinned_gone = false;
+	pinned_tried = false;
 	pinned_owner = NULL;
 }

@@ -29,6 +29,7 @@ struct ekka_cuda_context {
 	uint64_t staging_mapped;	/* its bytes, if it is mapped and can be given back; else 0 */
 	bool staging_wanted;		/* the engine wants it: no new copies go there */
 	struct ekka_ring staging_ring;
+	struct ekka_cuda_copy *youngest;	/* of those that lie in it */
 	CUfunction gather;		/* NULL: could not be loaded */
 	CUevent events[EKKA_CUDA_EVENTS];	/* free ones */
 	unsigned n_events;
@@ -38,9 +39,10 @@ struct ekka_cuda_context {
 extern pthread_mutex_t ekka_cuda_lock;
 extern pthread_cond_t ekka_cuda_room;
 
-/* Pinned host memory: `direct` for copies enqueued on the engine's stream, `bounce` for the sink's; NULL when refused. */
+/* Pinned host memory: `direct` for copies enqueued on the engine's stream, `bounce` for the sink's; NULL when refused. `gone`: or about to be. */
 struct ekka_cuda_pinned {
 	char *direct, *bounce;
+	bool gone;
 	struct ekka_ring direct_ring, bounce_ring;
 };
 extern struct ekka_cuda_pinned ekka_cuda_pinned;

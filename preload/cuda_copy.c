@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sink's side of device snapshots: waits for the point in the engine's stream, brings staged bytes to the host over the
- * context's side stream, gives room back. Every wait is a bounded poll of an event of ours: no stream is synchronised.
+ * The sink's side of device snapshots: waits for the point in the engine's stream, has staged bytes brought to the host (cuda_fetch.c),
+ * gives room back. Every wait is a bounded poll of an event of ours: no stream is synchronised.
  */
 #include "config.h"
 
 #include "preload/cuda_copy.h"
+#include "preload/cuda_fetch.h"
 #include "preload/cuda_staging.h"
 
 #include <stdlib.h>
@@ -56,7 +57,7 @@ struct ekka_cuda_mark *ekka_cuda_mark_new(struct ekka_cuda_context *context, CUe
 	mark->context = context;
 	mark->event = event;
 	mark->users = 1; /* the maker, until ekka_cuda_mark_drop */
-	mark->passed = false;
+	mark->recorded = mark->passed = false;
 	return mark;
 }
 
@@ -98,13 +99,6 @@ unsigned ekka_cuda_copies_in_flight(void)
 	return n_in_flight;
 }
 
-static void release_staging(struct ekka_cuda_copy *copy)
-{
-	if (copy->staging_slot >= 0)
-		ekka_cuda_staging_release(copy->mark->context, copy->staging_slot);
-	copy->staging_slot = -1;
-}
-
 /* Gives everything back; the device no longer touches the copy's ranges. */
 void ekka_cuda_copy_discard(struct ekka_cuda_copy *copy)
 {
@@ -112,12 +106,11 @@ void ekka_cuda_copy_discard(struct ekka_cuda_copy *copy)
 
 	if (copy->mapped)
 		munmap(copy->host, copy->bytes);
-	release_staging(copy);
+	ekka_cuda_staging_leave(copy);
 	pthread_mutex_lock(&ekka_cuda_lock);
 	if (copy->direct_slot >= 0)
 		ekka_ring_release(&ekka_cuda_pinned.direct_ring, copy->direct_slot);
-	if (copy->bounce_slot >= 0)
-		ekka_ring_release(&ekka_cuda_pinned.bounce_ring, copy->bounce_slot);
+	ekka_cuda_fetch_release(copy);
 	copy->next = free_copies;
 	free_copies = copy;
 	n_in_flight--;
@@ -135,7 +128,7 @@ static uint64_t deadline(void)
 	return at_exit != 0 && at_exit < normal ? at_exit : normal;
 }
 
-static const char *poll(const struct ekka_cuda_driver *drv, CUevent event)
+const char *ekka_cuda_poll(const struct ekka_cuda_driver *drv, CUevent event)
 {
 	uint64_t until = deadline();
 	struct timespec nap = { .tv_nsec = SLEEP_MIN_NS };
@@ -151,91 +144,6 @@ static const char *poll(const struct ekka_cuda_driver *drv, CUevent event)
 			nap.tv_nsec *= 2;
 	}
 	return res == CUDA_SUCCESS ? NULL : "CUDA error";
-}
-
-/* One piece over the side stream, with an event of its own. */
-static const char *fetch(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c, char *dst, CUdeviceptr src,
-			 uint64_t bytes)
-{
-	CUevent event = ekka_cuda_event_take(drv, c);
-	const char *why = "CUDA error";
-	CUresult res;
-
-	if (event == NULL)
-		return why;
-	CU_GOTO(cuMemcpyDtoHAsync(dst, src, bytes, c->side), out);
-	CU_GOTO(cuEventRecord(event, c->side), out);
-	why = poll(drv, event);
-out:
-	ekka_cuda_context_note(c, res);
-	if (why == NULL)
-		ekka_cuda_event_give(c, event);
-	else
-		c->off = true; /* the copy may still run: neither the event nor its target may be used again */
-	return why;
-}
-
-/* Room in the bounce ring: other sink threads hold it only while they work, so this ends. */
-static char *take_bounce(uint64_t bytes, int *ret_slot)
-{
-	struct timespec until;
-	uint64_t offset;
-	int slot = -1;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += EXIT_MAX_S;
-	pthread_mutex_lock(&ekka_cuda_lock);
-	if (ekka_cuda_pinned.bounce != NULL && ekka_ring_could_fit(&ekka_cuda_pinned.bounce_ring, bytes))
-		while ((slot = ekka_ring_take(&ekka_cuda_pinned.bounce_ring, bytes, &offset)) < 0)
-			if (pthread_cond_timedwait(&ekka_cuda_room, &ekka_cuda_lock, &until) != 0)
-				break;
-	pthread_mutex_unlock(&ekka_cuda_lock);
-	*ret_slot = slot;
-	return slot < 0 ? NULL : ekka_cuda_pinned.bounce + offset;
-}
-
-/* Larger than the bounce ring: piece by piece into memory of its own. */
-static const char *fetch_pieces(const struct ekka_cuda_driver *drv, struct ekka_cuda_copy *copy)
-{
-	uint64_t piece = ekka_cuda_pinned.bounce_ring.bytes / 2;
-	const char *why = NULL;
-	char *bounce, *map;
-	int slot;
-
-	map = mmap(NULL, copy->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (map == MAP_FAILED)
-		return "memory";
-	copy->host = map;
-	copy->mapped = true;
-	bounce = piece > 0 ? take_bounce(piece, &slot) : NULL;
-	if (bounce == NULL)
-		return "no pinned memory";
-	for (uint64_t at = 0; why == NULL && at < copy->bytes; at += piece) {
-		uint64_t n = copy->bytes - at < piece ? copy->bytes - at : piece;
-
-		why = fetch(drv, copy->mark->context, bounce, copy->staged + at, n);
-		if (why == NULL)
-			memcpy(copy->host + at, bounce, n);
-	}
-	if (why == NULL)
-		copy->bounce_slot = slot; /* else a copy may still write there: the range is lost */
-	return why;
-}
-
-static const char *bring_home(const struct ekka_cuda_driver *drv, struct ekka_cuda_copy *copy)
-{
-	const char *why;
-	int slot;
-
-	if (!ekka_ring_could_fit(&ekka_cuda_pinned.bounce_ring, copy->bytes))
-		return fetch_pieces(drv, copy);
-	copy->host = take_bounce(copy->bytes, &slot);
-	if (copy->host == NULL)
-		return "no pinned memory";
-	why = fetch(drv, copy->mark->context, copy->host, copy->staged, copy->bytes);
-	if (why == NULL)
-		copy->bounce_slot = slot;
-	return why;
 }
 
 /* Makes the copy's context current. After cudaDeviceReset the same handle may stand for a new context, where ours means nothing. */
@@ -269,14 +177,31 @@ static void reap(const struct ekka_cuda_driver *drv)
 	}
 }
 
-/* From its wait to its release the sink reads the copy's bytes, and works in its context. */
-static void set_at_work(struct ekka_cuda_copy *copy, bool at_work)
+/* From here to its release the sink reads the copy's bytes, and works in its context. False: what held the bytes is gone. */
+static bool begin_work(struct ekka_cuda_copy *copy)
 {
+	bool ok;
+
 	pthread_mutex_lock(&ekka_cuda_lock);
-	n_at_work += (unsigned)at_work - (unsigned)copy->at_work;
-	copy->at_work = at_work;
+	n_at_work += !copy->at_work;
+	copy->at_work = true;
+	ok = !ekka_cuda_pinned.gone || copy->host == NULL;
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	return ok;
+}
+
+/* False: the sink may be reading its range. */
+static bool end_work(struct ekka_cuda_copy *copy)
+{
+	bool ok;
+
+	pthread_mutex_lock(&ekka_cuda_lock);
+	n_at_work -= copy->at_work;
+	copy->at_work = false;
+	ok = !copy->claimed;
 	pthread_cond_broadcast(&ekka_cuda_room);
 	pthread_mutex_unlock(&ekka_cuda_lock);
+	return ok;
 }
 
 void ekka_cuda_wait_for_sink(bool all)
@@ -302,19 +227,21 @@ const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *copy, const void **ret_by
 
 	if (closed || drv == NULL)
 		return "exit";
-	set_at_work(copy, true);
+	if (!begin_work(copy))
+		return "no context";
+	if (copy->batch != NULL) {	/* it came with another one */
+		*ret_bytes = copy->host;
+		return NULL;
+	}
 	if (!enter(drv, mark->context))
 		return "no context";
 	mode = ekka_cuda_relaxed_begin(drv);
 	if (!mark->passed)
-		why = poll(drv, mark->event);
+		why = ekka_cuda_poll(drv, mark->event);
 	if (why == NULL) {
 		mark->passed = true;
-		if (copy->staged != 0) {
-			why = bring_home(drv, copy);
-			if (why == NULL)
-				release_staging(copy);
-		}
+		if (copy->staged != 0)
+			why = ekka_cuda_fetch(drv, copy);
 	}
 	reap(drv);
 	ekka_cuda_relaxed_end(drv, mode);
@@ -328,8 +255,7 @@ void ekka_cuda_copy_release(struct ekka_cuda_copy *copy)
 {
 	if (copy == NULL)
 		return;
-	set_at_work(copy, false);
-	if (copy->mark->passed) {
+	if (end_work(copy) && copy->mark->passed) {
 		ekka_cuda_copy_discard(copy);
 		return;
 	}

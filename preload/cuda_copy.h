@@ -16,6 +16,7 @@ struct ekka_cuda_mark {
 	struct ekka_cuda_context *context;
 	CUevent event;
 	unsigned users;			/* under ekka_cuda_lock */
+	atomic_bool recorded;		/* the event is in the stream: before that it tells nothing */
 	atomic_bool passed;		/* the event was seen complete */
 	struct ekka_cuda_mark *next;	/* in the free list */
 };
@@ -25,6 +26,9 @@ struct ekka_cuda_copy {
 	uint64_t bytes;
 	CUdeviceptr staged;		/* address in the slab; 0 when copied straight to `host` */
 	int staging_slot, direct_slot, bounce_slot;	/* ranges held, -1 none */
+	struct ekka_cuda_copy *older, *younger;		/* in the slab; under ekka_cuda_lock */
+	struct ekka_cuda_batch *batch;	/* the buffer that holds its bytes (cuda_fetch.c) */
+	bool claimed;			/* the sink may be reading its range; under ekka_cuda_lock */
 	char *host;			/* the bytes, once there */
 	bool mapped;			/* host is a mapping of its own */
 	bool at_work;			/* the sink has it; under ekka_cuda_lock */
@@ -43,6 +47,9 @@ void ekka_cuda_copy_discard(struct ekka_cuda_copy *);
 
 /* Copies taken from the pool and not yet given back; call with ekka_cuda_lock held. */
 unsigned ekka_cuda_copies_in_flight(void);
+
+/* Waits, bounded, for an event of ours. NULL, or why in vain (static text). */
+const char *ekka_cuda_poll(const struct ekka_cuda_driver *, CUevent event);
 
 /* Waits, bounded, until the sink reads no copy's bytes; or (all) until every copy is done with. */
 void ekka_cuda_wait_for_sink(bool all);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "preload/cuda_ring.h"
 
-static uint64_t round_up(uint64_t bytes)
+uint64_t ekka_ring_round(uint64_t bytes)
 {
-	return (bytes + EKKA_RING_ALIGN - 1) / EKKA_RING_ALIGN * EKKA_RING_ALIGN;
+	return bytes == 0 ? EKKA_RING_ALIGN : (bytes + EKKA_RING_ALIGN - 1) / EKKA_RING_ALIGN * EKKA_RING_ALIGN;
 }
 
 void ekka_ring_init(struct ekka_ring *ring, uint64_t bytes)
@@ -25,7 +25,7 @@ int ekka_ring_take(struct ekka_ring *ring, uint64_t bytes, uint64_t *ret_offset)
 
 	if (bytes > ring->bytes || ring->n == EKKA_RING_SLOTS)
 		return -1;
-	bytes = round_up(bytes ? bytes : 1);
+	bytes = ekka_ring_round(bytes);
 	if (ring->n == 0)	/* empty: start over, so that a range as large as the slab fits */
 		ring->head = ring->tail = 0;
 	at = ring->bytes ? ring->head % ring->bytes : 0;

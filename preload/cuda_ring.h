@@ -20,6 +20,9 @@ struct ekka_ring {
 
 void ekka_ring_init(struct ekka_ring *, uint64_t bytes);
 
+/* What a range of `bytes` takes: the next one begins behind it, or at the slab's start. */
+uint64_t ekka_ring_round(uint64_t bytes);
+
 /* Takes `bytes` in one piece: the slot's number and the range's offset in the slab, or -1 when there is no room now. */
 int ekka_ring_take(struct ekka_ring *, uint64_t bytes, uint64_t *ret_offset);
 void ekka_ring_release(struct ekka_ring *, int slot);

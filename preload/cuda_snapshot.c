@@ -48,10 +48,9 @@ static bool take_room(struct ekka_cuda_context *c, struct ekka_cuda_copy *copy)
 {
 	uint64_t offset;
 
-	copy->staging_slot = ekka_cuda_staging_take(c, copy->bytes, &copy->staged);
-	if (copy->staging_slot >= 0)
+	if (ekka_cuda_staging_take(c, copy))
 		return true;
-	if (ekka_cuda_pinned.direct == NULL)
+	if (ekka_cuda_pinned.direct == NULL || ekka_cuda_pinned.gone)
 		return false;
 	copy->direct_slot = ekka_ring_take(&ekka_cuda_pinned.direct_ring, copy->bytes, &offset);
 	if (copy->direct_slot < 0)
@@ -130,7 +129,7 @@ static CUresult enqueue(struct scope *s, const struct ekka_tensor *t, const stru
 	return drv->p_cuMemcpyDtoDAsync(copy->staged, t->addr, copy->bytes, s->stream);
 }
 
-/* Copies one tensor, unless its bytes are known. NULL and *ret, or why not. */
+/* Copies one tensor. NULL and *ret, or why not. */
 static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, struct ekka_cuda_taken *ret)
 {
 	struct ekka_cuda_copy *copy;
@@ -146,10 +145,6 @@ static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, st
 	/* Memory the driver does not know (plain malloc) is nothing that a copy of ours could read in stream order. */
 	if (s->drv->p_cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, t->addr) != CUDA_SUCCESS)
 		return "not CUDA memory";
-	if (type == CU_MEMORYTYPE_DEVICE && t->n_ptrs == 0)
-		ret->known = ekka_versions_find(t->addr, bytes);
-	if (ret->known != 0)
-		return NULL;
 	copy = get_copy(s, bytes, &why);
 	if (copy == NULL)
 		return why;
@@ -159,6 +154,7 @@ static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, st
 	if (res == CUDA_SUCCESS) {
 		s->n_enqueued++;
 		ret->copy = copy;
+		ret->stays = type == CU_MEMORYTYPE_DEVICE && t->n_ptrs == 0;
 		return NULL;
 	}
 	give_up(s, copy);
@@ -183,13 +179,15 @@ static const char *snapshot_all(struct scope *s, struct ekka_call *call, enum ek
 		return "too many copies";
 	}
 	for (unsigned i = 0; i < call->rec.n_tensors; i++)
-		if (wanted(&call->tensors[i], phase))
+		if (wanted(&call->tensors[i], phase) && ret[i].known == 0)
 			ret[i].missing = snapshot_one(s, &call->tensors[i], &ret[i]);
 	if (s->n_enqueued == 0) {
 		ekka_cuda_mark_drop(s->mark);
 		return NULL;
 	}
 	res = s->drv->p_cuEventRecord(event, s->stream);
+	if (res == CUDA_SUCCESS)
+		atomic_store_explicit(&s->mark->recorded, true, memory_order_release);
 	ekka_cuda_mark_drop(s->mark);
 	if (res == CUDA_SUCCESS)
 		return NULL;
@@ -210,8 +208,14 @@ void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ek
 	bool any = false, pushed = false;
 
 	for (unsigned i = 0; i < call->rec.n_tensors; i++) {
+		const struct ekka_tensor *t = &call->tensors[i];
+
 		ret[i] = (struct ekka_cuda_taken){ 0 };
-		any |= wanted(&call->tensors[i], phase);
+		if (!wanted(t, phase))
+			continue;
+		if (t->n_ptrs == 0)
+			ret[i].known = ekka_versions_find(t->addr, t->span_bytes);
+		any |= ret[i].known == 0;
 	}
 	if (!any)
 		return;
@@ -228,6 +232,6 @@ void ekka_cuda_snapshot(struct ekka_call *call, enum ekka_phase phase, struct ek
 	if (why == NULL)
 		return;
 	for (unsigned i = 0; i < call->rec.n_tensors; i++)
-		if (wanted(&call->tensors[i], phase))
+		if (wanted(&call->tensors[i], phase) && ret[i].known == 0)
 			ret[i] = (struct ekka_cuda_taken){ .missing = why };
 }

@@ -96,14 +96,19 @@ static bool is_usable(const struct ekka_cuda_context *c)
 	return c->staging != 0 && !c->staging_wanted;
 }
 
-int ekka_cuda_staging_take(struct ekka_cuda_context *c, uint64_t bytes, CUdeviceptr *ret)
+bool ekka_cuda_staging_take(struct ekka_cuda_context *c, struct ekka_cuda_copy *copy)
 {
 	uint64_t offset = 0;
-	int slot = is_usable(c) ? ekka_ring_take(&c->staging_ring, bytes, &offset) : -1;
 
-	if (slot >= 0)
-		*ret = c->staging + offset;
-	return slot;
+	copy->staging_slot = is_usable(c) ? ekka_ring_take(&c->staging_ring, copy->bytes, &offset) : -1;
+	if (copy->staging_slot < 0)
+		return false;
+	copy->staged = c->staging + offset;
+	copy->older = c->youngest;
+	if (c->youngest)
+		c->youngest->younger = copy;
+	c->youngest = copy;
+	return true;
 }
 
 bool ekka_cuda_staging_could_fit(const struct ekka_cuda_context *c, uint64_t bytes)
@@ -140,13 +145,29 @@ static struct slab take_back(struct ekka_cuda_context *c)
 	return c->staging_wanted && c->staging_mapped && c->staging_ring.n == 0 ? detach(c) : (struct slab){ 0 };
 }
 
-void ekka_cuda_staging_release(struct ekka_cuda_context *c, int slot)
+static void unlink_copy(struct ekka_cuda_context *c, struct ekka_cuda_copy *copy)
+{
+	if (copy->older)
+		copy->older->younger = copy->younger;
+	if (copy->younger)
+		copy->younger->older = copy->older;
+	else
+		c->youngest = copy->older;
+	copy->older = copy->younger = NULL;
+}
+
+void ekka_cuda_staging_leave(struct ekka_cuda_copy *copy)
 {
 	const struct ekka_cuda_driver *drv = ekka_cuda_driver();
+	struct ekka_cuda_context *c = copy->mark->context;
 	struct slab s;
 
+	if (copy->staging_slot < 0)
+		return;
 	pthread_mutex_lock(&ekka_cuda_lock);
-	ekka_ring_release(&c->staging_ring, slot);
+	unlink_copy(c, copy);
+	ekka_ring_release(&c->staging_ring, copy->staging_slot);
+	copy->staging_slot = -1;
 	s = take_back(c);
 	pthread_cond_broadcast(&ekka_cuda_room);
 	pthread_mutex_unlock(&ekka_cuda_lock);

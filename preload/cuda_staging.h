@@ -11,17 +11,17 @@
 #ifndef EKKA_PRELOAD_CUDA_STAGING_H
 #define EKKA_PRELOAD_CUDA_STAGING_H
 
-#include "preload/cuda_context.h"
+#include "preload/cuda_copy.h"
 
 /* As large as allowed, less when the engine has left less, none at worst. The context is current, its device known. Driver calls. */
 void ekka_cuda_staging_new(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *);
 
 /*
- * Takes a range; its slot in the slab's ring, or -1. And gives one back: the slab with it, if it is wanted back and empty. The first with
- * ekka_cuda_lock held, the second takes it.
+ * Takes a range for the copy's bytes; false: there is no room now. And gives it back, if the copy has one: the slab with it, if it is wanted back and
+ * empty. The first with ekka_cuda_lock held, the second takes it.
  */
-int ekka_cuda_staging_take(struct ekka_cuda_context *, uint64_t bytes, CUdeviceptr *ret);
-void ekka_cuda_staging_release(struct ekka_cuda_context *, int slot);
+bool ekka_cuda_staging_take(struct ekka_cuda_context *, struct ekka_cuda_copy *);
+void ekka_cuda_staging_leave(struct ekka_cuda_copy *);
 
 /* Could `bytes` fit if the slab were empty. With ekka_cuda_lock held. */
 bool ekka_cuda_staging_could_fit(const struct ekka_cuda_context *, uint64_t bytes);

@@ -36,7 +36,7 @@ static void push_taken(struct ekka_call *call, unsigned tensor, enum ekka_phase 
 	e->data.copy = taken->copy;
 	e->data.serial = serial;
 	ekka_queue_commit(e);
-	if (taken->copy && t->n_ptrs == 0)
+	if (taken->stays)
 		ekka_versions_publish(t->addr, bytes, taken->clock, serial);
 }
 

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "preload/cuda.h"
+#include "preload/cuda_copy.h"
 #include "preload/versions.h"
 
 #include <criterion/criterion.h>
@@ -102,6 +102,101 @@ Test(snapshot, holds_the_bytes_of_its_place_in_the_stream)
 	cudaMemsetAsync(p, 99, N, stream);
 	for (int i = 0; i < 20; i++)
 		expect(taken[i], i, N);
+}
+
+Test(snapshot, small_copies_come_home_together)
+{
+	enum { COPIES = 20, BUFFER = 1 << 14 };	/* the pinned megabyte's */
+	struct ekka_cuda_copy *taken[COPIES];
+	char *p = device_buffer(N, 0);
+
+	for (int i = 0; i < COPIES; i++) {
+		cudaMemsetAsync(p, i, N, NULL);
+		cr_assert_null(take(p, N, NULL));
+		taken[i] = copies[0];
+	}
+	cudaStreamSynchronize(NULL);
+	for (int i = 0; i < COPIES; i++)
+		expect(taken[i], i, N);
+	cr_assert_eq(fake_calls("cuMemcpyDtoHAsync_v2"), COPIES * N / BUFFER);
+	cr_assert_eq(fake_calls("cuEventRecord"), COPIES + COPIES * N / BUFFER);
+}
+
+Test(snapshot, what_came_along_waits_in_its_buffer)
+{
+	struct ekka_cuda_copy *taken[16];
+	char *p = device_buffer(N, 0);
+
+	for (int i = 0; i < 16; i++) {
+		cudaMemsetAsync(p, i, N, NULL);
+		cr_assert_null(take(p, N, NULL));
+		taken[i] = copies[0];
+	}
+	cudaStreamSynchronize(NULL);
+	for (int i = 0; i < 16; i += 4)	/* one of each four, which come together; then both buffers are in use */
+		expect(taken[i], i, N);
+	for (int i = 15; i >= 0; i--)
+		if (i % 4 != 0)
+			expect(taken[i], i, N);
+	cr_assert_null(take(p, N, NULL));	/* all room is there again */
+	expect(copies[0], 15, N);
+}
+
+Test(snapshot, those_behind_the_end_of_the_slab_come_by_themselves)
+{
+	struct ekka_cuda_copy *taken[8];
+	char *p = device_buffer(N, 0);
+
+	ekka_conf.cuda_staging = 6 * N;
+	for (int i = 0; i < 8; i++) {	/* the last two lie where the first two were */
+		cudaMemsetAsync(p, i, N, NULL);
+		cr_assert_null(take(p, N, NULL));
+		taken[i] = copies[0];
+		if (i == 4)
+			for (int k = 0; k < 4; k++)
+				expect(taken[k], k, N);
+	}
+	cudaStreamSynchronize(NULL);
+	for (int i = 4; i < 8; i++)
+		expect(taken[i], i, N);
+}
+
+/* Nobody has recorded the event of a copy that is being made: its mark says nothing, least of all that it is complete. */
+Test(snapshot, a_copy_in_the_making_does_not_come_along)
+{
+	struct ekka_cuda_copy *first, *second;
+	const void *got;
+	char *p = device_buffer(N, 1);
+
+	cr_assert_null(take(p, N, NULL));
+	first = copies[0];
+	cr_assert_null(take(p, N, NULL));
+	second = copies[0];
+	cudaStreamSynchronize(NULL);
+	second->mark->recorded = false;
+	cr_assert_null(ekka_cuda_copy_wait(first, &got));
+	cr_assert_null(second->host);
+	ekka_cuda_copy_release(first);
+	expect(second, 1, N);
+}
+
+/* Given back by the engine's thread while it comes along, it stays until the sink has done with it. */
+Test(snapshot, what_is_given_back_meanwhile_comes_to_no_harm)
+{
+	struct ekka_cuda_copy *copy;
+	char *p = device_buffer(N, 1);
+
+	cr_assert_null(take(p, N, NULL));
+	copy = copies[0];
+	cudaStreamSynchronize(NULL);
+	copy->mark->passed = true;
+	copy->claimed = true;
+	ekka_cuda_copy_release(copy);
+	cr_assert_eq(ekka_cuda_copies_in_flight(), 1);
+	copy->claimed = false;
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 1, N);	/* looks after it, too */
+	cr_assert_eq(ekka_cuda_copies_in_flight(), 0);
 }
 
 Test(snapshot, two_streams_keep_their_own_order)
@@ -363,14 +458,23 @@ Test(snapshot, gathers_a_batch_by_device_pointers)
 
 Test(snapshot, survives_a_device_reset)
 {
-	struct ekka_cuda_copy *stale;
+	struct ekka_cuda_copy *stale, *home;
 	const void *got;
 	char *p = device_buffer(N, 1);
 
 	cr_assert_null(take(p, N, NULL));
 	stale = copies[0];
+	cr_assert_null(take(p, N, NULL));
+	home = copies[0];
+	cudaStreamSynchronize(NULL);
+	expect(stale, 1, N);
+	cr_assert_not_null(home->host);		/* it came along, into memory that goes with the context */
+	cr_assert_null(take(p, N, NULL));
+	stale = copies[0];
 	ekka_cuda_context_ends(NULL, 0);	/* as the entry point does */
 	cudaDeviceReset();
+	cr_assert_str_eq(ekka_cuda_copy_wait(home, &got), "no context");
+	ekka_cuda_copy_release(home);
 	cr_assert_str_eq(ekka_cuda_copy_wait(stale, &got), "no context");
 	ekka_cuda_copy_release(stale);
 	/* What was never brought home holds on to the old rings: there is no pinned memory, and that is said. */
