@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compare/elements_bad.h"
 #include "replay/rows.h"
 
-enum { CHUNK = 1024 };
+enum { CHUNK = 1024, FURTHEST = 1 << 20 /* elements that a pointer may be off */ };
 
 struct part {
 	struct ekka_array *a;
@@ -139,41 +140,46 @@ static const struct part *part_of(const struct cat *x, int64_t along)
 	return NULL;
 }
 
-/* Are the wrong elements those of input `from` where they should be `to`'s, `shift` further along dim. */
-static bool explains(const struct cat *x, const struct part *to, const struct part *from, int64_t shift)
+/* Is most of the sample of wrong elements, all in input `to`'s place, input `from`, read `by` elements further on. */
+static bool explains(const struct cat *x, const struct ekka_bad *bad, const struct part *to, const struct part *from, int64_t by)
 {
-	const struct ekka_rows *r = &x->rows;
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < r->n_wrong; i++) {
-		int64_t index = r->wrong[i].index, along = index / x->inner % x->length, outer = index / (x->inner * x->length), at, got, other;
+	for (unsigned i = 0; i < bad->n_samples; i++) {
+		int64_t index = bad->sample[i].index, along = index / x->inner % x->length, outer = index / (x->inner * x->length), at, got, other;
 
-		if (part_of(x, along) != to)
+		if (part_of(x, along) != to || along - to->at >= from->length)
 			return false;
-		at = along - to->at + shift;
-		if (at < 0 || at >= from->length)
-			return false;
+		at = (outer * from->length + along - to->at) * x->inner + index % x->inner + by;
+		if (at < 0 || at >= from->a->n)
+			continue;
+		n++;
 		ekka_array_get_int(x->out, index, 1, &got);
-		ekka_array_get_int(from->a, (outer * from->length + at) * x->inner + index % x->inner, 1, &other);
+		ekka_array_get_int(from->a, at, 1, &other);
 		if (got != other)
 			return false;
 	}
-	return true;
+	return n > 0 && 2 * n >= bad->n_samples;
 }
 
 static void explain(void *arg)
 {
 	struct cat *x = arg;
-	const struct part *to;
+	const struct ekka_bad *bad = ekka_elements_bad(x->rows.elements, x->out->tensor);
+	const struct part *to = bad ? part_of(x, bad->sample[0].index / x->inner % x->length) : NULL;
 
-	if (x->rows.n_wrong == 0)
+	if (!to)
 		return;
-	to = part_of(x, x->rows.wrong[0].index / x->inner % x->length);
 	for (unsigned i = 0; i < x->n_parts; i++)
-		if (&x->part[i] != to && explains(x, to, &x->part[i], 0))
+		if (&x->part[i] != to && explains(x, bad, to, &x->part[i], 0))
 			ekka_rows_looks_like(&x->rows, "in%u where in%u belongs", x->part[i].number, to->number);
 	for (int shift = -1; shift <= 1; shift += 2)
-		if (explains(x, to, to, shift))
+		if (explains(x, bad, to, to, shift * x->inner))
 			ekka_rows_looks_like(&x->rows, "in%u shifted by one along the dimension", to->number);
+	for (int64_t by = 1; by <= FURTHEST; by *= 2)
+		for (int sign = -1; sign <= 1; sign += 2)
+			if (explains(x, bad, to, to, sign * by))
+				ekka_rows_looks_like(&x->rows, "as if in%u was read %lld elements %s", to->number, (long long)by, sign > 0 ? "further on" : "before");
 }
 
 static void say_bound(const void *arg, char text[EKKA_TEXT])

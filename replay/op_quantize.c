@@ -31,7 +31,8 @@ struct quantize {
 	double u, qmax, low, high;	/* range of y */
 	bool integer;
 	/* What hypotheses change. */
-	bool inverse, no_scale, toward_zero, transposed, no_zero;
+	bool inverse, no_scale, toward_zero, transposed, no_zero, unsaturated;
+	double factor;			/* of the scale */
 	int64_t row_shift;
 };
 
@@ -65,12 +66,20 @@ static double cut(enum ekka_dtype t, double x, double r)
 	return r;
 }
 
+/* A whole number as y's integer type takes it. */
+static double whole(const struct quantize *q, double x)
+{
+	return q->unsaturated && fabs(x) < 0x1p53 ? (double)ekka_rows_wrap(q->y->dtype, (int64_t)x) : clamp(q, x);
+}
+
 static double rounded(const struct quantize *q, double x)
 {
 	double r;
 
 	if (q->integer)
-		return clamp(q, q->toward_zero ? trunc(x) : rint(x));
+		return whole(q, q->toward_zero ? trunc(x) : rint(x));
+	if (q->unsaturated && fabs(x) > q->high)
+		return q->y->dtype == EKKA_E5M2 ? copysign(INFINITY, x) : NAN;
 	x = clamp(q, x);
 	r = ekka_narrow(q->y->dtype, x);
 	return q->toward_zero ? cut(q->y->dtype, x, r) : r;
@@ -89,13 +98,14 @@ static void interval(const struct quantize *q, int64_t row, int64_t column, doub
 	int64_t b = block_of(q, row, column);
 	double s = q->no_scale ? 1 : q->scale[b], add = q->zero && !q->no_zero ? q->zero[b] : 0, t, e;
 
+	s *= q->factor;
 	t = x == 0 ? 0 : q->inverse ? x * s : x / s;
 	e = 4 * q->u * fabs(t) + 0x1p-149;
 	*ret_low = rounded(q, t - e + add);
 	*ret_high = rounded(q, t + e + add);
 	if (q->integer && !q->toward_zero) {	/* the zero point is added after rounding: ties go the quotient's way */
-		*ret_low = clamp(q, rint(t - e) + add);
-		*ret_high = clamp(q, rint(t + e) + add);
+		*ret_low = whole(q, rint(t - e) + add);
+		*ret_high = whole(q, rint(t + e) + add);
 	}
 }
 
@@ -194,16 +204,34 @@ static bool fits(struct ekka_rows *r, const struct quantize *q)
 			continue;
 		ekka_array_get(q->x, w->index, 1, &x);
 		interval(q, w->index / q->n, w->index % q->n, x, &low, &high);
-		if (!(w->got >= low && w->got <= high))
+		if (!(w->got >= low && w->got <= high) && !(isnan(w->got) && isnan(low)))
 			return false;
 		seen++;
 	}
 	return seen > 0;
 }
 
+/* Factors that scales are off by: of powers of two, of the ranges of related types, and of n - 1 for n. */
+static void explain_factor(struct ekka_rows *r, const struct quantize *q)
+{
+	static const double factors[] = { 2, 4, 8, 10, 448.0 / 240, 57344.0 / 448, 448.0 / 127, 128.0 / 127, 256.0 / 255, 255.0 / 127 };
+	struct quantize alt = *q;
+
+	for (size_t i = 0; i < 2 * sizeof factors / sizeof factors[0]; i++) {
+		alt.factor = i % 2 ? 1 / factors[i / 2] : factors[i / 2];
+		if (fits(r, &alt))
+			ekka_rows_looks_like(r, "as if the scale was %.6g times what it is", alt.factor);
+	}
+}
+
 static void explain(struct ekka_rows *r, const struct quantize *q)
 {
 	struct quantize alt = *q;
+
+	alt.unsaturated = true;
+	if (fits(r, &alt))
+		ekka_rows_looks_like(r, "as if what is beyond the largest number was not cut to it");
+	alt = *q;
 
 	alt.toward_zero = true;
 	if (fits(r, &alt))
@@ -227,6 +255,7 @@ static void explain(struct ekka_rows *r, const struct quantize *q)
 	for (alt = *q, alt.row_shift = 1; q->r > 1 && alt.row_shift < q->r; alt.row_shift += q->r > 2 ? q->r - 2 : 1)
 		if (fits(r, &alt))
 			ekka_rows_looks_like(r, "as if the %s row's scale was taken", alt.row_shift == 1 ? "next" : "previous");
+	explain_factor(r, q);
 }
 
 /* Numbers of a small tensor, one for every block. */
@@ -292,7 +321,7 @@ static void audit(struct ekka_rows *r, const struct quantize *q)
 static int judge(struct ekka_rows *r, struct ekka_error *err)
 {
 	struct ekka_array *x, *y = NULL, *scale = NULL, *zero = NULL, *ub = NULL;
-	struct quantize q = { 0 };
+	struct quantize q = { .factor = 1 };
 	bool dynamic = false, finds_zero = false;
 	double upper = INFINITY, *line;
 	int n = ekka_rows_take(r, "x", EKKA_PRE, true, &x, err);

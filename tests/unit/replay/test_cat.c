@@ -104,6 +104,28 @@ Test(cat, what_it_looks_like)
 	cr_expect_str_eq(v.looks_like, "in0 shifted by one along the dimension");
 }
 
+/* A pointer that is off takes rows over into the next ones. */
+Test(cat, an_input_read_from_elsewhere)
+{
+	static uint16_t in[2][40 * 64], to[40 * 128];
+	struct ekka_verdict v;
+
+	for (unsigned i = 0; i < 2 * 40 * 64; i++)
+		in[i / 2560][i % 2560] = (uint16_t)(i * 40503u);
+	for (int i = 0; i < 40 * 128; i++) {
+		int row = i / 128, at = i % 128, from = row * 64 + at % 64 - (at >= 64 ? 32 : 0);
+
+		to[i] = from < 0 ? 7 : in[at / 64][from];
+	}
+	fake_event_init(&f, "cat");
+	fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_BF16, "40x128", NULL, NULL, to);
+	fake_event_tensor(&f, "in0", EKKA_IN, EKKA_BF16, "40x64", NULL, in[0], NULL);
+	fake_event_tensor(&f, "in1", EKKA_IN, EKKA_BF16, "40x64", NULL, in[1], NULL);
+	fake_event_int(&f, "dim", 1);
+	cr_expect_eq(judge(&v), EKKA_FAIL);
+	cr_expect_str_eq(v.looks_like, "as if in1 was read 32 elements before");
+}
+
 /* What does not fit together is not judged. */
 Test(cat, misfits)
 {

@@ -20,6 +20,7 @@ struct quantize {
 	/* faults */
 	bool cut, other_way, no_scale, next_row, by_column, no_zero, wraps;
 	double off;			/* factor on the scale that is written */
+	double times;			/* and on the one that is used; 0: 1 */
 	int64_t seen;			/* elements of a row that amax looks at, 0: all */
 	int64_t nudge;			/* element, counted from 1, that is one step off */
 };
@@ -76,6 +77,10 @@ static void store(const struct quantize *k, void *y, int64_t at, float v, int32_
 		((int8_t *)y)[at] = k->wraps ? (int8_t)(int64_t)r : (int8_t)fminf(fmaxf(r, -128), 127);
 		return;
 	}
+	if (k->wraps && fabsf(v) > limit) {
+		((uint8_t *)y)[at] = k->to == EKKA_E4M3 ? 0x7f : v < 0 ? 0xfc : 0x7c;	/* NaN; an infinity */
+		return;
+	}
 	v = (float)fmin(fmax(v, -limit), limit);
 	samples_put(k->to, y, at, v);
 	if (k->cut && fabs(samples_get(k->to, y, at)) > fabsf(v))
@@ -89,7 +94,7 @@ static void compute(const struct quantize *k, const void *x, void *y)
 	for (int64_t i = 0; i < ROWS; i++)
 		for (int64_t j = 0; j < N; j++) {
 			int64_t row = (i / rows + (k->next_row ? 1 : 0)) % k->r, b = k->by_column ? j / columns * k->r + row : row * k->g + j / columns;
-			float s = k->no_scale ? 1 : scale[b], v = element(k, x, i, j);
+			float s = k->no_scale ? 1 : scale[b] * (float)(k->times ? k->times : 1), v = element(k, x, i, j);
 
 			if (k->inverse != k->other_way)
 				v *= s;
@@ -208,7 +213,11 @@ Test(quantize, faults_are_named)
 	fails("next row", (struct quantize){ GROUPS, .next_row = true }, "y", "next row's scale");
 	fails("by column", (struct quantize){ GROUPS, .by_column = true }, "y", "column by column");
 	fails("zero", (struct quantize){ INT8, .asymmetric = true, .no_zero = true }, "y", "no zero point");
-	fails("wraps", (struct quantize){ INT8, .wraps = true, .off = 0.5 }, "y", "");
+	fails("wraps", (struct quantize){ INT8, .wraps = true, .off = 0.5 }, "y", "as if what is beyond the largest number was not cut to it");
+	fails("NaN", (struct quantize){ .from = EKKA_BF16, .to = EKKA_E4M3, .r = 1, .g = 1, .wraps = true, .off = 0.5 }, "y", "was not cut to it");
+	fails("Inf", (struct quantize){ .from = EKKA_BF16, .to = EKKA_E5M2, .r = 1, .g = 1, .wraps = true, .off = 0.5 }, "y", "was not cut to it");
+	fails("twice", (struct quantize){ INT8, .times = 2 }, "y", "as if the scale was 2 times what it is");
+	fails("fnuz", (struct quantize){ GROUPS, .times = 448.0 / 240 }, "y", "as if the scale was 1.86667 times what it is");
 	fails("scale", (struct quantize){ GROUPS, .dynamic = true, .off = 1.000001 }, "scale", "");
 	fails("amax", (struct quantize){ GROUPS, .dynamic = true, .seen = 8 }, "scale", "");
 	fails("zero", (struct quantize){ INT8, .asymmetric = true, .dynamic = true, .off = 1.01 }, "scale", "");
