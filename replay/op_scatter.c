@@ -15,35 +15,10 @@
 #include <string.h>
 
 #include "compare/audit.h"
-#include "compare/format.h"
-#include "replay/expr_event.h"
-#include "replay/rows.h"
-
-enum reduction { STORE, ADD, MAX, MIN };
-
-struct write {
-	int64_t target;			/* element of the output, row-major */
-	union { double re; int64_t i; };
-	double error;
-	bool maybe;
-};
-
-struct job {
-	struct ekka_expr_event x;
-	struct ekka_rows rows;
-	enum reduction reduction;
-	struct ekka_expr *value, *when, *at;
-	struct ekka_expr_state *value_state, *when_state, *at_state;
-	unsigned k;			/* result of `value` that goes to this output */
-	struct ekka_array *out, *before;	/* before: NULL when not recorded */
-	struct write *writes;		/* owned */
-	size_t n_writes;
-	bool lost;			/* a write went to nobody knows where */
-	char outside[EKKA_TEXT];	/* the first index out of its range */
-};
+#include "replay/op_scatter.h"
 
 /* Element of the output that the indices mean: -1 outside, -2 not certain. */
-static int64_t target_of(struct job *j, const struct ekka_expr_result *at, size_t i)
+static int64_t target_of(struct ekka_scatter *j, const struct ekka_expr_result *at, size_t i)
 {
 	int64_t target = 0;
 
@@ -63,19 +38,20 @@ static int64_t target_of(struct job *j, const struct ekka_expr_result *at, size_
 	return target;
 }
 
-static void collect_block(struct job *j, int64_t first, size_t n)
+static void collect_block(struct ekka_scatter *j, int64_t first, size_t n)
 {
 	struct ekka_expr_result value[EKKA_EXPR_RESULTS], when[EKKA_EXPR_RESULTS], at[EKKA_EXPR_RESULTS];
 	const struct ekka_expr_result *v = &value[j->k];
 
 	ekka_expr_event_load(&j->x, first, n);
-	if (j->when)
+	if (j->when && !j->everywhere)
 		ekka_expr_event_eval(&j->x, j->when, j->when_state, n, when);
 	ekka_expr_event_eval(&j->x, j->at, j->at_state, n, at);
 	ekka_expr_event_eval(&j->x, j->value, j->value_state, n, value);
 	for (size_t i = 0; i < n; i++) {
-		double w = !j->when ? 1 : when[0].ints ? (double)when[0].ints[i] : when[0].re[i], ew = j->when ? when[0].error[i] : 0;
-		struct write *to = &j->writes[j->n_writes];
+		bool asks = j->when && !j->everywhere;
+		double w = !asks ? 1 : when[0].ints ? (double)when[0].ints[i] : when[0].re[i], ew = asks ? when[0].error[i] : 0;
+		struct ekka_write *to = &j->writes[j->n_writes];
 
 		if (w == 0 && ew == 0)
 			continue;
@@ -93,12 +69,12 @@ static void collect_block(struct job *j, int64_t first, size_t n)
 
 static int by_target(const void *pa, const void *pb)
 {
-	const struct write *a = pa, *b = pb;
+	const struct ekka_write *a = pa, *b = pb;
 
 	return a->target < b->target ? -1 : a->target > b->target;
 }
 
-static int collect(struct job *j, struct ekka_error *err)
+static int collect(struct ekka_scatter *j, struct ekka_error *err)
 {
 	bool sorted = true;
 
@@ -118,72 +94,7 @@ static int collect(struct job *j, struct ekka_error *err)
 	return 0;
 }
 
-/* How far `got` is from what the write may have left; 0 and less: it is that. */
-static double distance(double got, double ref, double error)
-{
-	if (isnan(ref) || isnan(got))
-		return isnan(ref) && isnan(got) ? -INFINITY : INFINITY;
-	return got == ref ? -INFINITY : fabs(got - ref) - error;
-}
-
-/* One element of a floating type: its reference and bound from the writes w[0..n-1] to it and what was there. */
-struct expected { double ref, bound; };
-
-static struct expected nearest(const struct write *w, size_t n, bool has_before, double before, double got)
-{
-	struct expected e = { before, 0 };
-	double best = has_before ? distance(got, before, 0) : INFINITY;
-	bool must = false;
-
-	for (size_t i = 0; i < n; i++)
-		must |= !w[i].maybe;
-	for (size_t i = 0; i < n; i++) {
-		double d = distance(got, w[i].re, w[i].error);
-
-		if ((i == 0 && (must || !has_before)) || d < best || !(w[i].error < INFINITY)) {
-			e = (struct expected){ w[i].re, w[i].error };
-			best = d;
-		}
-	}
-	return e;
-}
-
-static struct expected summed(const struct job *j, const struct write *w, size_t n, double before)
-{
-	struct ekka_format out = ekka_format_of(j->out->dtype), compute = ekka_format_of(j->x.compute);
-	double u = fmax(out.unit, compute.unit) + 0x1p-52, sizes = fabs(before), extra = 0;
-	long double sum = before;
-
-	for (size_t i = 0; i < n; i++) {
-		double size = fabs(w[i].re) + w[i].error;
-
-		sum += w[i].maybe ? 0 : (long double)w[i].re;
-		sizes += size;
-		extra += w[i].maybe ? size : w[i].error;
-	}
-	extra += (double)n * (u * sizes + fmin(out.normal, sizes));
-	if (isfinite(sizes) && sizes + extra >= out.overflow)
-		extra = INFINITY;	/* a partial sum may have overflowed */
-	return (struct expected){ (double)sum, isfinite((double)sum) || !(extra < INFINITY) ? extra : 0 };
-}
-
-static struct expected extreme(const struct job *j, const struct write *w, size_t n, double before)
-{
-	struct expected e = { before, 0 };
-
-	for (size_t i = 0; i < n; i++) {
-		double x = w[i].re;
-
-		e.bound = fmax(e.bound, w[i].maybe ? fabs(x - e.ref) + w[i].error : w[i].error);
-		if (!w[i].maybe && (isnan(x) || (j->reduction == MAX ? x > e.ref : x < e.ref)))
-			e.ref = x;
-	}
-	if (isnan(before))
-		e.ref = before;
-	return e;
-}
-
-static void judge_reals(struct job *j, int64_t first, size_t n, const struct write **at, const struct write *end)
+static void judge_reals(struct ekka_scatter *j, int64_t first, size_t n, const struct ekka_write **at, const struct ekka_write *end)
 {
 	double got[EKKA_EXPR_BLOCK], ref[EKKA_EXPR_BLOCK], bound[EKKA_EXPR_BLOCK], before[EKKA_EXPR_BLOCK] = { 0 };
 
@@ -191,34 +102,23 @@ static void judge_reals(struct job *j, int64_t first, size_t n, const struct wri
 	if (j->before)
 		ekka_array_get(j->before, first, n, before);
 	for (size_t i = 0; i < n; i++) {
-		const struct write *w = *at;
-		struct expected e = { j->before ? before[i] : got[i], 0 };	/* not recorded: nothing to say */
+		const struct ekka_write *w = *at;
+		struct ekka_expected e = { j->before ? before[i] : got[i], 0 };	/* not recorded: nothing to say */
 		size_t k;
 
 		while (*at < end && (*at)->target == first + (int64_t)i)
 			++*at;
 		k = (size_t)(*at - w);
 		if (k > 0)
-			e = j->reduction == STORE ? nearest(w, k, j->before != NULL, before[i], got[i]) :
-			    j->reduction == ADD ? summed(j, w, k, before[i]) : extreme(j, w, k, before[i]);
+			e = ekka_scatter_expect(j, w, k, before[i], got[i]);
 		ref[i] = e.ref;
 		bound[i] = j->lost && got[i] != e.ref ? INFINITY : e.bound;
 	}
 	ekka_elements_add(j->rows.elements, first, n, got, ref, bound, false);
 }
 
-static int64_t reduced(enum reduction how, int64_t a, int64_t b)
-{
-	switch (how) {
-	case ADD: return (int64_t)((uint64_t)a + (uint64_t)b);
-	case MAX: return a > b ? a : b;
-	case MIN: return a < b ? a : b;
-	default: return b;
-	}
-}
-
 /* Integers are exact; one that is open makes its element so. */
-static bool judge_ints(struct job *j, int64_t first, size_t n, const struct write **at, const struct write *end)
+static bool judge_ints(struct ekka_scatter *j, int64_t first, size_t n, const struct ekka_write **at, const struct ekka_write *end)
 {
 	int64_t got[EKKA_EXPR_BLOCK], ref[EKKA_EXPR_BLOCK], before[EKKA_EXPR_BLOCK] = { 0 };
 	struct ekka_array store = { .dtype = j->out->dtype, .n = 1, .n_walk = 1, .walk_dim = { 1 }, .walk_stride = { 1 } };
@@ -236,9 +136,9 @@ static bool judge_ints(struct job *j, int64_t first, size_t n, const struct writ
 
 			open |= unknown;
 			any |= unknown;
-			if (fits && j->reduction == STORE)
+			if (fits && j->reduction == EKKA_SCATTER_STORE)
 				continue;
-			ref[i] = reduced(j->reduction, ref[i], (*at)->i);
+			ref[i] = ekka_scatter_reduce(j->reduction, ref[i], (*at)->i);
 			fits = ref[i] == got[i];
 		}
 		/* Wraps as the dtype does: by way of its bytes. */
@@ -253,9 +153,9 @@ static bool judge_ints(struct job *j, int64_t first, size_t n, const struct writ
 	return open;
 }
 
-static bool judge_output(struct job *j)
+static bool judge_output(struct ekka_scatter *j)
 {
-	const struct write *at = j->writes, *end = j->writes + j->n_writes;
+	const struct ekka_write *at = j->writes, *end = j->writes + j->n_writes;
 	bool open = false;
 
 	ekka_elements_output(j->rows.elements, j->out->tensor);
@@ -271,14 +171,14 @@ static bool judge_output(struct job *j)
 }
 
 /* The result of the expression for this output: by name, or the only one for out0. */
-static int result_for(const struct job *j, const char *output)
+static int result_for(const struct ekka_scatter *j, const char *output)
 {
 	int k = ekka_expr_result_index(j->value, output);
 
 	return k < 0 && !strcmp(output, "out0") ? ekka_expr_result_index(j->value, "") : k;
 }
 
-static int take_output(struct job *j, const char *name, struct ekka_error *err)
+static int take_output(struct ekka_scatter *j, const char *name, struct ekka_error *err)
 {
 	char at[16] = "at";
 	int r, k = result_for(j, name), index = ekka_event_tensor_index(j->x.event, name);
@@ -296,11 +196,13 @@ static int take_output(struct job *j, const char *name, struct ekka_error *err)
 		r = ekka_rows_take(&j->rows, name, EKKA_PRE, false, &j->before, err);
 	if (r < 0 || j->rows.settled)
 		return r;
-	if (!j->before && j->reduction != STORE) {
+	if (!j->before && j->reduction != EKKA_SCATTER_STORE) {
 		ekka_expr_event_settle(&j->x, EKKA_INCOMPLETE, "not recorded as it was before the call: ", name);
 		return 0;
 	}
 	(void)snprintf(at, sizeof at, "at%.8s", strncmp(name, "out", 3) ? "" : name + 3);
+	if (j->other_at)
+		return ekka_expr_parse(j->other_at, j->x.symbol, j->x.n_symbols, j->x.compute, &j->at, err) < 0 ? 0 : 1;
 	r = ekka_expr_event_parse(&j->x, ekka_expr_event_text(j->x.event, at) ? at : "at", &j->at, err);
 	if (r > 0 && ekka_expr_n_results(j->at) != j->out->n_dims) {
 		ekka_expr_event_settle(&j->x, EKKA_UNSUPPORTED, "as many indices are needed as there are dimensions of ", name);
@@ -309,8 +211,7 @@ static int take_output(struct job *j, const char *name, struct ekka_error *err)
 	return r;
 }
 
-/* One output from its writes to its elements. */
-static int judge_one(struct job *j, const char *name, bool *open, struct ekka_error *err)
+int ekka_scatter_one(struct ekka_scatter *j, const char *name, bool *open, struct ekka_error *err)
 {
 	int r = take_output(j, name, err);
 
@@ -318,8 +219,9 @@ static int judge_one(struct job *j, const char *name, bool *open, struct ekka_er
 		return r;
 	for (unsigned d = 0; d < j->out->n_dims; d++)
 		ekka_expr_stored_as(j->at, d, EKKA_I64);
-	if (ekka_dtype_is_integer(j->out->dtype) || j->reduction != ADD)
+	if (!j->stored[j->k] && (ekka_dtype_is_integer(j->out->dtype) || j->reduction != EKKA_SCATTER_ADD))
 		ekka_expr_stored_as(j->value, j->k, j->out->dtype);
+	j->stored[j->k] = true;
 	j->at_state = ekka_expr_state_new(j->at);
 	j->value_state = ekka_expr_state_new(j->value);
 	if (!j->at_state || !j->value_state)
@@ -339,7 +241,7 @@ static int judge_one(struct job *j, const char *name, bool *open, struct ekka_er
 	return r < 0 ? r : 1;
 }
 
-static void conclude(struct job *j, bool open)
+static void conclude(struct ekka_scatter *j, bool open)
 {
 	struct ekka_verdict *v = j->x.verdict;
 
@@ -352,7 +254,7 @@ static void conclude(struct job *j, bool open)
 	}
 }
 
-static int judge_outputs(struct job *j, struct ekka_error *err)
+static int judge_outputs(struct ekka_scatter *j, struct ekka_error *err)
 {
 	const struct ekka_rec_call *call = &j->x.event->call;
 	bool open = false;
@@ -364,26 +266,30 @@ static int judge_outputs(struct job *j, struct ekka_error *err)
 		if (!j->when_state)
 			return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for an expression");
 	}
-	for (unsigned i = 0; i < call->n_tensors && r > 0; i++)
-		if (call->tensors[i].dir != EKKA_IN)
-			r = judge_one(j, call->tensors[i].name, &open, err);
+	do {
+		for (unsigned i = 0; i < call->n_tensors && r > 0; i++)
+			if (call->tensors[i].dir != EKKA_IN)
+				r = ekka_scatter_one(j, call->tensors[i].name, &open, err);
+	} while (r > 0 && ekka_elements_again(j->rows.elements));
 	if (r <= 0)
 		return r;
 	(void)snprintf(bound, sizeof bound, "running error of %.200s%s", ekka_expr_event_text(j->x.event, "expr"),
-		       j->reduction == ADD ? ", sums in any order" : "");
+		       j->reduction == EKKA_SCATTER_ADD ? ", sums in any order" : "");
 	r = ekka_rows_verdict(&j->rows, bound, err);
 	conclude(j, open);
+	if (r == 0 && j->x.verdict->status == EKKA_FAIL && !ekka_not_written(j->x.verdict))
+		r = ekka_scatter_explain(j, j->x.verdict->output, err);
 	return r;
 }
 
-static int parse_all(struct job *j, struct ekka_error *err)
+static int parse_all(struct ekka_scatter *j, struct ekka_error *err)
 {
 	static const char *const texts[] = { "expr", "when", "at", "at0", "at1", "at2", "at3", NULL };
 	const char *how = ekka_expr_event_text(j->x.event, "reduce");
 	int in0 = ekka_event_tensor_index(j->x.event, "in0"), r;
 
-	j->reduction = !how ? STORE : !strcmp(how, "add") ? ADD : !strcmp(how, "max") ? MAX : MIN;
-	if (how && j->reduction == MIN && strcmp(how, "min")) {
+	j->reduction = !how ? EKKA_SCATTER_STORE : !strcmp(how, "add") ? EKKA_SCATTER_ADD : !strcmp(how, "max") ? EKKA_SCATTER_MAX : EKKA_SCATTER_MIN;
+	if (how && j->reduction == EKKA_SCATTER_MIN && strcmp(how, "min")) {
 		ekka_expr_event_settle(&j->x, EKKA_UNSUPPORTED, "no reduction ", how);
 		return 0;
 	}
@@ -401,7 +307,7 @@ static int parse_all(struct job *j, struct ekka_error *err)
 
 static int judge_scatter(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	struct job j = { .x = { .ctx = ctx, .event = event, .verdict = v } };
+	struct ekka_scatter j = { .x = { .ctx = ctx, .event = event, .verdict = v } };
 	int r = ekka_rows_init(&j.rows, ctx, event, v, err);
 
 	r = r < 0 ? r : parse_all(&j, err);

@@ -169,3 +169,36 @@ Test(scatter, two_outputs_have_their_own_places)
 	v = fake_event_judge(&f);
 	cr_expect(v.status == EKKA_FAIL && !strcmp(v.output, "out1"));
 }
+
+/* The cache when a kernel did something else with the tokens. */
+enum fault { ROW_ON, COLUMN_ON, ANYWAY, ADDED, NOT_RUN };
+
+static const char *looks(enum fault fault)
+{
+	static struct ekka_verdict v;
+
+	cache_write();
+	memcpy(after, cache, sizeof after);
+	for (int i = 0; i < 12 && fault != NOT_RUN; i++) {
+		int64_t row = (slot[i / 3] < 0 ? fault == ANYWAY ? 5 : -9 : slot[i / 3]) + (fault == ROW_ON), column = i % 3 + (fault == COLUMN_ON);
+
+		if (row >= 0 && column < 3)
+			after[row * 3 + column] = key[i] + (fault == ADDED ? cache[row * 3 + column] : 0);
+	}
+	if (fault == ROW_ON)	/* commas within an index */
+		f.attr[2].value.s = "max(in1, -1), i1";
+	if (fault == ANYWAY)	/* the token that is to be left out has a slot, the last one */
+		slot[1] = 5, f.attr[3].value.s = "in1 < 5";
+	v = fake_event_judge(&f);
+	cr_assert_eq(v.status, EKKA_FAIL, "fault %d: %s %s", (int)fault, ekka_status_name(v.status), v.reason);
+	return v.looks_like;
+}
+
+Test(scatter, faults_are_named)
+{
+	cr_expect_str_eq(looks(ROW_ON), "as if index 0 of out0 was one more");
+	cr_expect_str_eq(looks(ANYWAY), "as if it was written wherever, not only where it should");
+	cr_expect_str_eq(looks(ADDED), "as if it was added, not stored");
+	cr_expect_str_eq(looks(NOT_RUN), "not written: as before the call");
+	cr_expect_str_eq(looks(COLUMN_ON), "as if shifted: each holds its left neighbour's result");
+}
