@@ -238,13 +238,41 @@ void ekka_audit_scalar(struct ekka_verdict *v, const char *name, const double va
 	ekka_audit_append(v, text);
 }
 
-/* "4 bytes at 16": is a parameter of that many bytes the largest that the kernel takes, addresses aside. */
+/* Does this address lie in one of the event's tensors. */
+static bool is_address(const struct ekka_event *e, uint64_t word)
+{
+	for (unsigned i = 0; i < e->call.n_tensors; i++)
+		if (word >= e->call.tensors[i].addr && word - e->call.tensors[i].addr <= e->call.tensors[i].span_bytes)
+			return true;
+	return false;
+}
+
+/*
+ * May a struct hold a number of 64 bits: an aligned word whose upper half is 0 or -1, and that is no address. Two small numbers side by side, the
+ * second of them 0, look the same: then nothing is said.
+ */
+static bool may_hold_int64(const struct ekka_event *e, const uint8_t *p, uint64_t n)
+{
+	for (uint64_t at = 0; at + 8 <= n; at += 8) {
+		uint64_t word;
+
+		memcpy(&word, p + at, sizeof word);
+		if (word && (word >> 32 == 0 || word >> 32 == UINT32_MAX) && !is_address(e, word))
+			return true;
+	}
+	return false;
+}
+
+/* "4 bytes at 16": is a parameter of that many bytes the largest that the kernel takes, addresses aside; those in structs, too. */
 static bool takes_int32_only(const struct ekka_event *e)
 {
 	for (unsigned i = 0; i < e->call.n_args; i++) {
 		const char *type = i < e->fn->n_args ? e->fn->args[i].type : NULL;
+		const struct ekka_value *v = &e->call.args[i];
 
-		if (e->call.args[i].kind != EKKA_V_PTR && (!type || strtoul(type, NULL, 10) > 4))
+		if (v->kind == EKKA_V_BIN && (v->bin.n < 8 || !may_hold_int64(e, v->bin.p, v->bin.n)))
+			continue;
+		if (v->kind != EKKA_V_PTR && (!type || strtoul(type, NULL, 10) > 4))
 			return false;
 	}
 	return e->call.n_args > 0;

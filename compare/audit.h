@@ -13,8 +13,8 @@
  * Appends findings about this event to v->audit: arguments the API forbids, null pointers, an output that overlaps an input or itself, a workspace
  * that overlaps an operand.
  * Only certain overlap is reported: parts of one larger matrix whose ranges interleave are legitimate, and so are ops that go element by element
- * or row by row where the output is the input (x += y). A policy note says when a kernel that takes no 64-bit number works on a tensor of more than 2^31
- * elements: products of its integers may overflow. Thread-safe on distinct verdicts.
+ * or row by row where the output is the input (x += y). A policy note says when a kernel that takes no 64-bit number, by itself or in a struct, works on a
+ * tensor of more than 2^31 elements: products of its integers may overflow. Thread-safe on distinct verdicts.
  */
 void ekka_audit_event(const struct ekka_event *event, struct ekka_verdict *v);
 

@@ -278,7 +278,8 @@ Test(audit, a_scale_that_was_left_at_its_default)
 	free(f);
 }
 
-static const char *of_indices(int64_t rows, const char *type)
+/* A kernel with an address and one more parameter, which is a struct where `words` is not NULL. */
+static const char *of_indices(int64_t rows, const char *type, const uint32_t words[6])
 {
 	static struct ekka_verdict v;
 	struct fake_event *f = malloc(sizeof(*f));
@@ -292,6 +293,9 @@ static const char *of_indices(int64_t rows, const char *type)
 	fake_event_tensor(f, "in0", EKKA_IN, EKKA_BF16, "1x65536", NULL, NULL, NULL);
 	f->tensor[0].dim[0] = rows;
 	f->tensor[0].span_bytes = (uint64_t)rows * 65536 * 2;
+	f->tensor[0].addr = 0x7f0000001000;
+	if (words)
+		args[1] = (struct ekka_value){ .kind = EKKA_V_BIN, .bin = { (const uint8_t *)words, 24 } };
 	f->event.call.args = args;
 	f->event.call.n_args = 2;
 	ekka_audit_event(&f->event, &v);
@@ -301,10 +305,17 @@ static const char *of_indices(int64_t rows, const char *type)
 
 Test(audit, products_that_may_overflow)
 {
-	cr_expect_str_eq(of_indices(32768, "4 bytes at 8"), "policy: in0 reaches over 2147483648 elements, and all integers that the kernel takes have 32 bits");
-	cr_expect_str_eq(of_indices(32767, "4 bytes at 8"), "");
-	cr_expect_str_eq(of_indices(32768, "8 bytes at 8"), "");
-	cr_expect_str_eq(of_indices(32768, "24 bytes at 8"), "", "what is in a struct is not known");
+	static const char found[] = "policy: in0 reaches over 2147483648 elements, and all integers that the kernel takes have 32 bits";
+	static const uint32_t pairs[6] = { 0x1000, 0x7f00, 65536, 32768, 0, 0 }, wide[6] = { 0x1000, 0x7f00, 65536, 0, 7, 8 },
+			      negative[6] = { 0x1000, 0x7f00, 0xffff0000, 0xffffffff, 7, 8 };
+
+	cr_expect_str_eq(of_indices(32768, "4 bytes at 8", NULL), found);
+	cr_expect_str_eq(of_indices(32767, "4 bytes at 8", NULL), "");
+	cr_expect_str_eq(of_indices(32768, "8 bytes at 8", NULL), "");
+	cr_expect_str_eq(of_indices(32768, "24 bytes at 8", NULL), "", "a struct of which nothing is known");
+	cr_expect_str_eq(of_indices(32768, "24 bytes at 8", pairs), found, "an address and 32-bit numbers");
+	cr_expect_str_eq(of_indices(32768, "24 bytes at 8", wide), "");
+	cr_expect_str_eq(of_indices(32768, "24 bytes at 8", negative), "");
 }
 
 static const char *of_expression(const char *expr)
@@ -327,4 +338,29 @@ Test(audit, in_place_where_an_element_is_read_before_it_is_written)
 {
 	cr_expect_str_eq(of_expression("in0 * 2"), "");
 	cr_expect_str_eq(of_expression("in0[63 - i0] * 2"), "the output out0 overlaps the input in0");
+}
+
+static const char *of_output(const char *dims, const char *strides, uint64_t addr)
+{
+	static struct ekka_verdict v;
+	struct fake_event *f = malloc(sizeof(*f));
+
+	v = (struct ekka_verdict){ 0 };
+	fake_event_init(f, "elementwise");
+	fake_event_tensor(f, "out0", EKKA_OUT, EKKA_F32, dims, strides, NULL, NULL);
+	f->tensor[0].addr = addr;
+	ekka_audit_event(&f->event, &v);
+	free(f);
+	return v.audit;
+}
+
+Test(audit, an_output_that_lies_on_itself_or_nowhere)
+{
+	cr_expect_str_eq(of_output("8x8", "8x1", 4096), "");
+	cr_expect_str_eq(of_output("8x8", "12x1", 4096), "");
+	cr_expect_str_eq(of_output("8x8", "1x8", 4096), "");
+	cr_expect_str_eq(of_output("8x8", "7x1", 4096), "elements of the output out0 lie on top of each other");
+	cr_expect_str_eq(of_output("8x8", "0x1", 4096), "elements of the output out0 lie on top of each other");
+	cr_expect_str_eq(of_output("8x1x8", "8x0x1", 4096), "", "a dimension of one has no stride");
+	cr_expect_str_eq(of_output("8x8", "8x1", 0), "out0 is a null pointer");
 }
