@@ -134,6 +134,7 @@ static void judge_one(struct ekka_elements *e, int64_t index, double out, double
 		e->n_loose++;
 		return;
 	}
+	bound = bound > 0 ? bound : 0;	/* a negative one is a mistake that must not let anything pass */
 	if (saturates && fabs(ref) > f->largest)
 		ref = copysign(f->largest, ref);
 	if (isnan(ref) || isnan(out) || isinf(ref) || isinf(out)) {

@@ -98,21 +98,22 @@ static bool choose(const struct routing *t, int64_t token)
 
 static void weigh(const struct routing *t)
 {
-	double sum = 0, spread = 0;
+	double sum = 0, size = 0, spread = 0;
 
 	for (int64_t j = 0; j < t->k; j++) {
 		sum += t->p[t->chosen[j]];
+		size += fabs(t->p[t->chosen[j]]);
 		spread += t->error[t->chosen[j]];
 	}
 	for (int64_t j = 0; j < t->k; j++) {
 		double p = t->p[t->chosen[j]], e = t->error[t->chosen[j]];
 
 		if (t->renormalize) {
-			e = e / sum + p / sum * (spread / sum + ((double)t->k + 5) * t->u);
+			e = (e + fabs(p) * (spread + ((double)t->k + 5) * t->u * size) / fabs(sum)) / fabs(sum);
 			p /= sum;
 		}
 		t->ref[j] = p * t->scale;
-		t->bound[j] = (e + 2 * t->u * p) * fabs(t->scale);
+		t->bound[j] = (e + 2 * t->u * fabs(p)) * fabs(t->scale);
 	}
 }
 
