@@ -161,7 +161,7 @@ static int replay(struct ekka_trace *trace, const char *path, struct ekka_redesc
 	struct listing l = { .verdicts = opt.json && opt.verbose ? ekka_report_json_verdicts() : NULL,
 			     .margins = opt.margins ? ekka_margins_new() : NULL };
 	int status = opt.margins && !l.margins ? ekka_fatal("out of memory")
-					       : run(&(struct ekka_report_source){ trace, path, kernels }, backend, &l);
+					       : run(&(struct ekka_report_source){ trace, path, kernels, opt.kernels }, backend, &l);
 
 	ekka_report_json_drop(l.verdicts);
 	ekka_margins_free(l.margins);

@@ -28,16 +28,28 @@ const char *ekka_report_tensor(const struct ekka_report_source *from, uint64_t e
 	return buf;
 }
 
-const char *ekka_report_reproduce(uint64_t event, const char *path, char *buf, size_t len)
+/* Appends one word of a command line, quoted for a shell where it must be. */
+static size_t put_word(char *buf, size_t len, size_t at, const char *word)
 {
-	bool plain = path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,@%-")] == '\0';
-	size_t at = (size_t)snprintf(buf, len, "ekka export %" PRIu64 " %s", event, plain && *path != '-' ? path : "");
+	bool plain = word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,@%:-")] == '\0' && *word != '-' && *word;
 
-	if (plain && *path != '-')
-		return buf;
-	at += (size_t)snprintf(buf + at, len - at, "%s'", *path == '-' ? "./" : "");
-	for (; *path && at + 7 < len; path++)
-		at += (size_t)snprintf(buf + at, len - at, *path == '\'' ? "'\\''" : "%c", *path);
-	snprintf(buf + at, len - at, "'");
+	if (plain)
+		return at < len ? at + (size_t)snprintf(buf + at, len - at, " %s", word) : at;
+	if (at + 8 < len)
+		at += (size_t)snprintf(buf + at, len - at, " '%s", *word == '-' ? "./" : "");
+	for (; *word && at + 7 < len; word++)
+		at += (size_t)snprintf(buf + at, len - at, *word == '\'' ? "'\\''" : "%c", *word);
+	return at + 1 < len ? at + (size_t)snprintf(buf + at, len - at, "'") : at;
+}
+
+const char *ekka_report_reproduce(const struct ekka_report_source *from, uint64_t event, char *buf, size_t len)
+{
+	size_t at = (size_t)snprintf(buf, len, "ekka export %" PRIu64, event);
+
+	if (from->descriptions) {
+		at += (size_t)snprintf(buf + at, len - at, " --kernels");
+		at = put_word(buf, len, at, from->descriptions);
+	}
+	(void)put_word(buf, len, at, from->path);
 	return buf;
 }

@@ -13,6 +13,7 @@ struct ekka_report_source {
 	struct ekka_trace *trace;
 	const char *path;			/* as the user named it */
 	struct ekka_redescriber *kernels;	/* or NULL */
+	const char *descriptions;		/* --kernels as the user gave it, or NULL */
 };
 
 /* Reads an event as it was judged; it points into `memory`. 0, or negative with err filled. */
@@ -36,7 +37,7 @@ void ekka_report_json_drop(struct json_object *list);
 /* One object: summary, suspects, what could not be judged, and verdicts and margins (taken over) when they are not NULL. */
 int ekka_report_json(const struct ekka_report_source *, const struct ekka_report *, struct json_object *verdicts, struct json_object *margins);
 
-/* The command that reproduces an event alone, quoted for a shell, into buf. Returns buf. */
-const char *ekka_report_reproduce(uint64_t event, const char *path, char *buf, size_t len);
+/* The command that writes an event out alone, quoted for a shell, into buf, which holds at least 64 bytes. Returns buf. */
+const char *ekka_report_reproduce(const struct ekka_report_source *, uint64_t event, char *buf, size_t len);
 
 #endif

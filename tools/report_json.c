@@ -161,7 +161,7 @@ static struct json_object *suspect(struct ekka_callers *callers, const struct ek
 	ekka_json_add(o, "sources", sources(report, s));
 	ekka_json_add_uint(o, "infected", s->infected);
 	ekka_json_add(o, "stack", stack(callers, e));
-	ekka_json_add_text(o, "reproduce", ekka_report_reproduce(s->verdict.event, report->path, text, sizeof(text)));
+	ekka_json_add_text(o, "reproduce", ekka_report_reproduce(report, s->verdict.event, text, sizeof(text)));
 	return o;
 }
 

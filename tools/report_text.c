@@ -226,7 +226,7 @@ static void print_first(const struct ekka_report_source *from, struct ekka_calle
 	field("reason", v->reason);
 	field("arguments", v->audit);
 	print_callers(callers, e);
-	field("reproduce", ekka_report_reproduce(v->event, from->path, text, sizeof(text)));
+	field("reproduce", ekka_report_reproduce(from, v->event, text, sizeof(text)));
 }
 
 static void print_row(const struct ekka_event *e, const struct ekka_suspect *s)

@@ -76,8 +76,15 @@ expect_out '^   computes +elementwise, .*expr "a \* in0"'
 expect_out '^   kernel +void own::scale<4>\(float\*, float const\*, float, int\) <<<2, 64>>>$'
 expect_out '^   described +fits.kd:1$'
 expect_out '^   how much +off by [0-9.]+ where only one result is right '
-expect_out '^   inputs +p0 by event 3 '	# of the buffers, as they were recorded
+grep -q '^   inputs' out && fail "nobody wrote what it reads; the buffer that it writes is no input"
+expect_out '^   reproduce +ekka export 4 --kernels fits.kd:odd.kd full.ekka$'
 expect_out '^ +4  FAIL .* inf  '
+# Alone it is judged as here.
+run export -o alone 4 --kernels fits.kd:odd.kd full.ekka
+expect_status 0
+run replay --json -v alone/event-4.ekka
+expect_status 1
+json '[(v["op"], v["verdict"], v["n_bad"]) for v in j["verdicts"]] == [("elementwise", "FAIL", 128)]'
 # Without descriptions: what is missing most, by kernel.
 run replay full.ekka
 expect_out '^ +4 calls, .*: scale, UNSUPPORTED: no description of kernel void own::scale<4>\(float\*, float const\*, float, int\) \(event 1 is the first\)$'
