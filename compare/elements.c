@@ -12,7 +12,7 @@
 
 #include "compare/elements_bad.h"
 #include "compare/format.h"
-#include "replay/clones.h"
+#include "compare/clones.h"
 
 enum { BLOCK = 1024 };
 

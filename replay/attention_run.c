@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "replay/attention.h"
-#include "replay/clones.h"
+#include "compare/clones.h"
 #include "replay/team.h"
 
 enum { TILE = 256, BLOCK = 96 };	/* keys, rows: what lies in a core's second cache with D = 128 */

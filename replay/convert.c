@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "replay/clones.h"
+#include "compare/clones.h"
 #include "replay/half.h"
 
 static double e4m3_value(uint8_t b)

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "replay/clones.h"
+#include "compare/clones.h"
 #include "replay/expr_internal.h"
 
 static const double ZEROS[EKKA_EXPR_BLOCK];

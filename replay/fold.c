@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "replay/clones.h"
+#include "compare/clones.h"
 
 bool ekka_fold_kind_from_name(const char *name, enum ekka_fold_kind *ret)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "replay/backend.h"
-#include "replay/clones.h"
+#include "compare/clones.h"
 #include "replay/gemm_thin.h"
 
 enum { GROUPS = EKKA_BOUND_CHUNK / EKKA_BOUND_GROUP };

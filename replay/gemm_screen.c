@@ -20,7 +20,7 @@
 #include <string.h>
 
 #include "compare/screen.h"
-#include "replay/clones.h"
+#include "compare/clones.h"
 #include "replay/gemm_blocks.h"
 #include "replay/gemm_exact.h"
 #include "replay/half_product.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay/clones.h"
+#include "compare/clones.h"
 
 enum { THIN = 8, DEPTH = 16384, CHUNK = EKKA_BOUND_CHUNK, GROUP = EKKA_BOUND_GROUP };
 

@@ -3,7 +3,7 @@
 
 #include <cblas.h>
 
-#include "replay/clones.h"
+#include "compare/clones.h"
 #include "replay/half.h"
 
 bool ekka_half_product_can(const struct ekka_matrix *a)

@@ -9,7 +9,6 @@ libreplay_la_SOURCES = \
 	replay/blobs.h replay/blobs.c \
 	replay/array_gaps.h replay/array_gaps.c \
 	replay/attention.h replay/attention.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \
-	replay/clones.h \
 	replay/convert.h replay/convert.c \
 	replay/exp.h \
 	replay/fold.h replay/fold.c replay/fold_expr.h replay/fold_expr.c \

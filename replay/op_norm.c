@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "replay/clones.h"
+#include "compare/clones.h"
 #include "replay/fold.h"
 #include "replay/op_norm.h"
 

@@ -22,7 +22,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "replay/clones.h"
+#include "compare/clones.h"
 #include "replay/exp.h"
 #include "replay/rows.h"
 

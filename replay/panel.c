@@ -4,7 +4,7 @@
 #include <cblas.h>
 #include <math.h>
 
-#include "replay/clones.h"
+#include "compare/clones.h"
 
 /* One real product acc += sign * a b. */
 static void multiply_real(double sign, const struct ekka_panel *a, const double *av, const struct ekka_panel *b, const double *bv,

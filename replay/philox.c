@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replay/philox.h"
 
-#include "replay/clones.h"
+#include "compare/clones.h"
 
 #define ROUNDS 10
 #define MULTIPLIER_0 0xd2511f53u

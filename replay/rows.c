@@ -9,7 +9,7 @@
 
 #include "compare/audit.h"
 #include "replay/array_gaps.h"
-#include "replay/clones.h"
+#include "compare/clones.h"
 
 int ekka_rows_init(struct ekka_rows *r, const struct ekka_op_context *ctx, const struct ekka_event *e, struct ekka_verdict *v,
 		   struct ekka_error *err)

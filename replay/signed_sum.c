@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "replay/clones.h"
+#include "compare/clones.h"
 #include "replay/half.h"
 
 enum { LANES = 16 };
