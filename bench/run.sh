@@ -172,11 +172,13 @@ bench_replay() {
 }
 
 bench_screen() {
-	local cores copy gbs
+	local cores copy gbs type
 	talk "screen"
 	read -r cores copy < <("$bench/bench-copy")
-	gbs=$("$bench/bench-screen" 2048 "$cores")
-	row "GEMM screen, fp32 2048x2048x2048, $cores threads" "$gbs GB/s" "memory copy, $cores threads: $copy GB/s" "$(calc %.2f "$gbs / $copy")"
+	for type in f32 bf16 f16; do
+		gbs=$("$bench/bench-screen" "$type" 2048 "$cores")
+		row "GEMM screen, $type 2048x2048x2048, $cores threads" "$gbs GB/s" "memory copy, $cores threads: $copy GB/s" "$(calc %.2f "$gbs / $copy")"
+	done
 }
 
 if [ ! -e "$shim" ]; then

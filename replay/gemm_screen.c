@@ -8,7 +8,7 @@
  * split over the team's threads by rows, of B and of A and C.
  *
  * Two stages, since the threshold's product term costs as much as all the rest. The quick one leaves the term out, which makes the
- * threshold smaller, and does 16-bit operands in float: what passes there passes. Only when some row does not, the careful stage does it again with the whole
+ * threshold smaller, does 16-bit operands in float, and takes each operand straight from memory: what passes there passes. Only when some row does not, the careful stage does it again with the whole
  * threshold and in double. Float's own error is about 2^-25 sqrt(k / 2) relative to the root of the product term, of which the whole threshold
  * holds at least 2^-23 sqrt(k) * factor, forty times that: root(x^2 + 40^2 y^2) >= x + y unless y < x / 800, so that passing the
  * quick stage never allows 0.2 % more than the careful one would.
@@ -23,8 +23,8 @@
 #include "compare/clones.h"
 #include "replay/gemm_blocks.h"
 #include "replay/gemm_exact.h"
-#include "replay/half_product.h"
 #include "replay/signed_sum.h"
+#include "replay/sum_product.h"
 #include "replay/team.h"
 
 enum {
@@ -35,26 +35,30 @@ enum {
 };
 static const int64_t GROUP_ELEMENTS = 1 << 20, MAX_GROUP = 512;	/* k x blocks, and blocks */
 
+/* Guards b_sq: whoever is the first to need it fills it. */
+struct squares { pthread_mutex_t lock; bool there; };
+
 /* What all threads share, and what each has for itself: a thread's is a copy of the shared one with the fields below `memory` its own. */
 struct screen {
 	struct ekka_gemm *g;
 	struct ekka_gemm_work *w;
 	struct ekka_tally *tally;
 	struct ekka_error *err;
-	bool cx, half;			/* half: all of A, B and C are 16-bit and in memory, the quick stage uses float */
+	bool cx, direct, half;		/* direct: A is multiplied where it lies; half: A, B and C are 16-bit, the quick stage uses float */
 	int64_t width, group, blocks;	/* columns of a block, blocks of the largest group and of this one */
 	double factor;
 	double *sign;			/* of the group's columns */
 	struct ekka_panel b_sum;	/* k x group, row-major: signed sums of B */
-	double *b_sq;			/* k x group: sums of squares */
-	float *b_sum_f;			/* half: the same as b_sum.re */
+	double *b_sq;			/* k x group: sums of squares, once somebody needs them */
+	struct squares *squares;
+	int64_t ld;			/* direct: of lines */
+	double *line;			/* direct: b_sum.re, a block a line; floats when half */
 	double *memory;
 	struct ekka_gemm gemm;
 	struct ekka_epilogue epilogue;
 	struct ekka_gemm_work work;
 	struct ekka_tally found;
-	double *scratch;		/* squares for complex and of A */
-	float *want_f;			/* half: the same as want[0] */
+	double *scratch;		/* squares for complex and of A, or EKKA_SUM_SCRATCH */
 	struct ekka_panel load;		/* ROWS x PIECE, also DEPTH x PIECE and ROWS x DEPTH */
 	double *want[2], *have[2], *c0[2], *product2, *out2, *ulp2, *c02;	/* ROWS x group */
 	bool suspicious[ROWS];
@@ -73,14 +77,14 @@ static int64_t min64(int64_t a, int64_t b)
 
 struct part { double **at; size_t n; };
 
-/* One allocation for all parts and `floats` floats behind them. */
-static int allot(struct screen *s, const struct part *part, size_t n, size_t floats, float **ret_floats)
+/* One allocation for all parts. */
+static int allot(struct screen *s, const struct part *part, size_t n)
 {
 	size_t total = 0;
 
 	for (size_t i = 0; i < n; i++)
 		total += part[i].n;
-	s->memory = malloc(total * sizeof *s->memory + floats * sizeof **ret_floats);
+	s->memory = malloc(total * sizeof *s->memory);
 	if (!s->memory)
 		return ekka_error_set(s->err, EKKA_ERR_NOMEM, "no memory for the screen");
 	total = 0;
@@ -88,7 +92,6 @@ static int allot(struct screen *s, const struct part *part, size_t n, size_t flo
 		*part[i].at = part[i].n ? s->memory + total : NULL;
 		total += part[i].n;
 	}
-	*ret_floats = floats ? (float *)(void *)(s->memory + total) : NULL;
 	return 0;
 }
 
@@ -96,15 +99,22 @@ static int init(struct screen *s)
 {
 	const enum ekka_dtype a = s->g->a.dtype, b = s->g->b.dtype, c = s->g->c.dtype;
 	int64_t k = s->g->k, blocks = (s->g->n + s->width - 1) / s->width;
-	size_t bsum;
+	size_t bsum, lines;
+	int r;
 
-	s->half = ekka_half_product_can(&s->g->a) && a == b && (c == EKKA_F16 || c == EKKA_BF16);
+	s->direct = !s->cx && ekka_sum_product_can(&s->g->a);
+	s->half = s->direct && ekka_dtype_bytes(a) == 2 && a == b && (c == EKKA_F16 || c == EKKA_BF16);
 	s->group = min64(min64(blocks, MAX_GROUP), GROUP_ELEMENTS / k > 4 ? GROUP_ELEMENTS / k : 4);
 	bsum = (size_t)(k * s->group);
+	s->ld = (k + EKKA_SUM_ALIGN - 1) / EKKA_SUM_ALIGN * EKKA_SUM_ALIGN;
+	lines = s->direct ? (size_t)((s->group + EKKA_SUM_VECTORS - 1) / EKKA_SUM_VECTORS * EKKA_SUM_VECTORS * s->ld) : 0;
 	const struct part part[] = { { &s->sign, (size_t)(s->group * s->width) }, { &s->b_sum.re, bsum }, { &s->b_sum.im, s->cx ? bsum : 0 },
-				     { &s->b_sq, bsum } };
+				     { &s->b_sq, bsum }, { &s->line, s->half ? (lines + 1) / 2 : lines } };
 
-	return allot(s, part, sizeof part / sizeof part[0], s->half ? bsum : 0, &s->b_sum_f);
+	r = allot(s, part, sizeof part / sizeof part[0]);
+	if (r == 0 && s->direct)
+		memset(s->line, 0, lines * (s->half ? sizeof(float) : sizeof(double)));
+	return r;
 }
 
 /* A thread's own. */
@@ -120,13 +130,14 @@ static int init_lane(struct screen *s, const struct screen *shared)
 	s->tally = &s->found;
 	s->gemm = ekka_gemm_copy(shared->g, &s->epilogue);
 	const struct part part[] = {
-		{ &s->scratch, load }, { &s->load.re, load }, { &s->load.im, s->cx ? load : 0 },
+		/* also: sums of ROWS rows of B */
+		{ &s->scratch, load > EKKA_SUM_SCRATCH / sizeof(double) ? load : EKKA_SUM_SCRATCH / sizeof(double) }, { &s->load.re, load }, { &s->load.im, s->cx ? load : 0 },
 		{ &s->want[0], cell }, { &s->want[1], s->cx ? cell : 0 }, { &s->have[0], cell }, { &s->have[1], s->cx ? cell : 0 },
 		{ &s->c0[0], cell }, { &s->c0[1], s->cx ? cell : 0 }, { &s->product2, cell }, { &s->out2, cell }, { &s->ulp2, cell },
 		{ &s->c02, cell },
 	};
 
-	r = allot(s, part, sizeof part / sizeof part[0], s->half ? cell : 0, &s->want_f);
+	r = allot(s, part, sizeof part / sizeof part[0]);
 	if (r == 0)
 		r = ekka_tally_init(&s->found, shared->tally->model, s->g->batch, s->g->m, s->g->n, s->err);
 	if (r == 0)
@@ -188,17 +199,44 @@ static int sum_b_by_panels(struct screen *s, int64_t b, int64_t k, int64_t nk, i
 	return 0;
 }
 
-/* The sums of rows [k, k+nk) of B, nk at most ROWS. */
+/* The sums of rows [k, k+nk), a block a line. */
+static void turn_sums(const struct screen *s, int64_t k, int64_t nk)
+{
+	for (int64_t j = 0; j < s->blocks; j++) {
+		const double *from = s->b_sum.re + k * s->blocks + j;
+		double *d = s->line + j * s->ld + k;
+		float *f = (float *)(void *)s->line + j * s->ld + k;
+
+		for (int64_t i = 0; !s->half && i < nk; i++)
+			d[i] = from[i * s->blocks];
+		for (int64_t i = 0; s->half && i < nk; i++)
+			f[i] = (float)from[i * s->blocks];
+	}
+}
+
+/* The sums of rows [k, k+nk) of B, nk at most ROWS; of squares only where panels are needed anyway. */
 static int sum_b(struct screen *s, int64_t b, int64_t k, int64_t nk, int64_t j0, int64_t nj)
 {
-	int64_t at = k * s->blocks, n = nk * s->blocks;
+	int64_t at = k * s->blocks;
+	int r = 0;
 
 	b = s->g->b.batch == 1 ? 0 : b;
-	if (!sum_directly(s, &s->g->b, b, k, nk, j0, nj, s->b_sum.re + at, s->b_sq + at, NULL))
-		return sum_b_by_panels(s, b, k, nk, j0, nj);
-	for (int64_t e = at; s->half && e < at + n; e++)
-		s->b_sum_f[e] = (float)s->b_sum.re[e];
-	return 0;
+	if (!sum_directly(s, &s->g->b, b, k, nk, j0, nj, s->b_sum.re + at, NULL, NULL))
+		r = sum_b_by_panels(s, b, k, nk, j0, nj);
+	if (r == 0 && s->direct)
+		turn_sums(s, k, nk);
+	return r;
+}
+
+/* What sum_b leaves out. */
+static void sum_squares_of_b(struct screen *s, int64_t b, int64_t j0, int64_t nj)
+{
+	pthread_mutex_lock(&s->squares->lock);
+	for (int64_t k = 0; !s->squares->there && k < s->g->k; k += ROWS)
+		if (!sum_directly(s, &s->g->b, s->g->b.batch == 1 ? 0 : b, k, min64(ROWS, s->g->k - k), j0, nj, s->scratch, s->b_sq + k * s->blocks, NULL))
+			break;
+	s->squares->there = true;
+	pthread_mutex_unlock(&s->squares->lock);
 }
 
 /* |z|^2 in place of (|re| + |im|)^2: this is for typical sizes, not for bounds. */
@@ -212,15 +250,15 @@ EKKA_CLONES static void square(int64_t n, const double *restrict re, const doubl
 			out[e] = re[e] * re[e];
 }
 
-static void want_rows_in_float(struct screen *s, int64_t b, int64_t i0, int64_t ni)
+/* The quick stage's product. */
+static void want_rows_directly(struct screen *s, int64_t b, int64_t i0, int64_t ni)
 {
-	memset(s->want_f, 0, (size_t)(ni * s->blocks) * sizeof *s->want_f);
-	for (int64_t k = 0; k < s->g->k; k += DEPTH)
-		ekka_half_product(&s->g->a, s->g->a.batch == 1 ? 0 : b, i0, ni, k, min64(DEPTH, s->g->k - k), s->b_sum_f + k * s->blocks,
-				  s->blocks, s->blocks, (float *)(void *)s->scratch, s->want_f);
-	for (int64_t e = 0; e < ni * s->blocks; e++)
-		s->want[0][e] = (double)s->want_f[e];
+	struct ekka_sum_vectors v = { .d = s->half ? NULL : s->line, .f = s->half ? (float *)(void *)s->line : NULL, .n = s->blocks, .ld = s->ld };
+
+	ekka_sum_product(&s->g->a, s->g->a.batch == 1 ? 0 : b, i0, ni, &v, s->scratch, s->want[0], s->blocks);
 }
+
+_Static_assert((int)ROWS <= (int)EKKA_SUM_ROWS, "rows at a time");
 
 /* want = op(A) times B's signed sums and, if asked for, product2 = squares of A times sums of squares of B, for rows [i0, i0+ni). */
 static int want_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, bool with_product2)
@@ -385,14 +423,15 @@ static int screen_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int6
 	int r = 0;
 
 	clear_cells(s);
-	if (s->half)
-		want_rows_in_float(s, b, i0, ni);
+	if (s->direct)
+		want_rows_directly(s, b, i0, ni);
 	else
 		r = want_rows(s, b, i0, ni, false);
 	if (r == 0)
 		r = have_rows(s, b, i0, ni, j0, nj);
 	if (r == 0 && any_wrong(s, b, i0, ni, j0, nj)) {
 		clear_cells(s);
+		sum_squares_of_b(s, b, j0, nj);
 		r = want_rows(s, b, i0, ni, true);
 		if (r == 0)
 			r = have_rows(s, b, i0, ni, j0, nj);
@@ -454,6 +493,7 @@ static int screen_group(struct group *x)
 	int r;
 
 	s->blocks = (x->nj + s->width - 1) / s->width;
+	s->squares->there = false;
 	s->b_sum.rows = s->g->k;
 	s->b_sum.cols = s->b_sum.rs = s->blocks;
 	s->b_sum.cs = 1;
@@ -472,12 +512,14 @@ static int screen_group(struct group *x)
 
 static int screen_all(struct screen *s, const struct ekka_gemm_options *o)
 {
+	struct squares squares = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct group x = { .shared = s, .team = o->team };
 	int64_t parts = ((s->g->m > s->g->k ? s->g->m : s->g->k) + ROWS - 1) / ROWS;
 	uint64_t bytes = ekka_gemm_work_bytes(s->g, min64(ROWS, s->g->m), s->width) +
 			 (uint64_t)ROWS * (3 * PIECE + 11 * (uint64_t)s->group) * sizeof(double);
 	int r = 0;
 
+	s->squares = &squares;
 	x.parts = (struct ekka_parts){ .slots = ekka_team_slots(o->team, parts, bytes, o->memory_bytes), .arg = &x };
 	x.lane = calloc(x.parts.slots, sizeof *x.lane);
 	if (!x.lane)

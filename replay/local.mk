@@ -21,7 +21,6 @@ libreplay_la_SOURCES = \
 	replay/gemm_explain.c \
 	replay/gemm_screen.h replay/gemm_screen.c \
 	replay/half.h \
-	replay/half_product.h replay/half_product.c \
 	replay/gemm_thin.h replay/gemm_thin.c \
 	replay/interval.h replay/interval.c \
 	replay/lineage.h replay/lineage.c replay/runs.h replay/runs.c \
@@ -44,6 +43,6 @@ libreplay_la_SOURCES = \
 	replay/report.h replay/report.c \
 	replay/sample.h replay/sample.c \
 	replay/run.c \
-	replay/signed_sum.h replay/signed_sum.c replay/signed_sum_typed.h \
+	replay/signed_sum.h replay/signed_sum.c replay/signed_sum_typed.h replay/sum_product.h replay/sum_product.c replay/sum_product_typed.h \
 	replay/unjudged.h replay/unjudged.c \
 	replay/written.h replay/written.c

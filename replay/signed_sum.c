@@ -115,7 +115,8 @@ static inline float power_below_f(float x)
 static inline void put(const struct ekka_sum_blocks *b, int64_t at, double sum, double sq, double ulp2)
 {
 	b->sum[at] = sum;
-	b->sq[at] = sq;
+	if (b->sq)
+		b->sq[at] = sq;
 	if (b->ulp2)
 		b->ulp2[at] = ulp2;
 }

@@ -16,7 +16,7 @@ void ekka_signed_sum(const struct ekka_panel *p, const double *v, int64_t first_
 struct ekka_sum_blocks {
 	int64_t cols, width;		/* width: at most EKKA_SUM_WIDEST */
 	const double *sign;		/* of every column */
-	double *sum, *sq, *ulp2;	/* set, not added to; ulp2 may be NULL */
+	double *sum, *sq, *ulp2;	/* set, not added to; ulp2 may be NULL, and sq with it */
 	int64_t stride;
 };
 enum { EKKA_SUM_WIDEST = 256 };

@@ -42,6 +42,38 @@ EKKA_CLONES static void NAME(line)(int64_t n, const STORED *restrict v, const FL
 	ret[2] = (double)p[0];
 }
 
+/* The signed sum alone. */
+EKKA_CLONES static double NAME(sum_line)(int64_t n, const STORED *restrict v, const FLOAT *restrict sign)
+{
+	enum { L = 2 * NAME(LANES) };
+	FLOAT s[L] = { 0 };
+	int64_t j = 0;
+
+	for (; j + L <= n; j += L) {
+		for (size_t c = 0; c < L * sizeof *v; c += 64)
+			__builtin_prefetch((const char *)(v + j) + AHEAD + c);
+		for (int l = 0; l < L; l++)
+			s[l] += sign[j + l] * VALUE(v[j + l]);
+	}
+	for (int l = 0; j + l < n; l++)
+		s[l] += sign[j + l] * VALUE(v[j + l]);
+	for (int h = L / 2; h > 0; h /= 2)
+		for (int l = 0; l < h; l++)
+			s[l] += s[l + h];
+	return (double)s[0];
+}
+
+/* Eight lines along the rows, added to contiguous signed sums of all rows. */
+EKKA_CLONES static void NAME(sum_eight)(int64_t n, const STORED *restrict v, int64_t ld, const FLOAT *restrict sign, FLOAT *restrict sum)
+{
+	const STORED *restrict w = v + 4 * ld;
+	FLOAT s0 = sign[0], s1 = sign[1], s2 = sign[2], s3 = sign[3], s4 = sign[4], s5 = sign[5], s6 = sign[6], s7 = sign[7];
+
+	for (int64_t i = 0; i < n; i++)
+		sum[i] += ((s0 * VALUE(v[i]) + s1 * VALUE(v[ld + i])) + (s2 * VALUE(v[2 * ld + i]) + s3 * VALUE(v[3 * ld + i]))) +
+			  ((s4 * VALUE(w[i]) + s5 * VALUE(w[ld + i])) + (s6 * VALUE(w[2 * ld + i]) + s7 * VALUE(w[3 * ld + i])));
+}
+
 /* Four lines along the rows, added to contiguous sums of all rows. */
 EKKA_CLONES static void NAME(four)(int64_t n, const STORED *restrict v, int64_t ld, const FLOAT *restrict sign, FLOAT *restrict sum,
 				   FLOAT *restrict sq, FLOAT *restrict ulp2)
@@ -87,6 +119,8 @@ static void NAME(by_columns)(const STORED *v, int64_t ld, int64_t rows, const st
 			memset(s, 0, sizeof s);
 			memset(q, 0, sizeof q);
 			memset(u, 0, sizeof u);
+			for (; !b->sq && j + 8 <= n; j += 8)
+				NAME(sum_eight)(ni, from + j * ld, ld, sign + j, s);
 			for (; j + 4 <= n; j += 4)
 				NAME(four)(ni, from + j * ld, ld, sign + j, s, q, u);
 			for (; j < n; j++)
@@ -109,9 +143,13 @@ static void NAME(by_rows)(const STORED *v, int64_t ld, int64_t rows, const struc
 			sign[j] = (FLOAT)b->sign[j0 + j];
 		for (int64_t i = 0; i < rows; i++)
 			for (int64_t j = 0; j < end; j += b->width) {
-				double r[3];
+				int64_t n = end - j < b->width ? end - j : b->width;
+				double r[3] = { 0 };
 
-				NAME(line)(end - j < b->width ? end - j : b->width, v + i * ld + j0 + j, sign + j, r);
+				if (b->sq)
+					NAME(line)(n, v + i * ld + j0 + j, sign + j, r);
+				else
+					r[0] = NAME(sum_line)(n, v + i * ld + j0 + j, sign + j);
 				put(b, i * b->stride + (j0 + j) / b->width, r[0], r[1], r[2]);
 			}
 	}

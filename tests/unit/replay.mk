@@ -33,11 +33,15 @@ replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_scan \
 	tests/unit/replay/test_softmax \
 	tests/unit/replay/test_sort \
+	tests/unit/replay/test_sum_product \
 	tests/unit/replay/test_run
 check_PROGRAMS += $(replay_tests)
 TESTS += $(replay_tests)
 replay_test_libs = libreplay.la libcompare.la libtrace.la $(OPENBLAS_LIBS) $(CRITERION_LIBS) -lm -lpthread
 replay_test_problem = tests/unit/replay/problem.h tests/unit/replay/problem.c
+tests_unit_replay_test_sum_product_SOURCES = tests/unit/replay/test_sum_product.c
+tests_unit_replay_test_sum_product_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_sum_product_LDADD = $(replay_test_libs)
 tests_unit_replay_test_blobs_SOURCES = tests/unit/replay/test_blobs.c tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_blobs_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_blobs_LDADD = $(replay_test_libs)

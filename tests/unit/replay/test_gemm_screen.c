@@ -146,3 +146,24 @@ Test(screen, triangles_batches_and_scalars)
 	}
 	problem_release(&p);
 }
+
+/* What one batch item allows is its own: the first is a million times as large, and suspicious at so high a delta, so that the threshold's last term is needed. */
+Test(screen, every_batch_item_has_its_own_threshold)
+{
+	struct ekka_verdict v;
+	struct problem p;
+	double c[2];
+
+	problem_init(&p, EKKA_F32, EKKA_F32, M, N, K, 2, GAUSSIAN, 3);
+	for (int64_t k = 0; k < K; k++)
+		for (int64_t j = 0; j < N; j++) {
+			problem_get(&p, OPERAND_B, 0, k, j, c);
+			problem_set(&p, OPERAND_B, 0, k, j, 1e6 * c[0], 0);
+		}
+	problem_compute(&p, SEQUENTIAL);
+	problem_get(&p, OPERAND_C, 1, 7, 11, c);
+	problem_set(&p, OPERAND_C, 1, 7, 11, c[0] + 1, 0);
+	v = problem_judge_with(&p, &(struct ekka_gemm_options){ .delta = 1039 });
+	cr_expect_eq(v.status, EKKA_FAIL);
+	problem_release(&p);
+}
