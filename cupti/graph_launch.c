@@ -17,6 +17,7 @@
 #include "preload/cuda_driver.h"
 #include "preload/guard.h"
 #include "preload/snapshot.h"
+#include "preload/timing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -217,9 +218,13 @@ static CUresult launch(__typeof__(&cuGraphLaunch) call, struct ekka_driver_fn *f
 		ekka_memory_tell(&e, handle, values, 2);
 		tell(&e, g, &buffers);
 	}
-	if (on)
+	if (on) {
 		ekka_call_begin(&e);
+		ekka_timing_inner_begin((uintptr_t)handle);
+	}
 	res = call(exec, s);
+	if (on)
+		ekka_timing_inner_end((uintptr_t)handle);	/* before the listing, which takes the host a while */
 	if (told && g && !listed_event(g) && e.rec.event != 0) {
 		list_nodes(g, handle, res);
 		atomic_store(&g->listed, e.rec.event);

@@ -22,6 +22,7 @@
 #include "preload/init.h"
 #include "preload/resolve.h"
 #include "preload/say.h"
+#include "preload/timing.h"
 #include "preload/versions.h"
 
 #include <cupti.h>
@@ -62,6 +63,11 @@ const char *ekka_launch_via(void)
 enum ekka_launch_source ekka_launch_source(void)
 {
 	return (enum ekka_launch_source)atomic_load_explicit(&source, memory_order_relaxed);
+}
+
+bool ekka_launches_are_seen(void)
+{
+	return ekka_launch_source() != EKKA_SOURCE_NONE;
 }
 
 void *ekka_hook_real(enum ekka_hook h, const void *caller)
@@ -289,8 +295,21 @@ EKKA_PUBLIC CUptiResult CUPTIAPI cuptiSubscribe_v2(CUpti_SubscriberHandle *subsc
 
 static struct ekka_launch_mark before(const struct ekka_launch *launch)
 {
+	struct ekka_launch_mark mark = { 0 };
+
 	ekka_launches_start();
-	return ekka_launch_source() == EKKA_SOURCE_DRIVER ? ekka_launch_record(launch) : (struct ekka_launch_mark){ 0 };
+	if (ekka_launch_source() == EKKA_SOURCE_DRIVER) {
+		mark = ekka_launch_record(launch);
+		ekka_timing_inner_begin((uintptr_t)launch->stream);
+	}
+	return mark;
+}
+
+static void after(CUstream stream, struct ekka_launch_mark mark, CUresult res)
+{
+	if (ekka_launch_source() == EKKA_SOURCE_DRIVER)
+		ekka_timing_inner_end((uintptr_t)stream);
+	ekka_launch_end(mark, res);
 }
 
 #define GRID unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz
@@ -305,7 +324,7 @@ static struct ekka_launch_mark before(const struct ekka_launch *launch)
 			.f = f, GRID_INIT, .shared_bytes = shared, .stream = handle, .params = params, .extra = extra,           \
 			.caller = __builtin_return_address(0) });                                                                \
 		CUresult res = call ? call(f, GRID_ARGS, shared, s, params, extra) : CUDA_ERROR_NOT_INITIALIZED;                 \
-		ekka_launch_end(mark, res);                                                                                      \
+		after(handle, mark, res);                                                                                        \
 		return res;                                                                                                      \
 	}
 LAUNCH(cuLaunchKernel, s)
@@ -319,7 +338,7 @@ LAUNCH(cuLaunchKernel_ptsz, ekka_own_stream(s))
 			.f = f, GRID_INIT, .shared_bytes = shared, .stream = handle, .params = params, .cooperative = true,      \
 			.caller = __builtin_return_address(0) });                                                                \
 		CUresult res = call ? call(f, GRID_ARGS, shared, s, params) : CUDA_ERROR_NOT_INITIALIZED;                        \
-		ekka_launch_end(mark, res);                                                                                      \
+		after(handle, mark, res);                                                                                        \
 		return res;                                                                                                      \
 	}
 LAUNCH_COOPERATIVE(cuLaunchCooperativeKernel, s)
@@ -333,7 +352,7 @@ LAUNCH_COOPERATIVE(cuLaunchCooperativeKernel_ptsz, ekka_own_stream(s))
 		ekka_launch_from_config(&launch, config, per_thread);                                                            \
 		struct ekka_launch_mark mark = before(&launch);                                                                  \
 		CUresult res = call ? call(config, f, params, extra) : CUDA_ERROR_NOT_INITIALIZED;                               \
-		ekka_launch_end(mark, res);                                                                                      \
+		after(launch.stream, mark, res);                                                                                 \
 		return res;                                                                                                      \
 	}
 LAUNCH_EX(cuLaunchKernelEx, false)

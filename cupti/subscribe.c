@@ -11,6 +11,7 @@
 #include "cupti/load.h"
 
 #include "preload/resolve.h"
+#include "preload/timing.h"
 
 #include <cupti.h>
 #include <stdatomic.h>
@@ -82,9 +83,13 @@ static void CUPTIAPI on_call(void *user, CUpti_CallbackDomain domain, CUpti_Call
 		if (d->functionParams && read_launch(&launch, id, d->functionParams)) {
 			launch.symbol = d->symbolName;
 			*d->correlationData = pack(ekka_launch_record(&launch));
+			ekka_timing_inner_begin((uintptr_t)launch.stream);
 		}
-	} else if (*d->correlationData) {
-		ekka_launch_end(unpack(*d->correlationData), *(const CUresult *)d->functionReturnValue);
+	} else {
+		if (ekka_timing_inner_waits() && read_launch(&launch, id, d->functionParams))
+			ekka_timing_inner_end((uintptr_t)launch.stream);
+		if (*d->correlationData)
+			ekka_launch_end(unpack(*d->correlationData), *(const CUresult *)d->functionReturnValue);
 	}
 }
 

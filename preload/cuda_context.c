@@ -76,11 +76,13 @@ static struct ekka_cuda_context *set_up(const struct ekka_cuda_driver *drv, CUco
 	c->ctx = ctx;
 	c->id = id;
 	mode = ekka_cuda_relaxed_begin(drv);
+	CU_GOTO(cuCtxGetDevice(&c->device), failed);
+	bury_predecessors(drv, ctx);
+	if (ekka_conf.level == EKKA_LEVEL_CALLS)
+		goto relaxed_end;	/* for times alone: no bytes will be taken */
 	set_up_pinned(drv);
 	if (pinned_owner == NULL)
 		pinned_owner = ctx;
-	CU_GOTO(cuCtxGetDevice(&c->device), failed);
-	bury_predecessors(drv, ctx);
 	ekka_cuda_staging_new(drv, c);
 	c->gather = ekka_cuda_gather_load(drv);
 	CU_GOTO(cuStreamCreate(&c->side, CU_STREAM_NON_BLOCKING), failed);

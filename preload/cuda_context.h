@@ -33,6 +33,7 @@ struct ekka_cuda_context {
 	CUfunction gather;		/* NULL: could not be loaded */
 	CUevent events[EKKA_CUDA_EVENTS];	/* free ones */
 	unsigned n_events;
+	struct ekka_cuda_timing *timings;	/* free pairs */
 };
 
 /* The lock, and the condition signalled when room in a ring appears. */

@@ -8,6 +8,7 @@
 #include "preload/cuda_copy.h"
 #include "preload/cuda_fetch.h"
 #include "preload/cuda_staging.h"
+#include "preload/cuda_timing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ static struct ekka_cuda_copy copies[EKKA_CUDA_COPIES], *free_copies, *abandoned;
 static struct ekka_cuda_mark marks[EKKA_CUDA_EVENTS], *free_marks;
 static unsigned n_copies_made, n_marks_made, n_in_flight, n_at_work;
 
+static CUstreamCaptureMode sink_mode;	/* of the sink thread, outside of what it asks */
 static void (*drain_at_exit)(void);
 static atomic_bool used, closed;
 static _Atomic uint64_t exit_deadline_ns;	/* 0: not exiting */
@@ -146,6 +148,14 @@ const char *ekka_cuda_poll(const struct ekka_cuda_driver *drv, CUevent event)
 	return res == CUDA_SUCCESS ? NULL : "CUDA error";
 }
 
+static void sink_left(void)
+{
+	pthread_mutex_lock(&ekka_cuda_lock);
+	n_at_work--;
+	pthread_cond_broadcast(&ekka_cuda_room);
+	pthread_mutex_unlock(&ekka_cuda_lock);
+}
+
 /* Makes the copy's context current. After cudaDeviceReset the same handle may stand for a new context, where ours means nothing. */
 static bool enter(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c)
 {
@@ -158,6 +168,28 @@ static bool enter(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *
 		return true;
 	(void)drv->p_cuCtxPopCurrent(&ctx);
 	return false;
+}
+
+bool ekka_cuda_sink_enter(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c)
+{
+	pthread_mutex_lock(&ekka_cuda_lock);
+	n_at_work++;
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	if (enter(drv, c)) {
+		sink_mode = ekka_cuda_relaxed_begin(drv);
+		return true;
+	}
+	sink_left();
+	return false;
+}
+
+void ekka_cuda_sink_leave(const struct ekka_cuda_driver *drv)
+{
+	CUcontext ctx;
+
+	ekka_cuda_relaxed_end(drv, sink_mode);
+	(void)drv->p_cuCtxPopCurrent(&ctx);
+	sink_left();
 }
 
 /* Looks whether copies that nobody waits for any more have ended meanwhile. */
@@ -211,7 +243,7 @@ void ekka_cuda_wait_for_sink(bool all)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += EXIT_MAX_S;
 	pthread_mutex_lock(&ekka_cuda_lock);
-	while ((all ? n_in_flight : n_at_work) > 0)
+	while ((all ? n_in_flight + ekka_cuda_timings_in_flight() : n_at_work) > 0)
 		if (pthread_cond_timedwait(&ekka_cuda_room, &ekka_cuda_lock, &until) != 0)
 			break;
 	pthread_mutex_unlock(&ekka_cuda_lock);
@@ -273,6 +305,21 @@ uint64_t ekka_cuda_copy_bytes(const struct ekka_cuda_copy *copy)
 
 /* ---- the process's end ------------------------------------------------ */
 
+/* The sink asks for them once in a while; nobody signals that it has the last. */
+void ekka_cuda_timing_wait(void)
+{
+	const struct timespec nap = { .tv_nsec = SLEEP_MAX_NS };
+	unsigned n;
+
+	do {
+		pthread_mutex_lock(&ekka_cuda_lock);
+		n = ekka_cuda_timings_in_flight();
+		pthread_mutex_unlock(&ekka_cuda_lock);
+		if (n > 0)
+			nanosleep(&nap, NULL);
+	} while (n > 0 && now_ns() < exit_deadline_ns);
+}
+
 /*
  * Registered at the first snapshot, hence after the driver and the runtime registered theirs, hence run before them:
  * the last moment at which the driver surely works.
@@ -285,6 +332,11 @@ static void at_exit(void)
 	if (drain_at_exit != NULL)
 		drain_at_exit();
 	closed = true;
+}
+
+bool ekka_cuda_is_closed(void)
+{
+	return closed;
 }
 
 bool ekka_cuda_usable(void)
@@ -307,6 +359,7 @@ void ekka_cuda_on_exit(void (*drain)(void))
 void ekka_cuda_fork_child(void)
 {
 	ekka_cuda_context_forget();
+	ekka_cuda_timing_fork_child();
 	free_copies = abandoned = NULL;
 	free_marks = NULL;
 	n_copies_made = n_marks_made = n_in_flight = n_at_work = 0;

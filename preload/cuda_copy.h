@@ -54,6 +54,21 @@ const char *ekka_cuda_poll(const struct ekka_cuda_driver *, CUevent event);
 /* Waits, bounded, until the sink reads no copy's bytes; or (all) until every copy is done with. */
 void ekka_cuda_wait_for_sink(bool all);
 
+/*
+ * Sink thread: makes a context current, for questions about events; false when it is gone or off. Leave it soon: whoever destroys it waits.
+ */
+bool ekka_cuda_sink_enter(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *);
+void ekka_cuda_sink_leave(const struct ekka_cuda_driver *drv);
+
+/* Pairs of events that the sink has been given and not given back: cuda_timing.c. Call with ekka_cuda_lock held. */
+unsigned ekka_cuda_timings_in_flight(void);
+
+/* Why nothing may be enqueued on the stream now, or NULL: static text. */
+const char *ekka_cuda_capture_state(const struct ekka_cuda_driver *drv, CUstream stream);
+
+/* Did the exit handler run. */
+bool ekka_cuda_is_closed(void);
+
 /* False after the exit handler ran: the driver may be gone. The first call registers that handler. */
 bool ekka_cuda_usable(void);
 

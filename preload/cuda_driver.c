@@ -32,6 +32,9 @@ static int resolve(void)
 			return UNUSABLE;
 		*(void **)((char *)&the_driver + entries[i].offset) = address;
 	}
+	/* Drivers before 12.8 have it by its first name alone, which cuda.h hides. */
+	if (the_driver.p_cuEventElapsedTime == NULL)
+		*(void **)&the_driver.p_cuEventElapsedTime = dlsym(lib, "cuEventElapsedTime");
 	return READY;
 }
 

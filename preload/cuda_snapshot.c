@@ -31,8 +31,7 @@ static bool wanted(const struct ekka_tensor *t, enum ekka_phase phase)
 	return t->place == EKKA_DEVICE && t->alias_of < 0 && (phase == EKKA_PRE ? t->pre : t->post);
 }
 
-/* Why nothing may be enqueued on the stream now, or NULL. */
-static const char *capture_state(const struct ekka_cuda_driver *drv, CUstream stream)
+const char *ekka_cuda_capture_state(const struct ekka_cuda_driver *drv, CUstream stream)
 {
 	CUstreamCaptureStatus status;
 	CUresult res = drv->p_cuStreamIsCapturing(stream, &status);
@@ -164,7 +163,7 @@ static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, st
 /* Everything between entering the context and leaving it. Returns a reason that holds for all tensors, or NULL. */
 static const char *snapshot_all(struct scope *s, struct ekka_call *call, enum ekka_phase phase, struct ekka_cuda_taken *ret)
 {
-	const char *why = capture_state(s->drv, s->stream);
+	const char *why = ekka_cuda_capture_state(s->drv, s->stream);
 	CUevent event;
 	CUresult res;
 

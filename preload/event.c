@@ -12,6 +12,7 @@
 #include "preload/sink.h"
 #include "preload/snapshot.h"
 #include "preload/starts.h"
+#include "preload/timing.h"
 #include "preload/versions.h"
 #include "preload/window.h"
 #include "spec/gen/ids.h"
@@ -362,6 +363,7 @@ void ekka_call_begin(struct ekka_call *call)
 	if (ekka_conf.sync && !ekka_queue_wait_written(ekka_queue_position()))
 		ekka_count_drop("sync", 1);
 	ekka_queue_kick();
+	ekka_timing_begin(call);	/* last: between its two events lies nothing of ours */
 out:
 	if (p->muted && call->outermost)
 		ekka_versions_wrote_anything();
@@ -393,6 +395,12 @@ static void miss_all(struct ekka_call *call)
 			ekka_snapshot_missing(call, i, EKKA_POST, call->tensors[i].span_bytes, "launch failed");
 }
 
+/* A launch, of a kernel or a graph, that was refused. */
+static bool has_failed(struct ekka_call *call, const struct ekka_value *value)
+{
+	return ekka_private(call)->kernel && value && value->kind == EKKA_V_INT && value->i != 0;
+}
+
 static void record_end(struct ekka_call *call, const struct ekka_value *value)
 {
 	struct ekka_rec_ret ret = { .event = call->rec.event, .t_ns = ekka_now_ns() };
@@ -401,6 +409,7 @@ static void record_end(struct ekka_call *call, const struct ekka_value *value)
 
 	if (value)
 		ret.value = *value;
+	ekka_timing_end(call->rec.event, ekka_private(call)->generation, has_failed(call, value));
 	if (bytes) {
 		ok = ekka_push_record(RET_BYTES, encode_finish, &(struct finish){ .ret = &ret });
 		if (ekka_private(call)->kernel && ret.value.i != 0) {
@@ -455,6 +464,7 @@ void ekka_launch_finish(struct ekka_call *call, struct ekka_launch_mark mark, in
 	if (mark.event == 0 || atomic_load(&ekka_state) != EKKA_STATE_ON || ekka_self.inside)
 		return;
 	ekka_self.inside = true;
+	ekka_timing_end(mark.event, mark.generation, result != 0);
 	ret.t_ns = end.t_ns = ekka_now_ns();
 	if (is_current(mark.generation)) {
 		if (!ekka_push_record(RET_BYTES + END_BYTES, encode_finish, &(struct finish){ .ret = &ret, .end = &end }))

@@ -14,15 +14,25 @@
 #include <xmmintrin.h>
 #endif
 
+struct ekka_cuda_timing;
 struct ekka_slot;
 struct ekka_kernel;
 
 enum { EKKA_MAX_DEPTH = 8 };		/* calls inside calls; deeper ones are not recorded */
 
+/* The GPU time of the outermost call in progress: preload/timing.h. */
+struct ekka_timed {
+	struct ekka_cuda_timing *pair;	/* NULL: nothing has begun on the device */
+	uint64_t event;
+	unsigned generation;
+	bool wanted;			/* it begins with the first launch inside the call */
+};
+
 struct ekka_thread {
 	bool inside;			/* our own code runs: calls from signal handlers pass straight through */
 	int32_t tid;			/* 0: not asked yet */
 	void *real;			/* what ekka_real answered last */
+	struct ekka_timed timed;
 	unsigned depth;			/* calls in progress */
 	struct ekka_frame {		/* of each; not in the call's own memory, which a longjmp leaves to others */
 		uintptr_t at;		/* address of its struct ekka_call */

@@ -19,6 +19,7 @@
 #include "preload/segment.h"
 #include "preload/sink.h"
 #include "preload/stack.h"
+#include "preload/timing.h"
 #include "preload/window.h"
 #include "preload/writer.h"
 
@@ -101,6 +102,7 @@ void ekka_child_start(void)
 	ekka_launches_fork_child();
 	ekka_self.tid = 0;
 	ekka_self.depth = 0;
+	ekka_timing_forget();
 }
 
 bool ekka_ready(void)

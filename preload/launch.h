@@ -65,6 +65,9 @@ void ekka_launches_start(void);
  */
 bool ekka_stream_is_captured(uint64_t stream);
 
+/* Are launches seen now, whoever makes them. */
+bool ekka_launches_are_seen(void);
+
 /* Is `name` one of the driver's (or a profiler's way into CUPTI), asked for by the engine rather than by CUDA's own tools. */
 bool ekka_launches_concern(const char *name, const void *caller);
 
@@ -80,6 +83,10 @@ static inline void ekka_launches_start(void)
 static inline bool ekka_stream_is_captured(uint64_t stream)
 {
 	(void)stream;
+	return false;
+}
+static inline bool ekka_launches_are_seen(void)
+{
 	return false;
 }
 static inline bool ekka_launches_concern(const char *name, const void *caller)

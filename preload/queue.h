@@ -13,6 +13,7 @@
 #include "trace/model.h"
 
 struct ekka_cuda_copy;
+struct ekka_cuda_timing;
 
 enum ekka_entry_kind {
 	EKKA_ENTRY_VOID,	/* nothing: padding, or given up */
@@ -23,6 +24,7 @@ enum ekka_entry_kind {
 	EKKA_ENTRY_ABORT,	/* a blob in pieces whose bytes changed while they were read */
 	EKKA_ENTRY_COPY,	/* bytes on their way from a device */
 	EKKA_ENTRY_SAME,	/* the bytes of an earlier copy */
+	EKKA_ENTRY_TIME,	/* an event's GPU time, not known yet */
 };
 
 struct ekka_entry {
@@ -31,7 +33,7 @@ struct ekka_entry {
 	_Atomic uint32_t ready;
 	uint32_t kind;
 	unsigned generation;		/* segment */
-	struct {			/* the `data` record that the sink makes of it */
+	struct {			/* the `data` or `time` record that the sink makes of it */
 		uint64_t event;
 		uint32_t tensor;
 		enum ekka_phase phase;
@@ -39,6 +41,7 @@ struct ekka_entry {
 		uint64_t offset;	/* PIECE */
 		struct ekka_blob_id id;
 		struct ekka_cuda_copy *copy;
+		struct ekka_cuda_timing *timing;	/* TIME */
 		uint64_t serial;	/* COPY, SAME: of the snapshot, preload/versions.h */
 	} data;
 	_Alignas(64) uint8_t payload[];

@@ -7,6 +7,7 @@
 #include "preload/conf.h"
 #include "preload/count.h"
 #include "preload/cuda.h"
+#include "preload/cuda_timing.h"
 #include "preload/fd.h"
 #include "preload/init.h"
 #include "preload/intern.h"
@@ -16,6 +17,7 @@
 #include "preload/say.h"
 #include "preload/segment.h"
 #include "preload/snapshot.h"
+#include "preload/timing.h"
 #include "preload/versions.h"
 #include "preload/writer.h"
 #include "trace/hash.h"
@@ -29,7 +31,7 @@
 #include <unistd.h>
 
 enum { STACK_BYTES = 512 << 10, IDLE_MS = 1000, STUCK_MS = 2000, BATCH_BYTES = 1 << 20, DATA_BYTES = 256, NAPS = 10,
-       NAP_US = 200 };
+       NAP_US = 200, TIME_BYTES = 64, TIME_MS = 2 /* between questions for times */, TIME_ENTRIES = 16 /* and entries */ };
 
 static struct {
 	struct ekka_lock lock;		/* of starting and closing */
@@ -189,11 +191,22 @@ static void put_same(const struct ekka_entry *e)
 		put_known(e, &id);
 }
 
+static void put_time(const struct ekka_rec_time *rec)
+{
+	uint8_t frame[TIME_BYTES];
+	struct ekka_buf buf = { .data = frame, .cap = sizeof(frame) };
+
+	if (make_room(sizeof(frame)) && ekka_encode_time(&buf, rec))
+		ekka_writer_frame(frame, buf.len);
+}
+
 static void process(const struct ekka_entry *e)
 {
 	if (e->generation != ekka_segment_generation()) {
 		if (e->kind == EKKA_ENTRY_COPY)
 			ekka_cuda_copy_release(e->data.copy);
+		if (e->kind == EKKA_ENTRY_TIME)
+			ekka_cuda_timing_drop(e->data.timing);
 		return;
 	}
 	switch ((enum ekka_entry_kind)e->kind) {
@@ -221,6 +234,9 @@ static void process(const struct ekka_entry *e)
 	case EKKA_ENTRY_SAME:
 		put_same(e);
 		break;
+	case EKKA_ENTRY_TIME:
+		ekka_timing_take(e);
+		break;
 	case EKKA_ENTRY_VOID:
 		break;
 	}
@@ -247,7 +263,7 @@ static bool engine_is_gone(void)
 /* Entries until there is nothing to do any more: at closing, or when the engine's threads have all ended. */
 static void work(void)
 {
-	unsigned stuck_ms = 0, naps = 0;
+	unsigned stuck_ms = 0, naps = 0, n = 0, times;
 
 	for (;;) {
 		struct ekka_entry *e = ekka_queue_peek(0);
@@ -256,16 +272,19 @@ static void work(void)
 			ekka_queue_pop(e);
 			stuck_ms = 0;
 			naps = ekka_conf.sync ? 0 : NAPS;
+			if (++n % TIME_ENTRIES == 0)
+				(void)ekka_timing_poll(put_time);
 			if (ekka_writer_pending() >= BATCH_BYTES)
 				flush();
 			continue;
 		}
+		times = ekka_timing_poll(put_time);
 		uint64_t taken = ekka_queue_taken();
 		flush();
 		ekka_queue_written(taken);
 		if (atomic_load(&sink.closing)) {
 			/* Somebody may be filling an entry still; not for ever. */
-			if (ekka_queue_position() == taken || stuck_ms >= STUCK_MS)
+			if ((ekka_queue_position() == taken && times == 0) || stuck_ms >= STUCK_MS)
 				return;
 			stuck_ms += 10;
 			usleep(10000);
@@ -273,7 +292,7 @@ static void work(void)
 			/* While calls come in quick succession nobody has to wake us, which would cost each of them a system call. */
 			naps--;
 			usleep(NAP_US);
-		} else if (!ekka_queue_peek(IDLE_MS) && engine_is_gone()) {
+		} else if (!ekka_queue_peek(times ? TIME_MS : IDLE_MS) && engine_is_gone()) {
 			return;
 		}
 	}
@@ -308,6 +327,7 @@ static void *sink_main(void *arg)
 	if (why)
 		fail(why);
 	work();
+	ekka_cuda_timing_give_up();
 	ekka_pool_stop();
 	write_trailer();
 	atomic_store(&sink.ended, true);
@@ -338,8 +358,10 @@ static bool start_thread(void)
 /* Before the CUDA driver shuts down, at exit. A child that was forked has the handler and no sink: there it would wait in vain. */
 static void drain(void)
 {
-	if (!ekka_in_child() && ekka_sink_running())
-		(void)ekka_queue_wait_written(ekka_queue_position());
+	if (ekka_in_child() || !ekka_sink_running())
+		return;
+	(void)ekka_queue_wait_written(ekka_queue_position());
+	ekka_cuda_timing_wait();
 }
 
 static bool start(void)

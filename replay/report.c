@@ -8,6 +8,14 @@
 #include "compare/audit.h"
 #include "replay/unjudged.h"
 
+/* What the event adds to the totals that coverage is a part of. */
+static void add_size(struct ekka_report *r, const struct ekka_event *e, uint64_t output_bytes)
+{
+	r->bytes_total += output_bytes;
+	r->gpu_ns_total += e->gpu_ns;
+	r->timed += e->timed;
+}
+
 int ekka_report_add(struct ekka_report_builder *b, const struct ekka_event *e, const struct ekka_verdict *v, uint64_t output_bytes,
 		    struct ekka_error *err)
 {
@@ -16,10 +24,11 @@ int ekka_report_add(struct ekka_report_builder *b, const struct ekka_event *e, c
 
 	b->report.ops++;
 	b->report.count[v->status]++;
-	b->report.bytes_total += output_bytes;
+	add_size(&b->report, e, output_bytes);
 	if (v->status == EKKA_PASS || fail) {
 		b->report.judged++;
 		b->report.bytes_judged += output_bytes;
+		b->report.gpu_ns_judged += e->gpu_ns;
 	} else {
 		r = ekka_unjudged_add(&b->report, e, v, output_bytes, err);
 		if (r < 0)
@@ -58,11 +67,11 @@ int ekka_report_note(struct ekka_report *r, uint64_t event, const char *text, st
 	return 0;
 }
 
-void ekka_report_add_not_sampled(struct ekka_report_builder *b, uint64_t output_bytes)
+void ekka_report_add_not_sampled(struct ekka_report_builder *b, const struct ekka_event *e, uint64_t output_bytes)
 {
 	b->report.ops++;
 	b->report.not_sampled++;
-	b->report.bytes_total += output_bytes;
+	add_size(&b->report, e, output_bytes);
 }
 
 void ekka_report_add_segment(struct ekka_report_builder *b, const struct ekka_segment *s)

@@ -23,7 +23,7 @@ enum { EKKA_REPORT_NOTES = 200 };
 int ekka_report_note(struct ekka_report *, uint64_t event, const char *text, struct ekka_error *err);
 
 /* Counts one that the sample left alone. */
-void ekka_report_add_not_sampled(struct ekka_report_builder *, uint64_t output_bytes);
+void ekka_report_add_not_sampled(struct ekka_report_builder *, const struct ekka_event *, uint64_t output_bytes);
 
 /* Adds what capture says it dropped. */
 void ekka_report_add_segment(struct ekka_report_builder *, const struct ekka_segment *);

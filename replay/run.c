@@ -226,7 +226,7 @@ static void emit(struct run *run)
 			run->err = slot->err;
 		}
 		if (slot->not_sampled)
-			ekka_report_add_not_sampled(&run->report, slot->output_bytes);
+			ekka_report_add_not_sampled(&run->report, &slot->event, slot->output_bytes);
 		else if (slot->counts && !run->error) {
 			int r = ekka_report_add(&run->report, &slot->event, &slot->verdict, slot->output_bytes, &run->err);
 

@@ -30,6 +30,7 @@ int ekka_unjudged_add(struct ekka_report *r, const struct ekka_event *e, const s
 		if (r->unjudged[i].key == key) {
 			r->unjudged[i].events++;
 			r->unjudged[i].bytes += bytes;
+			r->unjudged[i].gpu_ns += e->gpu_ns;
 			return 0;
 		}
 	if (r->n_unjudged == EKKA_UNJUDGED_GROUPS) {
@@ -39,7 +40,7 @@ int ekka_unjudged_add(struct ekka_report *r, const struct ekka_event *e, const s
 	if (!r->unjudged && !(r->unjudged = malloc(EKKA_UNJUDGED_GROUPS * sizeof(*r->unjudged))))
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for what could not be judged");
 	u = &r->unjudged[r->n_unjudged++];
-	*u = (struct ekka_unjudged){ .key = key, .status = v->status, .first = e->number, .events = 1, .bytes = bytes };
+	*u = (struct ekka_unjudged){ .key = key, .status = v->status, .first = e->number, .events = 1, .bytes = bytes, .gpu_ns = e->gpu_ns };
 	(void)snprintf(u->reason, sizeof(u->reason), "%s", reason_of(v));
 	return 0;
 }

@@ -88,6 +88,8 @@ def read_segment(path):
             seg["call"][body["ev"]]["data"].append(body)
         elif kind == "ret":
             seg["call"][body["ev"]]["ret"] = body
+        elif kind == "time":
+            seg["call"][body["ev"]]["gpu"] = body["gpu"]
         elif kind == "end":
             seg["call"][body["ev"]]["end"] = True
     return seg
@@ -103,7 +105,7 @@ def events(trace):
             call = dict(e["call"], ev=numbers[ev], par=numbers.get(e["call"]["par"], 0))
             data = sorted(([d["i"], d["ph"], d["n"], d.get("id", d.get("miss"))] for d in e["data"]), key=lambda d: d[:2])
             yield {"event": numbers[ev], "fn": seg["fn"].get(call["fn"]), "call": call, "stack": seg["stack"].get(call["stk"]),
-                   "ret": e["ret"] and [e["ret"]["t"], e["ret"]["v"]], "data": data, "complete": e["end"]}
+                   "ret": e["ret"] and [e["ret"]["t"], e["ret"]["v"]], "data": data, "complete": e["end"], **({"gpu": e["gpu"]} if "gpu" in e else {})}
         number += len(numbers)
     for blob, (size, raw) in sorted(read_blobs(trace).items()):
         yield {"blob": blob, "size": size, "adler32": None if raw is None else zlib.adler32(raw)}

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every kernel of a trace: how often it was launched, in how many shapes, by which library call, and what descriptions say of it. */
+/* Every kernel of a trace: how often it was launched, for how long, in how many shapes, by which library call, and what descriptions say of it. */
 #include "replay/redescribe.h"
 #include "tools/command.h"
 #include "tools/event.h"
 #include "tools/json.h"
 #include "tools/kernel_name.h"
 #include "tools/kernels_skeleton.h"
+#include "tools/kernels_time.h"
 #include "tools/message.h"
 #include "tools/open.h"
 #include "tools/term.h"
@@ -28,7 +29,7 @@ const struct ekka_option ekka_kernels_options[] = {
 	{ .kind = EKKA_OPT_TEXT, .name = "kernels", .metavar = "PATHS", .value = &opt.kernels, .complete = "@file",
 	  .help = "descriptions to look into before those that are built in: files and folders, separated by colons" },
 	{ .kind = EKKA_OPT_TEXT, .name = "skeleton", .metavar = "NAME", .value = &opt.skeleton,
-	  .help = "print a description to start from, for the most frequent kernel with NAME in its mangled or demangled name" },
+	  .help = "print a description to start from, for the first kernel with NAME in its mangled or demangled name" },
 	{ .kind = EKKA_OPT_TEXT, .name = "check", .metavar = "PATHS", .value = &opt.check, .complete = "@file",
 	  .help = "only say what is wrong with these descriptions: files and folders, separated by colons" },
 	EKKA_OPTIONS_END
@@ -41,6 +42,7 @@ struct kernel {
 	char *text;			/* demangled */
 	uint64_t launches, outside;	/* outside: of library calls, which are judged themselves */
 	uint64_t first;			/* event */
+	uint64_t gpu_ns, timed;		/* of launches whose time is known, and how many those are */
 	uint64_t *shapes;		/* hashes of distinct grids and blocks */
 	size_t n_shapes;
 	struct parent *parents;
@@ -56,6 +58,7 @@ static struct {
 	struct kernel *k;
 	size_t n;
 	uint64_t launches;
+	struct ekka_kernels_time time;
 	struct ekka_descriptions *descriptions;
 } all;
 
@@ -148,16 +151,28 @@ static void add_parent(struct kernel *k, const char *name)
 	k->parents[k->n_parents++] = (struct parent){ name, 1 };
 }
 
-/* Launches of one call follow each other: `parent` keeps what was read last. */
-static const char *parent_name(struct ekka_trace *trace, uint64_t number, struct ekka_event *parent)
+static void add_time(size_t kernel, uint64_t ns)
 {
+	all.k[kernel].gpu_ns += ns;
+	all.k[kernel].timed++;
+}
+
+/* Where it was made, and whose its time is. Launches of one call follow each other: `parent` keeps what was read last. */
+static void add_place(struct kernel *k, struct ekka_trace *trace, const struct ekka_event *e, struct ekka_event *parent)
+{
+	size_t kernel = (size_t)(k - all.k);
 	struct ekka_error err = { 0 };
 
-	if (number == 0)
-		return "";
-	if (parent->number != number && ekka_trace_event_read(trace, number, parent, &err) < 0)
-		return "?";
-	return parent->fn->name;
+	if (e->call.parent == 0) {
+		add_parent(k, "");
+		if (e->timed)
+			add_time(kernel, e->gpu_ns);
+	} else if (parent->number != e->call.parent && ekka_trace_event_read(trace, e->call.parent, parent, &err) < 0) {
+		add_parent(k, "?");
+	} else {
+		add_parent(k, parent->fn->name);
+		ekka_kernels_time_add_inner(&all.time, parent, kernel);
+	}
 }
 
 static int collect(struct ekka_trace *trace)
@@ -172,6 +187,7 @@ static int collect(struct ekka_trace *trace)
 			status = EKKA_EXIT_FATAL;
 			continue;
 		}
+		ekka_kernels_time_add(&all.time, &e);
 		if (!ekka_event_is_launch(&e))
 			continue;
 		struct kernel *k = kernel_of(e.fn->name);
@@ -181,17 +197,21 @@ static int collect(struct ekka_trace *trace)
 		all.launches++;
 		add_shape(k, &e);
 		add_meaning(k, &e);
-		add_parent(k, parent_name(trace, e.call.parent, &parent));
+		add_place(k, trace, &e, &parent);
 	}
+	ekka_kernels_time_split(&all.time, add_time);
 	ekka_event_release(&e);
 	ekka_event_release(&parent);
 	return status;
 }
 
-static int by_launches(const void *a, const void *b)
+/* Most time first, where it is known, then most launches. */
+static int by_weight(const void *a, const void *b)
 {
 	const struct kernel *x = a, *y = b;
 
+	if (x->gpu_ns != y->gpu_ns)
+		return x->gpu_ns < y->gpu_ns ? 1 : -1;
 	if (x->launches != y->launches)
 		return x->launches < y->launches ? 1 : -1;
 	return strcmp(x->name, y->name);
@@ -211,6 +231,12 @@ static double share(const struct kernel *k)
 	return (double)k->launches / (double)all.launches;
 }
 
+/* Of all the time that was measured. */
+static double time_share(const struct kernel *k)
+{
+	return all.time.total_ns ? (double)k->gpu_ns / (double)all.time.total_ns : 0;
+}
+
 static void print_json(const struct kernel *k)
 {
 	struct json_object *o = ekka_json_object(), *parents = ekka_json_array();
@@ -219,6 +245,9 @@ static void print_json(const struct kernel *k)
 	ekka_json_add_text(o, "name", k->name);
 	ekka_json_add_uint(o, "launches", k->launches);
 	ekka_json_add_real(o, "share", share(k));
+	ekka_json_add(o, "gpu_ns", k->timed ? json_object_new_uint64(k->gpu_ns) : NULL);
+	ekka_json_add(o, "gpu_time_share", k->timed ? ekka_json_real(time_share(k)) : NULL);
+	ekka_json_add_uint(o, "timed", k->timed);
 	ekka_json_add_uint(o, "shapes", k->n_shapes);
 	for (size_t i = 0; i < k->n_parents; i++) {
 		struct json_object *p = ekka_json_object();
@@ -236,11 +265,11 @@ static void print_json(const struct kernel *k)
 	ekka_json_print(o, false);
 }
 
-enum { PARENT_COLUMNS = 24, MEANING_COLUMNS = 12, COLUMNS_BEFORE_NAME = 9 + 2 + 6 + 2 + 6 + 2 + MEANING_COLUMNS + 2 + PARENT_COLUMNS + 2 };
+enum { PARENT_COLUMNS = 24, MEANING_COLUMNS = 12, NUMBER_COLUMNS = 9 + 2 + 6 + 2 + 8 + 2 + 6 + 2, COLUMNS_BEFORE_NAME = NUMBER_COLUMNS + MEANING_COLUMNS + 2 + PARENT_COLUMNS + 2 };
 
 static void print_head(void)
 {
-	printf("%s%9s  %6s  %6s  %-*s  %-*s  %s%s\n", ekka_colour(EKKA_BOLD), "LAUNCHES", "SHARE", "SHAPES", MEANING_COLUMNS, "MEANING",
+	printf("%s%9s  %6s  %8s  %6s  %-*s  %-*s  %s%s\n", ekka_colour(EKKA_BOLD), "LAUNCHES", "SHARE", "GPU TIME", "SHAPES", MEANING_COLUMNS, "MEANING",
 	       PARENT_COLUMNS, "INSIDE", "KERNEL", ekka_colour(EKKA_PLAIN));
 }
 
@@ -252,18 +281,19 @@ static const char *meaning(const struct kernel *k)
 static void print_row(const struct kernel *k)
 {
 	size_t width = ekka_term_width();
-	char parent[256], text[256], name[4096], *pattern = k->text + ekka_return_type_length(k->text);
+	char parent[256], text[256], time[16], name[4096], *pattern = k->text + ekka_return_type_length(k->text);
 
 	snprintf(text, sizeof(text), "%s%s", k->parents[0].name[0] ? k->parents[0].name : "-", k->n_parents > 1 ? ", ..." : "");
 	ekka_text_fit(text, PARENT_COLUMNS, parent, sizeof(parent));
 	if (width)
 		width = width > COLUMNS_BEFORE_NAME + 16 ? width - COLUMNS_BEFORE_NAME : 16;
 	pattern = strndup(pattern, ekka_kernel_name_length(k->text) - (size_t)(pattern - k->text));
-	printf("%9" PRIu64 "  %5.1f%%  %6zu  %-*s  %-*s  %s\n", k->launches, 100 * share(k), k->n_shapes, MEANING_COLUMNS, meaning(k),
+	snprintf(time, sizeof(time), k->timed ? "%.1f%%" : "-", 100 * time_share(k));
+	printf("%9" PRIu64 "  %5.1f%%  %8s  %6zu  %-*s  %-*s  %s\n", k->launches, 100 * share(k), time, k->n_shapes, MEANING_COLUMNS, meaning(k),
 	       PARENT_COLUMNS, parent, ekka_text_fit(pattern ? pattern : k->text, width, name, sizeof(name)));
 	free(pattern);
 	if (k->reason)
-		printf("%*s%s: %" PRIu64 " of %" PRIu64 " launches\n", 9 + 2 + 6 + 2 + 6 + 2, "", k->reason, k->refused, k->launches);
+		printf("%*s%s: %" PRIu64 " of %" PRIu64 " launches\n", NUMBER_COLUMNS, "", k->reason, k->refused, k->launches);
 }
 
 static bool wanted(const struct kernel *k)
@@ -273,7 +303,7 @@ static bool wanted(const struct kernel *k)
 
 static void list(void)
 {
-	qsort(all.k, all.n, sizeof(*all.k), by_launches);
+	qsort(all.k, all.n, sizeof(*all.k), by_weight);
 	if (!opt.json)
 		print_head();
 	for (size_t i = 0; i < all.n; i++) {
@@ -298,6 +328,7 @@ static void release(void)
 		free(all.k[i].reason);
 	}
 	free(all.k);
+	ekka_kernels_time_release(&all.time);
 }
 
 static void print_problem(void *arg, const char *text)
@@ -311,6 +342,7 @@ static void sum_up(void)
 {
 	uint64_t covered = 0, outside = 0, refused = 0;
 	size_t kernels = 0, covered_kernels = 0;
+	char total[32], nobodys[32];
 
 	for (size_t i = 0; i < all.n; i++) {
 		const struct kernel *k = &all.k[i];
@@ -324,9 +356,13 @@ static void sum_up(void)
 	if (outside)
 		ekka_message("outside of library calls %" PRIu64 " of %" PRIu64 " launches (%.1f%%) and %zu of %zu kernels are described; %" PRIu64
 			     " launches are refused", covered, outside, 100 * (double)covered / (double)outside, covered_kernels, kernels, refused);
+	if (all.time.total_ns)
+		ekka_message("GPU time measured: %s; of it %s in calls with several launches inside, which is no kernel's here",
+			     ekka_text_duration(all.time.total_ns, total, sizeof(total)),
+			     ekka_text_duration(all.time.nobodys_ns, nobodys, sizeof(nobodys)));
 }
 
-/* The most frequent one with the text in either name; NULL after having said that there is none. */
+/* The first one with the text in either name; NULL after having said that there is none. */
 static const struct kernel *kernel_named(const char *part)
 {
 	for (size_t i = 0; i < all.n; i++)
@@ -342,7 +378,7 @@ static int print_skeleton(struct ekka_trace *trace)
 	struct ekka_event e = { 0 };
 	struct ekka_error err = { 0 };
 
-	qsort(all.k, all.n, sizeof(*all.k), by_launches);
+	qsort(all.k, all.n, sizeof(*all.k), by_weight);
 	k = kernel_named(opt.skeleton);
 	if (!k)
 		return EKKA_EXIT_FATAL;

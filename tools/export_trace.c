@@ -210,6 +210,8 @@ static int put_event(struct writer *w)
 	if (r || e->state != EKKA_EVENT_COMPLETE)
 		return r;
 	r = put(w, w->events, ekka_encode_end(&w->buf, &(struct ekka_rec_end){ 1, e->ret_ns }));
+	if (!r && e->timed)
+		r = put(w, w->events, ekka_encode_time(&w->buf, &(struct ekka_rec_time){ 1, e->gpu_ns }));
 	close.seen_bytes = w->seen_bytes;
 	close.stored_bytes = w->stored_bytes;
 	return r ? r : put(w, w->events, ekka_encode_close(&w->buf, &close));

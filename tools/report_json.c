@@ -127,6 +127,10 @@ static struct json_object *summary(const struct ekka_report *r)
 	ekka_json_add_uint(o, "bytes_judged", r->bytes_judged);
 	ekka_json_add_uint(o, "bytes_total", r->bytes_total);
 	ekka_json_add_real(o, "coverage_bytes", r->bytes_total ? (double)r->bytes_judged / (double)r->bytes_total : 0);
+	ekka_json_add_uint(o, "gpu_ns_judged", r->gpu_ns_judged);
+	ekka_json_add_uint(o, "gpu_ns_total", r->gpu_ns_total);
+	ekka_json_add_uint(o, "timed", r->timed);
+	ekka_json_add(o, "coverage_gpu_time", r->timed ? ekka_json_real(r->gpu_ns_total ? (double)r->gpu_ns_judged / (double)r->gpu_ns_total : 0) : NULL);
 	ekka_json_add_uint(o, "unjudged_elsewhere", r->unjudged_elsewhere);
 	return o;
 }
@@ -176,6 +180,7 @@ static struct json_object *unjudged(const struct ekka_event *e, const struct ekk
 	ekka_json_add_text(o, "title", ekka_event_title(e, text, sizeof(text)));
 	ekka_json_add_uint(o, "events", u->events);
 	ekka_json_add_uint(o, "bytes", u->bytes);
+	ekka_json_add_uint(o, "gpu_ns", u->gpu_ns);
 	ekka_json_add_uint(o, "first", u->first);
 	return o;
 }

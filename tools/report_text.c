@@ -342,6 +342,13 @@ static void print_summary(const struct ekka_report *r)
 	printf("pass %" PRIu64 ", fail %" PRIu64 ", undecided %" PRIu64 ", unsupported %" PRIu64 ", incomplete %" PRIu64
 	       "; dropped by the recording: %s%" PRIu64 "\n", r->count[EKKA_PASS], r->count[EKKA_FAIL], r->count[EKKA_UNDECIDED],
 	       r->count[EKKA_UNSUPPORTED], r->count[EKKA_INCOMPLETE], r->unclosed ? "at least " : "", r->dropped);
+	if (r->timed) {
+		printf("of the GPU time measured, %s, judged: %.4g %%", ekka_text_duration(r->gpu_ns_total, total, sizeof(total)),
+		       r->gpu_ns_total ? 100 * (double)r->gpu_ns_judged / (double)r->gpu_ns_total : 0);
+		if (r->timed < r->ops)
+			printf("; the time of %" PRIu64 " calls is not known", r->ops - r->timed);
+		putchar('\n');
+	}
 	if (r->infected)
 		printf("passed, but fed by a call that failed: %" PRIu64 "\n", r->infected);
 	if (r->not_sampled)

@@ -62,6 +62,8 @@ static void print_head(const struct ekka_event *e)
 		snprintf(text, sizeof(text), "%.6f s after the start, for %.1f us", (double)(e->call.t_ns - s->open.mono_ns) / 1e9,
 			 (double)(e->ret_ns - e->call.t_ns) / 1e3);
 	field("time", text);
+	if (e->timed)
+		field("GPU time", ekka_text_duration(e->gpu_ns, text, sizeof(text)));
 	if (e->call.bad_args)
 		field("invalid", e->call.bad_args);
 }

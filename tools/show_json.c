@@ -179,6 +179,7 @@ struct json_object *ekka_show_json_object(struct ekka_trace *trace, const struct
 	ekka_json_add(o, "stream", ekka_json_hex(e->call.stream));
 	ekka_json_add_uint(o, "t_ns", e->call.t_ns - e->segment->open.mono_ns);
 	ekka_json_add(o, "duration_ns", returned ? json_object_new_uint64(e->ret_ns - e->call.t_ns) : NULL);
+	ekka_json_add(o, "gpu_ns", e->timed ? json_object_new_uint64(e->gpu_ns) : NULL);
 	ekka_json_add_text(o, "bad_args", e->call.bad_args);
 	ekka_json_add(o, "arguments", arguments(e));
 	ekka_json_add(o, "returned", returned ? ekka_value_json(&e->ret) : NULL);

@@ -79,3 +79,17 @@ const char *ekka_text_bytes(uint64_t bytes, char *buf, size_t buf_len)
 		snprintf(buf, buf_len, "%.*f %s", n < 10 ? 1 : 0, n, units[u]);
 	return buf;
 }
+
+const char *ekka_text_duration(uint64_t ns, char *buf, size_t buf_len)
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	double n = (double)ns;
+	unsigned u = 0;
+
+	while (n >= 1000 && u < 3) {
+		n /= 1000;
+		u++;
+	}
+	snprintf(buf, buf_len, "%.*f %s", u > 0 && n < 10 ? 1 : 0, n, units[u]);
+	return buf;
+}

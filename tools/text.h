@@ -16,4 +16,7 @@ const char *ekka_text_fit(const char *text, size_t width, char *buf, size_t buf_
 /* "1.5 GiB" */
 const char *ekka_text_bytes(uint64_t bytes, char *buf, size_t buf_len);
 
+/* Nanoseconds: "1.5 ms" */
+const char *ekka_text_duration(uint64_t ns, char *buf, size_t buf_len);
+
 #endif

@@ -220,6 +220,16 @@ size_t ekka_encode_end(struct ekka_buf *buf, const struct ekka_rec_end *r)
 	return finish(&f);
 }
 
+size_t ekka_encode_time(struct ekka_buf *buf, const struct ekka_rec_time *r)
+{
+	struct pack_frame f;
+
+	ekka_pack_begin(&f, buf, 3, "time", 2);
+	ekka_pack_key_uint(&f, "ev", r->event);
+	ekka_pack_key_uint(&f, "gpu", r->gpu_ns);
+	return finish(&f);
+}
+
 size_t ekka_encode_close(struct ekka_buf *buf, const struct ekka_rec_close *r)
 {
 	struct pack_frame f;

@@ -39,6 +39,7 @@ size_t ekka_encode_call(struct ekka_buf *, const struct ekka_rec_call *);
 size_t ekka_encode_data(struct ekka_buf *, const struct ekka_rec_data *);
 size_t ekka_encode_ret(struct ekka_buf *, const struct ekka_rec_ret *);
 size_t ekka_encode_end(struct ekka_buf *, const struct ekka_rec_end *);
+size_t ekka_encode_time(struct ekka_buf *, const struct ekka_rec_time *);
 size_t ekka_encode_close(struct ekka_buf *, const struct ekka_rec_close *);
 
 enum ekka_codec { EKKA_CODEC_RAW = 0, EKKA_CODEC_ZSTD = 1 };

@@ -15,6 +15,7 @@
  *   ret    the library's return value                    after the real call
  *   data*  one per output tensor, phase POST             bytes as they are after
  *   end    everything above is complete
+ *   time   how long the device was at work; anywhere after the call record
  *
  * Tensors are written down in *mathematical* orientation: a GEMM's A has
  * dims [m, k] and B has [k, n] whatever the transpose flags or the storage
@@ -191,6 +192,8 @@ struct ekka_rec_data {
 };
 
 struct ekka_rec_ret { uint64_t event; uint64_t t_ns; struct ekka_value value; };
+/* How long the device was at work for the event; anywhere behind its call, as it becomes known late. */
+struct ekka_rec_time { uint64_t event; uint64_t gpu_ns; };
 struct ekka_rec_end { uint64_t event; uint64_t t_ns; };
 
 struct ekka_count { const char *name; uint64_t n; };

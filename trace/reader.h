@@ -61,6 +61,8 @@ struct ekka_event {
 	struct ekka_rec_call call;		/* call.event and call.parent are global numbers here */
 	struct ekka_value ret;			/* valid from RETURNED on */
 	uint64_t ret_ns;
+	bool timed;				/* gpu_ns is known */
+	uint64_t gpu_ns;			/* how long the device was at work for it; of what is inside too */
 	const struct ekka_rec_stack *stack;	/* NULL when none */
 	/* Per tensor and phase: absent means the capture never intended it or died before. */
 	struct ekka_event_data {

@@ -238,6 +238,8 @@ int ekka_trace_event_read(struct ekka_trace *t, uint64_t number, struct ekka_eve
 	ev->number = number;
 	ev->segment = &r.seg->pub;
 	ev->state = (enum ekka_event_state)e->state;
+	ev->timed = e->timed;
+	ev->gpu_ns = e->gpu_ns;
 	rc = read_call(&r, e, &ev->call);
 	if (rc == 0)
 		rc = read_parts(&r, e, ev);

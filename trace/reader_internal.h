@@ -10,13 +10,15 @@
 #include <msgpack/zone.h>
 #include <pthread.h>
 
-/* One call, 32 bytes. */
+/* One call, 40 bytes. */
 struct event_entry {
 	uint64_t event;		/* number within the segment */
 	uint64_t at;		/* of the call record in the events file */
 	uint32_t first, last;	/* its other records, index + 1 into parts */
 	uint16_t data_seen;	/* a bit per tensor and phase */
 	uint8_t state;		/* enum ekka_event_state */
+	bool timed;
+	uint64_t gpu_ns;	/* when timed */
 };
 
 /* A data or ret record, in the order of the file. */

@@ -60,7 +60,7 @@ static void scan_call(struct seg_scan *s, const struct ekka_frame *f)
 	g->events[g->n_events++] = (struct event_entry){ .event = w.u, .at = s->at, .state = EKKA_EVENT_BEGUN };
 }
 
-/* The event that a data, ret or end record names in wants[0]. */
+/* The event that a data, ret, time or end record names in wants[0]. */
 static struct event_entry *owner(struct seg_scan *s, const struct ekka_frame *f, struct ekka_mp_want *wants, unsigned n_wants)
 {
 	int64_t i;
@@ -74,11 +74,19 @@ static struct event_entry *owner(struct seg_scan *s, const struct ekka_frame *f,
 		odd(s, f, "belongs to no call before it");
 		return NULL;
 	}
-	if (s->seg->events[i].state == EKKA_EVENT_COMPLETE) {
+	return &s->seg->events[i];
+}
+
+/* The same for a record that must come before the end. */
+static struct event_entry *open_owner(struct seg_scan *s, const struct ekka_frame *f, struct ekka_mp_want *wants, unsigned n_wants)
+{
+	struct event_entry *e = owner(s, f, wants, n_wants);
+
+	if (e && e->state == EKKA_EVENT_COMPLETE) {
 		odd(s, f, "comes after the end of its event");
 		return NULL;
 	}
-	return &s->seg->events[i];
+	return e;
 }
 
 static void add_part(struct seg_scan *s, struct event_entry *e, bool is_ret)
@@ -99,7 +107,7 @@ static void add_part(struct seg_scan *s, struct event_entry *e, bool is_ret)
 static void scan_data(struct seg_scan *s, const struct ekka_frame *f)
 {
 	struct ekka_mp_want w[] = { { .key = "ev" }, { .key = "i" }, { .key = "ph" } };
-	struct event_entry *e = owner(s, f, w, 3);
+	struct event_entry *e = open_owner(s, f, w, 3);
 	uint16_t bit;
 
 	if (!e)
@@ -120,7 +128,7 @@ static void scan_data(struct seg_scan *s, const struct ekka_frame *f)
 static void scan_ret(struct seg_scan *s, const struct ekka_frame *f)
 {
 	struct ekka_mp_want w = { .key = "ev" };
-	struct event_entry *e = owner(s, f, &w, 1);
+	struct event_entry *e = open_owner(s, f, &w, 1);
 
 	if (!e)
 		return;
@@ -135,7 +143,7 @@ static void scan_ret(struct seg_scan *s, const struct ekka_frame *f)
 static void scan_end(struct seg_scan *s, const struct ekka_frame *f)
 {
 	struct ekka_mp_want w = { .key = "ev" };
-	struct event_entry *e = owner(s, f, &w, 1);
+	struct event_entry *e = open_owner(s, f, &w, 1);
 
 	if (!e)
 		return;
@@ -144,6 +152,21 @@ static void scan_end(struct seg_scan *s, const struct ekka_frame *f)
 		return;
 	}
 	e->state = EKKA_EVENT_COMPLETE;
+}
+
+static void scan_time(struct seg_scan *s, const struct ekka_frame *f)
+{
+	struct ekka_mp_want w[] = { { .key = "ev" }, { .key = "gpu" } };
+	struct event_entry *e = owner(s, f, w, 2);
+
+	if (!e)
+		return;
+	if (e->timed) {
+		odd(s, f, "its event has a time already");
+		return;
+	}
+	e->timed = true;
+	e->gpu_ns = w[1].u;
 }
 
 static void scan_stack(struct seg_scan *s, const struct ekka_frame *f)
@@ -231,7 +254,7 @@ static void scan_record(struct seg_scan *s, const struct ekka_frame *f)
 		bool decodes;	/* leaves msgpack-c's objects in temp */
 	} kinds[] = {	/* the frequent ones first */
 		{ "data", scan_data, false }, { "call", scan_call, false }, { "ret", scan_ret, false }, { "end", scan_end, false },
-		{ "stack", scan_stack, false }, { "fn", scan_fn, true }, { "maps", scan_maps, true }, { "device", scan_device, true },
+		{ "time", scan_time, false }, { "stack", scan_stack, false }, { "fn", scan_fn, true }, { "maps", scan_maps, true }, { "device", scan_device, true },
 		{ "close", scan_close, true },
 	};
 

@@ -118,6 +118,17 @@ def often_there(events):
     return True
 
 
+def timed(events):
+    """Events that have a GPU time."""
+    return [x["event"] for x in events if show(EKKA, TRACE, x["event"])["gpu_ns"] is not None]
+
+
+def ran(events):
+    """Launches that are inside nothing, did not fail and went into no graph."""
+    shown = [show(EKKA, TRACE, x["event"]) for x in events]
+    return [e["event"] for e in shown if e["library"] == "kernel" and e["depth"] == 0 and e["returned"] == 0 and "captured" not in attrs(e)]
+
+
 def via(events):
     """How launches were seen, in the order of its first appearance."""
     return list(dict.fromkeys(show(EKKA, TRACE, x["event"])["via"] for x in events if x["name"] != "cblas_sdot"))

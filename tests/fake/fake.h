@@ -68,6 +68,8 @@ FAKE_EXPORT struct fake_event *fake_event_new(void);
 FAKE_EXPORT CUresult fake_event_record(struct fake_event *, struct fake_stream *);
 FAKE_EXPORT CUresult fake_event_wait(struct fake_event *, struct fake_stream *);
 FAKE_EXPORT CUresult fake_event_query(const struct fake_event *);
+/* Milliseconds from the moment at which the stream passed one to when it passed the other. */
+FAKE_EXPORT CUresult fake_event_elapsed(const struct fake_event *start, const struct fake_event *end, float *ret_ms);
 
 /* Capture. Mode as CUstreamCaptureMode; the thread's own mode is in fake_thread_mode. */
 FAKE_EXPORT CUresult fake_capture_begin(struct fake_stream *, CUstreamCaptureMode mode);

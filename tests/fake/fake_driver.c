@@ -392,6 +392,12 @@ FAKE_EXPORT CUresult cuEventQuery(CUevent event)
 	return fake_event_query((struct fake_event *)event);
 }
 
+FAKE_EXPORT CUresult cuEventElapsedTime(float *ms, CUevent start, CUevent end)
+{
+	ENTER(cuEventElapsedTime);
+	return fake_event_elapsed((struct fake_event *)start, (struct fake_event *)end, ms);
+}
+
 /* Here so that the report can show that nobody calls them. */
 FAKE_EXPORT CUresult cuEventSynchronize(CUevent event)
 {

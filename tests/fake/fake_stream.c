@@ -36,7 +36,7 @@ struct fake_stream {
 	unsigned seed;
 };
 
-struct fake_event { struct fake_stream *stream; uint64_t count; };
+struct fake_event { struct fake_stream *stream; uint64_t count; _Atomic uint64_t passed_ns; };
 
 struct fake_graph {
 	struct fake_node node[NODES_MAX];
@@ -52,6 +52,16 @@ static struct fake_event events[EVENTS_MAX];
 static unsigned n_events;
 static __thread CUstreamCaptureMode thread_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
 static __thread struct fake_stream *per_thread;
+
+/* The work of an event that is recorded: takes no time itself. */
+static void stamp(void *arg)
+{
+	struct fake_event *e = *(struct fake_event **)arg;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	e->passed_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
 
 static bool ready(const struct op *op)
 {
@@ -74,12 +84,11 @@ static void *stream_main(void *arg)
 			pthread_cond_wait(&changed, &lock);
 		op = s->head;
 		pthread_mutex_unlock(&lock);
-		if (op->work != NULL) {
-			delay.tv_nsec = s->delay_ns ? rand_r(&s->seed) % s->delay_ns : 0;
-			if (s->delay_ns)
-				nanosleep(&delay, NULL);
+		delay.tv_nsec = s->delay_ns ? rand_r(&s->seed) % s->delay_ns : 0;
+		if (op->work != NULL && op->work != stamp && s->delay_ns)
+			nanosleep(&delay, NULL);
+		if (op->work != NULL)
 			op->work(op->arg);
-		}
 		pthread_mutex_lock(&lock);
 		s->head = op->next;
 		if (s->head == NULL)
@@ -252,7 +261,7 @@ struct fake_event *fake_event_new(void)
 
 CUresult fake_event_record(struct fake_event *e, struct fake_stream *s)
 {
-	CUresult res = fake_enqueue(s, NULL, NULL, 0);
+	CUresult res = fake_enqueue(s, s != NULL && s->graph == NULL ? stamp : NULL, &e, sizeof(e));
 
 	if (res != CUDA_SUCCESS)
 		return res;
@@ -283,6 +292,16 @@ CUresult fake_event_query(const struct fake_event *e)
 	done = e->stream == NULL || e->stream->done >= e->count;
 	pthread_mutex_unlock(&lock);
 	return done ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+}
+
+CUresult fake_event_elapsed(const struct fake_event *start, const struct fake_event *end, float *ret_ms)
+{
+	if (start->stream == NULL || end->stream == NULL)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (fake_event_query(start) != CUDA_SUCCESS || fake_event_query(end) != CUDA_SUCCESS)
+		return CUDA_ERROR_NOT_READY;
+	*ret_ms = (float)((double)(int64_t)(end->passed_ns - start->passed_ns) / 1e6);
+	return CUDA_SUCCESS;
 }
 
 /* ---- capture ---------------------------------------------------------- */

@@ -88,7 +88,7 @@ tests_fake_libnvtx_tool_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -share
 TESTS += tests/fake/test-window.sh
 
 if HAVE_CRITERION
-cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/cupti/test_params \
+cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/preload/test_cuda_timing tests/unit/preload/test_timing tests/unit/cupti/test_params \
 	tests/unit/cupti/test_alloc tests/unit/cupti/test_slot
 check_PROGRAMS += $(cuda_tests)
 TESTS += $(cuda_tests)
@@ -112,6 +112,16 @@ tests_unit_preload_test_cuda_snapshot_SOURCES = tests/unit/preload/test_cuda_sna
 tests_unit_preload_test_cuda_snapshot_CPPFLAGS = $(fake_cppflags)
 tests_unit_preload_test_cuda_snapshot_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_cuda_snapshot_LDADD = libcudacapture.la tests/fake/libcudart.la tests/fake/libcuda.la $(CRITERION_LIBS)
+tests_unit_preload_test_cuda_timing_SOURCES = tests/unit/preload/test_cuda_timing.c tests/unit/preload/cuda_stubs.c \
+	preload/versions.c preload/lock.c
+tests_unit_preload_test_cuda_timing_CPPFLAGS = $(fake_cppflags)
+tests_unit_preload_test_cuda_timing_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_preload_test_cuda_timing_LDADD = libcudacapture.la tests/fake/libcudart.la tests/fake/libcuda.la $(CRITERION_LIBS)
+tests_unit_preload_test_timing_SOURCES = tests/unit/preload/test_timing.c tests/unit/preload/cuda_stubs.c preload/timing.c \
+	preload/versions.c preload/lock.c
+tests_unit_preload_test_timing_CPPFLAGS = $(fake_cppflags)
+tests_unit_preload_test_timing_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_preload_test_timing_LDADD = libcudacapture.la tests/fake/libcudart.la tests/fake/libcuda.la $(CRITERION_LIBS)
 endif
 endif
 endif

@@ -37,11 +37,14 @@ for mode in cupti driver; do
 		launches "$mode $way" $mode $way "" "all_there(e, '$way') and text == ''"
 	done
 done
-# What the tools say of the last one: launches by kernel, most frequent first; the program's own are what replay cannot judge.
+# What the tools say of the last one: launches by kernel, most GPU time first; the program's own are what replay cannot judge.
 "$ekka" kernels --json "$work/t.ekka" >"$work/out" || fail "kernels: status $?"
 "$PYTHON3" -c "
 import json
 k = [json.loads(line) for line in open('$work/out')]
+assert [x['gpu_ns'] for x in k] == sorted((x['gpu_ns'] for x in k), reverse=True), k
+assert abs(sum(x['gpu_time_share'] for x in k) - 1) < 1e-9 and [x['timed'] for x in k if x['launches'] > 1] in ([4, 1], [1, 4]), k
+k.sort(key=lambda x: -x['launches'])
 assert [(x['kernel'], x['launches'], x['shapes']) for x in k][:2] == [('scale(float*, float, int)', 5, 3), ('odd(odd, long, unsigned char)', 2, 2)], k
 assert [(p['name'], p['launches']) for p in k[0]['parents']] == [(None, 4), ('cblas_sdot', 1)], k
 assert len(k) == 5 and abs(sum(x['share'] for x in k) - 1) < 1e-9, k" || fail "kernels"
@@ -68,6 +71,8 @@ import json
 r = json.load(open('$work/out'))
 s = r['summary']
 assert (s['pass'], s['fail'], s['undecided'], s['incomplete']) == (16, 0, 0, 1), s
+assert s['timed'] == s['ops'] - 3 and 0 < s['coverage_gpu_time'] < 1, s	# one failed, two are the host's
+assert s['gpu_ns_total'] - s['gpu_ns_judged'] == sum(u['gpu_ns'] for u in r['unjudged']), r['unjudged']
 assert not any(x['audit'] for x in r['suspects']), r['suspects'][0]" || fail "replay of bytes"
 # With memory operations seen too, what nothing wrote is not copied again, and right nevertheless.
 for seed in 1 2 3; do
@@ -83,6 +88,14 @@ launches deaf cupti proc often "often_there(e)" "${bytes[@]}" EKKA_TEST_FAKE_CUP
 # Without bytes nobody asks what a launch means.
 launches calls cupti proc bytes "not any(t for x in e for t in show(EKKA, TRACE, x['event'])['tensors'] if x['name'] != 'cblas_sdot')" \
 	"${bytes[@]}" EKKA_LEVEL=calls
+# GPU times come with bytes, or alone when they are asked for, of all that is not inside something else and did run; then no memory is taken for bytes.
+launches untimed driver proc bytes "timed(e) == []" "${bytes[@]}" EKKA_LEVEL=calls
+launches untimed-full driver proc bytes "timed(e) == []" "${bytes[@]}" EKKA_TIMING=off
+for mode in cupti driver; do
+	launches "timed $mode" $mode proc bytes "timed(e) == ran(e)" "${bytes[@]}" EKKA_LEVEL=calls EKKA_TIMING=on EKKA_TEST_FAKE_REPORT="$work/report"
+	grep -q '^peak-pinned 1824$' "$work/report" || fail "timed $mode: $(grep peak "$work/report")"
+	launches "timed bytes $mode" $mode proc bytes "timed(e) == ran(e)" "${bytes[@]}"
+done
 # Another subscriber is there already: said once, and nothing is lost.
 launches taken cupti proc "" "all_there(e, 'proc') and text.count('\n') == 1 and 'another profiler' in text" EKKA_TEST_FAKE_CUPTI=taken
 # Unless CUPTI was asked for by name, the trace alone says that.

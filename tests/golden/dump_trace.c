@@ -328,7 +328,10 @@ static void print_event(const struct ekka_event *ev)
 	}
 	printf(", \"data\": [");
 	print_data(ev);
-	printf("], \"complete\": %s}\n", ev->state == EKKA_EVENT_COMPLETE ? "true" : "false");
+	printf("], \"complete\": %s", ev->state == EKKA_EVENT_COMPLETE ? "true" : "false");
+	if (ev->timed)
+		printf(", \"gpu\": %" PRIu64, ev->gpu_ns);
+	printf("}\n");
 }
 
 static uint32_t adler32(const uint8_t *p, size_t n)

@@ -260,13 +260,17 @@ Test(hostile, records_in_the_wrong_place_are_passed_over_and_reported)
 	d.tensor = 0;
 	d.phase = EKKA_POST;
 	ekka_encode_data(&b.buf, &d);						/* 9: after the end */
+	ekka_encode_time(&b.buf, &(struct ekka_rec_time){ .event = 1, .gpu_ns = 7 });	/* belongs there */
+	ekka_encode_time(&b.buf, &(struct ekka_rec_time){ .event = 1, .gpu_ns = 8 });	/* 10: twice */
+	ekka_encode_time(&b.buf, &(struct ekka_rec_time){ .event = 2, .gpu_ns = 8 });	/* 11: of no call */
 	trace_builder_put(&b);
 	t = finish_and_open();
-	cr_assert_eq(ekka_trace_n_problems(t), 9);
+	cr_assert_eq(ekka_trace_n_problems(t), 11);
 	cr_assert_eq(ekka_trace_n_events(t), 1);
 	cr_assert_eq(ekka_trace_event_read(t, 1, &ev, &err), 0, "%s", err.message);
 	cr_assert_eq(ev.state, EKKA_EVENT_COMPLETE);
 	cr_assert_eq(ev.ret_ns, 5);
+	cr_assert(ev.timed && ev.gpu_ns == 7);
 	cr_assert(ev.data[0][EKKA_PRE].present && !ev.data[0][EKKA_POST].present);
 	ekka_event_release(&ev);
 	ekka_trace_close(t);

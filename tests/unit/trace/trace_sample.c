@@ -91,6 +91,8 @@ static void put_gemm(struct trace_builder *b, const uint8_t *bytes)
 	put_data(b, 2, 2, EKKA_POST, bytes, SAMPLE_BLOB_BYTES);
 	ekka_encode_end(&b->buf, &(struct ekka_rec_end){ .event = 2, .t_ns = 1000000200 });
 	trace_builder_put(b);
+	ekka_encode_time(&b->buf, &(struct ekka_rec_time){ .event = 2, .gpu_ns = 5000000000 });
+	trace_builder_put(b);
 }
 
 /* Event 1 is written after event 2, as another thread's may be; 3 begins and never returns. */
