@@ -6,8 +6,8 @@
 
 run kernels run.ekka
 expect_status 0
-expect_out '^ +LAUNCHES +SHARE +SHAPES +MEANING +INSIDE +KERNEL$'
-expect_out '^ +5 +83.3% +2  - +-, ... +own::scale<4>$'
+expect_out '^ +LAUNCHES +SHARE +GPU TIME +SHAPES +MEANING +INSIDE +KERNEL$'
+expect_out '^ +5 +83.3% +- +2  - +-, ... +own::scale<4>$'
 expect_err 'outside of library calls 0 of 5 launches \(0.0%\) and 0 of 2 kernels are described; 0 launches are refused'
 
 cat >own.kd <<'END'
@@ -23,7 +23,7 @@ kernel "own::scale<$N>"
 END
 run kernels --kernels own.kd run.ekka
 expect_status 0
-expect_out '^ +5 +83.3% +2  refused +-, ... +own::scale<4>$'
+expect_out '^ +5 +83.3% +- +2  refused +-, ... +own::scale<4>$'
 expect_out '^ +own.kd:4: the grid does not cover the elements: 1 of 5 launches$'
 expect_err 'outside of library calls 3 of 5 launches \(60.0%\) and 0 of 2 kernels are described; 1 launches are refused'
 run kernels --json --kernels own.kd run.ekka
@@ -34,8 +34,8 @@ json 'rows[1]["op"] is None and rows[1]["described"] == 0 and rows[1]["reason"] 
 sed '/check/d' own.kd >fits.kd
 printf 'kernel "odd*"\n from "a test"\n nothing\n' >odd.kd
 run kernels --kernels fits.kd:odd.kd run.ekka
-expect_out '^ +5 +83.3% +2  elementwise +-, ... +own::scale<4>$'
-expect_out '^ +1 +16.7% +1  nothing +- +odd\$1$'
+expect_out '^ +5 +83.3% +- +2  elementwise +-, ... +own::scale<4>$'
+expect_out '^ +1 +16.7% +- +1  nothing +- +odd\$1$'
 expect_err 'outside of library calls 5 of 5 launches \(100.0%\) and 2 of 2 kernels are described; 0 launches are refused'
 
 # A file with an error is left away, which is said.
