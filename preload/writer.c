@@ -3,11 +3,12 @@
 
 #include "preload/writer.h"
 
+#include "preload/batch.h"
 #include "preload/blob_index.h"
 #include "preload/blobset.h"
 #include "preload/conf.h"
 #include "preload/count.h"
-#include "preload/fd.h"
+#include "preload/frames.h"
 #include "preload/lock.h"
 #include "preload/pool.h"
 #include "preload/segment.h"
@@ -20,11 +21,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-	GROUP = 8,			/* chunks compressed at a time */
+	GROUP = EKKA_BATCH_PARTS,	/* chunks compressed at a time */
 	DIRECT_BYTES = 32 << 10,	/* from here on a chunk's data are written from where they are, not copied into the batch */
 	HEAD_BYTES = 512,		/* more than a chunk's head and its entry in the index take */
 	EVENTS_BATCH = 1 << 20,
@@ -39,22 +39,8 @@ enum {
 /* A data record in the events batch that names a blob; the blob may still be in the blobs batch, and be lost with it. */
 struct named { size_t at; struct ekka_rec_data rec; };
 
-/*
- * What waits to be written is the batch with `parts` in it: each lies elsewhere, comes behind the first `at` bytes of the batch,
- * and must stay until the batch is flushed.
- */
-struct file {
-	struct ekka_fd fd;
-	char path[4096];
-	uint64_t offset;		/* bytes written */
-	struct ekka_buf batch;
-	struct { size_t at; const uint8_t *p; size_t bytes; } parts[GROUP];
-	unsigned n_parts;
-	size_t parts_bytes;
-};
-
 static struct {
-	struct file events, blobs;
+	struct ekka_batch events, blobs;
 	uint64_t n_calls;		/* in the events file and its batch */
 	struct ekka_blob_id *chunks;	/* of the chunks in the blobs batch */
 	size_t n_chunks;
@@ -81,8 +67,8 @@ static bool get_memory(void)
 	if (p == MAP_FAILED)
 		return false;
 	w.memory = p;
-	w.events.batch = (struct ekka_buf){ .data = w.memory, .cap = EVENTS_BATCH };
-	w.blobs.batch = (struct ekka_buf){ .data = w.memory + EVENTS_BATCH, .cap = BLOBS_BATCH };
+	w.events.buf = (struct ekka_buf){ .data = w.memory, .cap = EVENTS_BATCH };
+	w.blobs.buf = (struct ekka_buf){ .data = w.memory + EVENTS_BATCH, .cap = BLOBS_BATCH };
 	for (size_t i = 0; i < GROUP; i++)
 		w.scratch[i] = w.memory + EVENTS_BATCH + BLOBS_BATCH + i * scratch;
 	w.chunks = (void *)(w.memory + EVENTS_BATCH + BLOBS_BATCH + GROUP * scratch);
@@ -99,20 +85,9 @@ static const char *trouble(const char *what, const char *path)
 	return w.why;
 }
 
-static size_t waiting(const struct file *f)
-{
-	return f->batch.len + f->parts_bytes;
-}
-
-static void empty(struct file *f)
-{
-	f->batch.len = f->parts_bytes = 0;
-	f->n_parts = 0;
-}
-
 static uint64_t used_bytes(void)
 {
-	return w.events.offset + waiting(&w.events) + w.blobs.offset + waiting(&w.blobs) + ekka_blob_index_bytes();
+	return w.events.offset + ekka_batch_waiting(&w.events) + w.blobs.offset + ekka_batch_waiting(&w.blobs) + ekka_blob_index_bytes();
 }
 
 static const char *create_files(void)
@@ -165,115 +140,51 @@ const char *ekka_writer_open(void)
 	w.blobs_closed = NULL;
 	if (!get_memory())
 		return "no memory for the writer";
-	empty(&w.events);
-	empty(&w.blobs);
+	ekka_batch_empty(&w.events);
+	ekka_batch_empty(&w.blobs);
 	why = create_files();
 	if (why)
 		return why;
 	set_budget();
 	ekka_segment_describe(&rec);
 	/* "First frame of every file." */
-	ekka_encode_open(&w.blobs.batch, &rec);
-	ekka_encode_open(&w.events.batch, &rec);
+	ekka_encode_open(&w.blobs.buf, &rec);
+	ekka_encode_open(&w.events.buf, &rec);
 	ekka_blob_index_open(w.index_path, &rec);
 	return ekka_writer_flush();
-}
-
-/* Bytes of the frame [kind, body, check] at p, as trace/encode.h makes it. */
-static size_t frame_bytes(const uint8_t *p)
-{
-	size_t kind = 1 + (size_t)(p[1] & 31);		/* fixstr */
-	const uint8_t *len = p + 1 + kind + 1;		/* body is 0xc6, its length, big-endian, and that */
-
-	return 1 + kind + 5 + ((size_t)len[0] << 24 | (size_t)len[1] << 16 | (size_t)len[2] << 8 | len[3]) +
-	       9;					/* check is 0xcf and eight bytes */
-}
-
-static bool is_call(const uint8_t *frame)
-{
-	return memcmp(frame + 1, "\xa4" "call", 5) == 0;
-}
-
-struct frames { size_t bytes; uint64_t records, calls; };
-
-/* The whole frames among the first n bytes of the batch. */
-static struct frames whole_frames(const struct ekka_buf *batch, size_t n)
-{
-	struct frames f = { 0 };
-	size_t next;
-
-	while (f.bytes < n && (next = f.bytes + frame_bytes(batch->data + f.bytes)) <= n) {
-		f.calls += is_call(batch->data + f.bytes);
-		f.records++;
-		f.bytes = next;
-	}
-	return f;
 }
 
 /* The events that did get into the file stay there, less some room for the trailer; the others are counted. */
 static void cut_events(size_t done)
 {
-	struct frames kept = whole_frames(&w.events.batch, done > CLOSE_BYTES ? done - CLOSE_BYTES : 0);
-	struct frames all = whole_frames(&w.events.batch, w.events.batch.len);
+	struct ekka_frames kept = ekka_frames_whole(&w.events.buf, done > CLOSE_BYTES ? done - CLOSE_BYTES : 0);
+	struct ekka_frames all = ekka_frames_whole(&w.events.buf, w.events.buf.len);
 
 	w.events.offset += kept.bytes;
-	w.events.batch.len = 0;
+	w.events.buf.len = 0;
 	w.n_calls -= all.calls - kept.calls;
 	ekka_count_drop("record", all.records - kept.records);
 }
 
-/* What waits, in order, less the first `done` bytes; returns how many pieces. */
-static int gather(const struct file *f, size_t done, struct iovec to[2 * GROUP + 1])
-{
-	size_t at = 0;
-	int n = 0;
-
-	for (unsigned i = 0; i <= f->n_parts; i++) {
-		size_t end = i < f->n_parts ? f->parts[i].at : f->batch.len;
-		to[n++] = (struct iovec){ .iov_base = f->batch.data + at, .iov_len = end - at };
-		at = end;
-		if (i < f->n_parts)
-			to[n++] = (struct iovec){ .iov_base = (void *)(uintptr_t)f->parts[i].p, .iov_len = f->parts[i].bytes };
-	}
-	for (int i = 0; i < n && done > 0; i++) {
-		size_t skip = done < to[i].iov_len ? done : to[i].iov_len;
-		to[i].iov_base = (uint8_t *)to[i].iov_base + skip;
-		to[i].iov_len -= skip;
-		done -= skip;
-	}
-	return n;
-}
-
 /* Writes what waits; on failure the file is cut back to whole frames. */
-static const char *flush_file(struct file *f)
+static const char *flush_file(struct ekka_batch *f)
 {
-	struct iovec pieces[2 * GROUP + 1];
-	size_t done = 0, all = waiting(f);
+	const char *why;
+	size_t done;
 
-	if (all == 0)
+	if (ekka_batch_waiting(f) == 0)
 		return NULL;
 	if (!ekka_fd_check(&f->fd, f->path)) {
 		snprintf(w.why, sizeof(w.why), "lost %.4000s: the program closed its descriptor", f->path);
 		return w.why;
 	}
-	while (done < all) {
-		ssize_t n = pwritev(f->fd.fd, pieces, gather(f, done, pieces), (off_t)(f->offset + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			if (n == 0)
-				errno = ENOSPC;
-			const char *why = trouble("write", f->path);
-			if (f == &w.events)
-				cut_events(done);
-			(void)!ftruncate(f->fd.fd, (off_t)f->offset);
-			return why;
-		}
-		done += (size_t)n;
-	}
-	f->offset += done;
-	empty(f);
-	return NULL;
+	if (ekka_batch_write(f, &done) == 0)
+		return NULL;
+	why = trouble("write", f->path);
+	if (f == &w.events)
+		cut_events(done);
+	(void)!ftruncate(f->fd.fd, (off_t)f->offset);
+	return why;
 }
 
 static bool in_blobs_batch(const struct ekka_blob_id *id)
@@ -290,7 +201,7 @@ static bool in_blobs_batch(const struct ekka_blob_id *id)
  */
 static void lose_blobs_batch(void)
 {
-	struct ekka_buf *b = &w.events.batch;
+	struct ekka_buf *b = &w.events.buf;
 	size_t from = 0, end = b->len;
 
 	for (size_t i = 0; i < w.n_chunks; i++)
@@ -302,7 +213,7 @@ static void lose_blobs_batch(void)
 			continue;
 		memmove(b->data + b->len, b->data + from, n->at - from);
 		b->len += n->at - from;
-		from = n->at + frame_bytes(b->data + n->at);
+		from = n->at + ekka_frame_bytes(b->data + n->at);
 		n->rec.missing = "disk";
 		ekka_encode_data(b, &n->rec);
 		ekka_count_drop("disk", 1);
@@ -310,7 +221,7 @@ static void lose_blobs_batch(void)
 	memmove(b->data + b->len, b->data + from, end - from);
 	b->len += end - from;
 	w.n_named = 0;		/* they lie elsewhere now, and no blob is written any more */
-	empty(&w.blobs);
+	ekka_batch_empty(&w.blobs);
 }
 
 static void flush_blobs(void)
@@ -344,11 +255,11 @@ const char *ekka_writer_trouble(void)
 
 void ekka_writer_frame(const uint8_t *frame, size_t bytes)
 {
-	struct ekka_buf *b = &w.events.batch;
+	struct ekka_buf *b = &w.events.buf;
 
 	memcpy(b->data + b->len, frame, bytes);
 	b->len += bytes;
-	w.n_calls += is_call(frame);
+	w.n_calls += ekka_frame_is_call(frame);
 }
 
 uint64_t ekka_writer_calls(void)
@@ -363,14 +274,14 @@ bool ekka_writer_has_room(size_t bytes)
 
 size_t ekka_writer_frames_room(void)
 {
-	return w.n_named < MAX_NAMED ? w.events.batch.cap - w.events.batch.len : 0;
+	return w.n_named < MAX_NAMED ? w.events.buf.cap - w.events.buf.len : 0;
 }
 
 void ekka_writer_data(const struct ekka_rec_data *rec)
 {
 	if (!rec->missing)
-		w.named[w.n_named++] = (struct named){ .at = w.events.batch.len, .rec = *rec };
-	ekka_encode_data(&w.events.batch, rec);
+		w.named[w.n_named++] = (struct named){ .at = w.events.buf.len, .rec = *rec };
+	ekka_encode_data(&w.events.buf, rec);
 }
 
 struct group {
@@ -394,8 +305,8 @@ static void make_chunk(void *arg, unsigned i, unsigned worker)
 
 static const char *put_chunk(const struct ekka_rec_chunk *rec, const void *data)
 {
-	struct file *f = &w.blobs;
-	struct ekka_buf *b = &f->batch;
+	struct ekka_batch *f = &w.blobs;
+	struct ekka_buf *b = &f->buf;
 	uint64_t frame = HEAD_BYTES + rec->data_bytes;
 	uint64_t for_events = w.budget / EVENTS_SHARE;
 
@@ -409,14 +320,11 @@ static const char *put_chunk(const struct ekka_rec_chunk *rec, const void *data)
 		if (w.blobs_closed)
 			return w.blobs_closed;
 	}
-	uint64_t at = f->offset + waiting(f);
+	uint64_t at = f->offset + ekka_batch_waiting(f);
 	size_t head = ekka_encode_chunk_head(b, rec);
 	ekka_blob_index_add(rec, at, (uint32_t)head + rec->data_bytes);
 	if (direct) {
-		f->parts[f->n_parts].at = b->len;
-		f->parts[f->n_parts].p = data;
-		f->parts[f->n_parts++].bytes = rec->data_bytes;
-		f->parts_bytes += rec->data_bytes;
+		ekka_batch_put_part(f, data, rec->data_bytes);
 	} else {
 		memcpy(b->data + b->len, data, rec->data_bytes);
 		b->len += rec->data_bytes;
@@ -448,7 +356,7 @@ const char *ekka_writer_blob(const struct ekka_blob_id *id, uint64_t size, uint6
 
 size_t ekka_writer_pending(void)
 {
-	return waiting(&w.events) + waiting(&w.blobs);
+	return ekka_batch_waiting(&w.events) + ekka_batch_waiting(&w.blobs);
 }
 
 uint64_t ekka_writer_bytes(void)
@@ -458,7 +366,7 @@ uint64_t ekka_writer_bytes(void)
 
 uint64_t ekka_writer_blob_bytes(void)
 {
-	return w.blobs.offset + waiting(&w.blobs);
+	return w.blobs.offset + ekka_batch_waiting(&w.blobs);
 }
 
 void ekka_writer_close(const struct ekka_rec_close *rec)
@@ -466,8 +374,8 @@ void ekka_writer_close(const struct ekka_rec_close *rec)
 	if (w.events.fd.fd >= 0) {
 		(void)ekka_writer_flush();
 		if (ekka_writer_frames_room() < CLOSE_BYTES)
-			w.events.batch.len = 0;		/* the file was lost, and the batch could not be written */
-		ekka_encode_close(&w.events.batch, rec);
+			w.events.buf.len = 0;		/* the file was lost, and the batch could not be written */
+		ekka_encode_close(&w.events.buf, rec);
 		(void)flush_file(&w.events);
 		ekka_blob_index_close(w.blobs.offset);
 	}
