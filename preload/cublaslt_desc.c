@@ -2,13 +2,8 @@
 #include "config.h"
 
 #include "preload/cublaslt_desc.h"
-#include "preload/cuda_cublas.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stddef.h>
-
-enum { APIS_MAX = 16 };	/* a program has one, or two with a layer between */
 
 /* Attributes that older headers lack (cublasLt.h of CUDA 13). */
 enum {
@@ -16,46 +11,12 @@ enum {
 	DESC_SCALE_MODE_A = 31, DESC_SCALE_MODE_B, DESC_SCALE_MODE_C, DESC_SCALE_MODE_D, DESC_SCALE_MODE_AUX, DESC_OUT_SCALE
 };
 
-static struct ekka_lt_api known[APIS_MAX];	/* append-only */
-static atomic_uint n_known;
-static pthread_mutex_t append_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static const struct ekka_lt_api *find(const void *real)
-{
-	unsigned n = atomic_load_explicit(&n_known, memory_order_acquire);
-
-	for (unsigned i = 0; i < n; i++)
-		if (known[i].real == real)
-			return &known[i];
-	return NULL;
-}
-
-static const struct ekka_lt_api *resolve(const void *real)
-{
-	const struct ekka_lt_api *found;
-	struct ekka_lt_api api = { .real = real };
-
-	*(void **)&api.layout = ekka_cublas_symbol(real, "cublaslt", "cublasLtMatrixLayoutGetAttribute");
-	*(void **)&api.desc = ekka_cublas_symbol(real, "cublaslt", "cublasLtMatmulDescGetAttribute");
-	*(void **)&api.algo = ekka_cublas_symbol(real, "cublaslt", "cublasLtMatmulAlgoConfigGetAttribute");
-	*(void **)&api.transform = ekka_cublas_symbol(real, "cublaslt", "cublasLtMatrixTransformDescGetAttribute");
-	pthread_mutex_lock(&append_lock);
-	found = find(real);
-	if (found == NULL && n_known < APIS_MAX) {
-		known[n_known] = api;
-		found = &known[n_known];
-		atomic_store_explicit(&n_known, n_known + 1, memory_order_release);
-	}
-	pthread_mutex_unlock(&append_lock);
-	return found;
-}
+EKKA_GETTER_SET(getters, "cublaslt", EKKA_LT_GETTERS);
 
 const struct ekka_lt_api *ekka_lt_api(const void *real)
 {
-	const struct ekka_lt_api *api = find(real);
+	const struct ekka_lt_api *api = ekka_getters(real, &getters);
 
-	if (api == NULL)
-		api = resolve(real);
 	return api != NULL && api->layout != NULL && api->desc != NULL ? api : NULL;
 }
 

@@ -13,14 +13,14 @@
 
 #include <cublasLt.h>
 
+#include "preload/getters.h"
+
+#define EKKA_LT_GETTERS(F)                                                                                                       \
+	F(layout, cublasLtMatrixLayoutGetAttribute) F(desc, cublasLtMatmulDescGetAttribute) F(algo, cublasLtMatmulAlgoConfigGetAttribute) \
+	F(transform, cublasLtMatrixTransformDescGetAttribute)
+
 /* The getters that belong to one real cublasLtMatmul or cublasLtMatrixTransform. */
-struct ekka_lt_api {
-	const void *real;
-	__typeof__(cublasLtMatrixLayoutGetAttribute) *layout;
-	__typeof__(cublasLtMatmulDescGetAttribute) *desc;
-	__typeof__(cublasLtMatmulAlgoConfigGetAttribute) *algo;
-	__typeof__(cublasLtMatrixTransformDescGetAttribute) *transform;
-};
+struct ekka_lt_api { EKKA_LT_GETTERS(EKKA_GETTER_MEMBER) } EKKA_GETTER_STRUCT;
 
 /* NULL when the library's getters cannot be found. Only the first call for a `real` takes the loader's lock. */
 const struct ekka_lt_api *ekka_lt_api(const void *real);

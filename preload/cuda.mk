@@ -7,6 +7,7 @@ CUDA_CAPTURE_LIBS += libcudacapture.la
 libcudacapture_la_SOURCES = preload/cuda.h preload/cuda_driver.h preload/cuda_driver.c preload/cuda_staging.h preload/cuda_staging.c preload/cuda_ring.h preload/cuda_ring.c \
 	preload/cuda_context.h preload/cuda_context.c preload/cuda_copy.h preload/cuda_copy.c preload/cuda_fetch.h preload/cuda_fetch.c preload/cuda_snapshot.c preload/cuda_timing.h preload/cuda_timing.c \
 	preload/cuda_gather.h preload/cuda_gather.c preload/cuda_cublas.h preload/cuda_cublas.c preload/cuda_device.c
+libcudacapture_la_SOURCES += preload/getters.h preload/getters.c
 nodist_libcudacapture_la_SOURCES = preload/gather_image.h
 libcudacapture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 BUILT_SOURCES += preload/gather_image.h

@@ -9,79 +9,16 @@
 #include "preload/cuda.h"
 #include "preload/cuda_cublas.h"
 #include "preload/cuda_driver.h"
+#include "preload/getters.h"
 
 #include <cublas_api.h>
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <string.h>
 
-/* Getters belonging to one real function; a program uses few different ones. */
-struct getters {
-	const void *real;
-	__typeof__(cublasGetStream_v2) *stream;
-	__typeof__(cublasGetPointerMode_v2) *pointer_mode;
-	__typeof__(cublasGetMathMode) *math_mode;
-	__typeof__(cublasGetAtomicsMode) *atomics_mode;
-	__typeof__(cublasGetSmCountTarget) *sm_count;
-};
+#define GETTERS(F)                                                                                                    \
+	F(stream, cublasGetStream_v2) F(pointer_mode, cublasGetPointerMode_v2) F(math_mode, cublasGetMathMode)        \
+	F(atomics_mode, cublasGetAtomicsMode) F(sm_count, cublasGetSmCountTarget)
 
-enum { GETTERS_MAX = 256 };
-
-static struct getters known[GETTERS_MAX];	/* append-only */
-static atomic_uint n_known;
-static pthread_mutex_t append_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static const struct getters *find(const void *real)
-{
-	unsigned n = atomic_load_explicit(&n_known, memory_order_acquire);
-
-	for (unsigned i = 0; i < n; i++)
-		if (known[i].real == real)
-			return &known[i];
-	return NULL;
-}
-
-void *ekka_cublas_symbol(const void *real, const char *library, const char *symbol)
-{
-	void *lib = NULL, *address;
-	Dl_info info;
-
-	if (dladdr(real, &info) != 0 && info.dli_fname != NULL)
-		lib = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-	address = lib != NULL ? dlsym(lib, symbol) : NULL;
-	for (unsigned i = 0; address == NULL && i < ekka_n_libraries; i++) {
-		if (strcmp(ekka_libraries[i].name, library) != 0)
-			continue;
-		for (const char *const *name = ekka_libraries[i].sonames; address == NULL && *name != NULL; name++) {
-			lib = dlopen(*name, RTLD_LAZY | RTLD_NOLOAD);
-			address = lib != NULL ? dlsym(lib, symbol) : NULL;
-		}
-	}
-	return address;
-}
-
-static const struct getters *resolve(const void *real)
-{
-	const struct getters *found;
-	struct getters g = { .real = real };
-
-	*(void **)&g.stream = ekka_cublas_symbol(real, "cublas", "cublasGetStream_v2");
-	*(void **)&g.pointer_mode = ekka_cublas_symbol(real, "cublas", "cublasGetPointerMode_v2");
-	*(void **)&g.math_mode = ekka_cublas_symbol(real, "cublas", "cublasGetMathMode");
-	*(void **)&g.atomics_mode = ekka_cublas_symbol(real, "cublas", "cublasGetAtomicsMode");
-	*(void **)&g.sm_count = ekka_cublas_symbol(real, "cublas", "cublasGetSmCountTarget");
-
-	pthread_mutex_lock(&append_lock);
-	found = find(real);
-	if (found == NULL && n_known < GETTERS_MAX) {
-		known[n_known] = g;
-		found = &known[n_known];
-		atomic_store_explicit(&n_known, n_known + 1, memory_order_release);
-	}
-	pthread_mutex_unlock(&append_lock);
-	return found;
-}
+struct getters { GETTERS(EKKA_GETTER_MEMBER) } EKKA_GETTER_STRUCT;
+EKKA_GETTER_SET(set, "cublas", GETTERS);
 
 int32_t ekka_cuda_current_device(void)
 {
@@ -97,7 +34,7 @@ int32_t ekka_cuda_current_device(void)
 void ekka_context_cublas(struct ekka_call *call, void *cublas_handle)
 {
 	const void *real = ekka_real(call->fn_id, call->caller);
-	const struct getters *g = find(real);
+	const struct getters *g = ekka_getters(real, &set);
 	cublasPointerMode_t pointer_mode = CUBLAS_POINTER_MODE_HOST;
 	cublasAtomicsMode_t atomics = CUBLAS_ATOMICS_NOT_ALLOWED;
 	cublasMath_t math = CUBLAS_DEFAULT_MATH;
@@ -106,8 +43,6 @@ void ekka_context_cublas(struct ekka_call *call, void *cublas_handle)
 	int sm_count = 0;
 
 	call->rec.device = ekka_cuda_current_device();
-	if (g == NULL)
-		g = resolve(real);
 	if (g == NULL || cublas_handle == NULL)
 		return;
 	if (g->stream != NULL && g->stream(cublas_handle, &stream) == CUBLAS_STATUS_SUCCESS)

@@ -8,6 +8,7 @@
 #include "preload/cudnn.h"
 #include "preload/cuda_cublas.h"
 #include "preload/cudnn_getters.h"
+#include "preload/cudnn_notes.h"
 #include "preload/cudnn_pack.h"
 #include "preload/cudnn_plan.h"
 #include "preload/probe.h"
@@ -165,6 +166,24 @@ static void describe_facts(struct ekka_call *call, const struct ekka_cudnn_plan 
 	}
 }
 
+/* How products are computed. An engine of which nothing is known may cut f32 to tf32: op conv takes that for granted, op matmul is told. */
+static void describe_engine(struct ekka_call *call, const struct ekka_cudnn_plan *plan, const void *handle)
+{
+	bool conv = strcmp(plan->op, "conv") == 0, matmul = strcmp(plan->op, "matmul") == 0;
+	const char *compute = matmul ? plan->operand[0].dtype == EKKA_F32 ? "tf32" : "f32" : NULL;
+	uint32_t notes;
+
+	if (ekka_cudnn_notes(handle, &notes)) {
+		ekka_attr_int(call, "numerical_notes", notes);
+		if (conv || matmul)
+			compute = ekka_cudnn_notes_compute(notes, plan->operand[0].dtype) ? ekka_cudnn_notes_compute(notes, plan->operand[0].dtype) : compute;
+		if (conv)
+			ekka_attr_str(call, "algorithm", ekka_cudnn_notes_algorithm(notes));
+	}
+	if (compute != NULL)
+		ekka_attr_str(call, "compute", compute);
+}
+
 static void describe_operands(struct ekka_call *call, const struct ekka_cudnn_plan *plan, const struct ekka_cudnn_pack *pack)
 {
 	for (unsigned i = 0; i < plan->n_operands; i++) {
@@ -218,6 +237,7 @@ void ekka_cudnn_execute(struct ekka_call *call, cudnnBackendDescriptor_t executi
 	else
 		ekka_attr_str(call, "op", plan->op);
 	describe_facts(call, plan, &pack);
+	describe_engine(call, plan, executionPlan);
 	if (pack.workspace != NULL)
 		describe_workspace(call, g->attribute, executionPlan, pack.workspace);
 	describe_operands(call, plan, &pack);
@@ -237,7 +257,9 @@ EKKA_PUBLIC cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t desc
 		return CUDNN_STATUS_NOT_INITIALIZED;
 	ret = real(descriptor, attributeName, attributeType, elementCount, arrayOfElements);
 	int saved = errno;
-	if (ret == CUDNN_STATUS_SUCCESS)
+	if (ret == CUDNN_STATUS_SUCCESS && attributeName == CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG && elementCount == 1)
+		ekka_cudnn_notes_see(descriptor, *(void *const *)arrayOfElements, ekka_cudnn_getters_of((const void *)real));
+	else if (ret == CUDNN_STATUS_SUCCESS)
 		ekka_cudnn_pack_set(descriptor, (int)attributeName, elementCount, arrayOfElements);
 	errno = saved;
 	return ret;
@@ -266,6 +288,7 @@ EKKA_PUBLIC cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t
 		return CUDNN_STATUS_NOT_INITIALIZED;
 	int saved = errno;
 	ekka_cudnn_plan_forget(descriptor);
+	ekka_cudnn_notes_forget(descriptor);
 	ekka_cudnn_pack_forget(descriptor);
 	errno = saved;
 	return real(descriptor);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolution forward in cuDNN's graphs, as op conv: y = act(alpha conv(x, w) + beta z + bias), the sum in any order.
+ * Convolution forward in cuDNN's graphs, and the gradient of its input, which is how transposed convolutions are computed, as op conv:
+ * y = act(alpha conv(x, w) + beta z + bias), the sum in any order.
  * Zone: inside the host process.
  */
 #include "config.h"
@@ -116,38 +117,62 @@ static int follow(struct ekka_cudnn_plan *p, struct ekka_cudnn_graph *g, int y, 
 	return y;
 }
 
+/* The node that convolves; what the op calls x and y is `from` and `to`. */
+static struct ekka_cudnn_node *find(struct ekka_cudnn_graph *g, const char **ret_from, const char **ret_to, bool *ret_transposed)
+{
+	for (unsigned i = 0; i < g->n_nodes; i++) {
+		struct ekka_cudnn_node *n = &g->node[i];
+
+		*ret_transposed = ekka_cudnn_is(n, "CONVOLUTION_BACKWARD_DATA");
+		*ret_from = *ret_transposed ? "dY" : "X";
+		*ret_to = *ret_transposed ? "dX" : "Y";
+		if (*ret_transposed || ekka_cudnn_is(n, "CONVOLUTION_FORWARD"))
+			return n;
+	}
+	return NULL;
+}
+
+/* Groups, from the channels on the side that the weights have per group; 0: they do not fit. */
+static int64_t groups_of(const struct ekka_cudnn_tensor *x, const struct ekka_cudnn_tensor *w, const struct ekka_cudnn_tensor *y, bool transposed)
+{
+	const struct ekka_cudnn_tensor *side = transposed ? y : x;
+
+	if (x->n_dims < 3 || w->n_dims != x->n_dims || y->n_dims != x->n_dims || w->dim[1] < 1 || side->dim[1] % w->dim[1] != 0)
+		return 0;
+	return side->dim[1] / w->dim[1];
+}
+
 bool ekka_cudnn_decode_conv(struct ekka_cudnn_plan *p, struct ekka_cudnn_graph *g)
 {
 	struct epilogue e = { .beta = 1 };
-	struct ekka_cudnn_node *n = NULL;
-	const struct ekka_cudnn_tensor *x, *w;
+	const char *from, *to;
+	bool transposed;
+	struct ekka_cudnn_node *n = find(g, &from, &to, &transposed);
 	struct ekka_json mode;
-	double beta;
-	int y;
+	int64_t groups;
+	int x, w, y;
 
-	for (unsigned i = 0; i < g->n_nodes && n == NULL; i++)
-		if (ekka_cudnn_is(&g->node[i], "CONVOLUTION_FORWARD"))
-			n = &g->node[i];
 	if (n == NULL)
 		return false;
 	p->n_operands = p->n_facts = 0;
 	p->op = "conv";
 	n->used = true;
-	beta = ekka_cudnn_number(n, "beta", 0);
-	if (!ekka_cudnn_only(n, "mode alpha beta pad stride dilation groupCount X W Y") || beta != 0 || !ekka_json_member(n->object, "mode", &mode) ||
-	    !ekka_json_is(mode, "CUDNN_CROSS_CORRELATION") || !ekka_cudnn_add_operand(p, g, "x", EKKA_IN, ekka_cudnn_edge(n, "X")) ||
-	    !ekka_cudnn_add_operand(p, g, "w", EKKA_IN, ekka_cudnn_edge(n, "W")))
+	x = ekka_cudnn_edge(n, from);
+	w = ekka_cudnn_edge(n, "W");
+	y = ekka_cudnn_edge(n, to);
+	if (!ekka_cudnn_only(n, transposed ? "mode alpha beta pad stride dilation groupCount dX W dY" : "mode alpha beta pad stride dilation groupCount X W Y") ||
+	    ekka_cudnn_number(n, "beta", 0) != 0 || !ekka_json_member(n->object, "mode", &mode) || !ekka_json_is(mode, "CUDNN_CROSS_CORRELATION") ||
+	    !ekka_cudnn_add_operand(p, g, "x", EKKA_IN, x) || !ekka_cudnn_add_operand(p, g, "w", EKKA_IN, w) || y < 0)
 		return false;
-	x = &g->tensor[ekka_cudnn_edge(n, "X")];
-	w = &g->tensor[ekka_cudnn_edge(n, "W")];
-	if (x->n_dims < 3 || w->n_dims != x->n_dims || w->dim[1] < 1 || x->dim[1] % w->dim[1] != 0)
-		return false;
-	y = follow(p, g, ekka_cudnn_edge(n, "Y"), &e);
-	if (y < 0 || !ekka_cudnn_add_operand(p, g, "y", EKKA_OUT, y) || !ekka_cudnn_add_list(p, 0, "pad", n, "pad") ||
+	groups = groups_of(&g->tensor[x], &g->tensor[w], &g->tensor[y], transposed);
+	y = follow(p, g, y, &e);
+	if (groups == 0 || y < 0 || !ekka_cudnn_add_operand(p, g, "y", EKKA_OUT, y) || !ekka_cudnn_add_list(p, 0, "pad", n, "pad") ||
 	    !ekka_cudnn_add_list(p, 1, "stride", n, "stride") || !ekka_cudnn_add_list(p, 2, "dilation", n, "dilation"))
 		return false;
-	(void)ekka_cudnn_add_int(p, "groups", x->dim[1] / w->dim[1]);
+	(void)ekka_cudnn_add_int(p, "groups", groups);
 	(void)ekka_cudnn_add_real(p, "alpha", ekka_cudnn_number(n, "alpha", 1));
+	if (transposed)
+		(void)ekka_cudnn_add_int(p, "transposed", 1);
 	if (e.has_z)
 		(void)ekka_cudnn_add_real(p, "beta", e.beta);
 	return e.activation == NULL || ekka_cudnn_add_text(p, "activation", e.activation);

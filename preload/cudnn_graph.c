@@ -17,8 +17,17 @@ static const char *const outputs[] = {
 	"Y", "matC", "O", "Stats", "stats", "dX", "dW", "dQ", "dK", "dV", "mean", "invVariance", "sum", "sqsum", "Idx",
 };
 
-static bool is_output(struct ekka_json key)
+/* Statistics, which a norm computes in training and takes otherwise. */
+static const char *const statistics[] = { "Mean", "InvVariance", "OutRunningMean", "OutRunningVar" };
+
+static bool is_output(struct ekka_json object, struct ekka_json key)
 {
+	struct ekka_json v;
+
+	if (ekka_json_member(object, "fmode", &v) && ekka_json_is(v, "CUDNN_NORM_FWD_TRAINING"))
+		for (unsigned i = 0; i < sizeof(statistics) / sizeof(statistics[0]); i++)
+			if (ekka_json_key_is(key, statistics[i]))
+				return true;
 	for (unsigned i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++)
 		if (ekka_json_key_is(key, outputs[i]))
 			return true;
@@ -92,7 +101,7 @@ static bool read_node(struct ekka_cudnn_graph *g, struct ekka_json object)
 		if (tensor < 0 || n->n_edges == EKKA_CUDNN_EDGES)
 			return false;
 		n->edge[n->n_edges++] = (struct ekka_cudnn_edge){ key, tensor };
-		if (is_output(key))
+		if (is_output(object, key))
 			g->tensor[tensor].written = true;
 		else
 			g->tensor[tensor].read = true;
@@ -168,7 +177,7 @@ struct ekka_cudnn_node *ekka_cudnn_producer(struct ekka_cudnn_graph *g, int tens
 {
 	for (unsigned i = 0; tensor >= 0 && i < g->n_nodes; i++)
 		for (unsigned e = 0; e < g->node[i].n_edges; e++)
-			if (g->node[i].edge[e].tensor == tensor && is_output(g->node[i].edge[e].key))
+			if (g->node[i].edge[e].tensor == tensor && is_output(g->node[i].object, g->node[i].edge[e].key))
 				return &g->node[i];
 	return NULL;
 }
@@ -179,7 +188,7 @@ unsigned ekka_cudnn_readers(const struct ekka_cudnn_graph *g, int tensor)
 
 	for (unsigned i = 0; i < g->n_nodes; i++)
 		for (unsigned e = 0; e < g->node[i].n_edges; e++)
-			readers += g->node[i].edge[e].tensor == tensor && !is_output(g->node[i].edge[e].key);
+			readers += g->node[i].edge[e].tensor == tensor && !is_output(g->node[i].object, g->node[i].edge[e].key);
 	return readers;
 }
 

@@ -22,6 +22,13 @@ bool ekka_cudnn_view_add(struct ekka_call *, const char *name, enum ekka_dir, co
 /* alpha or beta: f64 for f64 tensors, f32 otherwise, on the host. False when it cannot be read. */
 bool ekka_cudnn_factor(int dtype, const void *p, double *ret);
 
+enum { EKKA_CUDNN_SPATIAL = 3 };	/* dims of windows */
+
+/* A list of numbers as an attribute's text, "1,2". `text`: which of three places it is kept in, until the call is written down. */
+void ekka_cudnn_list(struct ekka_call *, const char *name, unsigned text, const int *item, int n);
+
+extern const char ekka_cudnn_unreadable[];	/* why: a tensor's descriptor cannot be read */
+
 /* Says which op it is, or why none. */
 void ekka_cudnn_op(struct ekka_call *, const char *op, const char *why);
 

@@ -1,36 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cudnnConvolutionForward and cudnnConvolutionBiasActivationForward as op conv. Zone: inside the host process. */
+/* cudnnConvolutionForward, cudnnConvolutionBiasActivationForward and cudnnConvolutionBackwardData as op conv. Zone: inside the host process. */
 #include "config.h"
 
 #include "preload/cudnn.h"
 #include "preload/cudnn_legacy.h"
-
-enum { SPATIAL_MAX = 3, TEXT = 48 };
-
-/* Lists as texts, from a description until its call is written down, which is in the same thread with nothing in between. */
-static _Thread_local char texts[3][TEXT] __attribute__((tls_model("initial-exec")));
-
-static void add_list(struct ekka_call *call, const char *name, char *to, const int *item, int n)
-{
-	unsigned at = 0;
-
-	for (int i = 0; i < n; i++) {
-		char digits[12];
-		unsigned n_digits = 0;
-		unsigned rest = item[i] < 0 ? 0 : (unsigned)item[i];
-
-		do
-			digits[n_digits++] = (char)('0' + rest % 10);
-		while ((rest /= 10) > 0);
-		if (i > 0)
-			to[at++] = ',';
-		while (n_digits > 0)
-			to[at++] = digits[--n_digits];
-	}
-	to[at] = '\0';
-	ekka_attr_str(call, name, to);
-}
-_Static_assert(SPATIAL_MAX * 12 < TEXT, "a list may not fit");
 
 static const char *algorithm(cudnnConvolutionFwdAlgo_t algo)
 {
@@ -44,29 +17,40 @@ static const char *algorithm(cudnnConvolutionFwdAlgo_t algo)
 	}
 }
 
+/* The gradient's algorithms 0 and 1 are products, too. */
+static const char *gradient_algorithm(cudnnConvolutionBwdDataAlgo_t algo)
+{
+	switch (algo) {
+	case CUDNN_CONVOLUTION_BWD_DATA_ALGO_0: case CUDNN_CONVOLUTION_BWD_DATA_ALGO_1: return "gemm";
+	case CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT: case CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT_TILING: return "fft";
+	case CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD: case CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD_NONFUSED: return "winograd";
+	default: return NULL;
+	}
+}
+
 /* Attributes out of the convolution's descriptor; NULL, or why there are none. */
-static const char *settings(struct ekka_call *call, cudnnConvolutionDescriptor_t desc, cudnnConvolutionFwdAlgo_t algo)
+static const char *settings(struct ekka_call *call, cudnnConvolutionDescriptor_t desc, const char *algorithm_name, int dtype)
 {
 	const struct ekka_cudnn_getters *g = ekka_cudnn_getters(call);
-	int pad[SPATIAL_MAX], stride[SPATIAL_MAX], dilation[SPATIAL_MAX], n = 0, groups = 1;
+	int pad[EKKA_CUDNN_SPATIAL], stride[EKKA_CUDNN_SPATIAL], dilation[EKKA_CUDNN_SPATIAL], n = 0, groups = 1;
 	cudnnMathType_t math = CUDNN_DEFAULT_MATH;
 	cudnnConvolutionMode_t mode;
 	cudnnDataType_t compute;
 
 	if (desc == NULL || g == NULL || g->convolution == NULL || g->groups == NULL || g->math == NULL ||
-	    g->convolution(desc, SPATIAL_MAX, &n, pad, stride, dilation, &mode, &compute) != CUDNN_STATUS_SUCCESS || n < 1 || n > SPATIAL_MAX ||
-	    g->groups(desc, &groups) != CUDNN_STATUS_SUCCESS || g->math(desc, &math) != CUDNN_STATUS_SUCCESS)
+	    g->convolution(desc, EKKA_CUDNN_SPATIAL, &n, pad, stride, dilation, &mode, &compute) != CUDNN_STATUS_SUCCESS || n < 1 ||
+	    n > EKKA_CUDNN_SPATIAL || g->groups(desc, &groups) != CUDNN_STATUS_SUCCESS || g->math(desc, &math) != CUDNN_STATUS_SUCCESS)
 		return "the convolution's descriptor could not be read";
-	add_list(call, "pad", texts[0], pad, n);
-	add_list(call, "stride", texts[1], stride, n);
-	add_list(call, "dilation", texts[2], dilation, n);
+	ekka_cudnn_list(call, "pad", 0, pad, n);
+	ekka_cudnn_list(call, "stride", 1, stride, n);
+	ekka_cudnn_list(call, "dilation", 2, dilation, n);
 	ekka_attr_int(call, "groups", groups);
 	if (mode == CUDNN_CONVOLUTION)
 		ekka_attr_int(call, "flip", 1);
-	if (algorithm(algo) != NULL)
-		ekka_attr_str(call, "algorithm", algorithm(algo));
-	/* FMA math allows no tensor cores; conversion allows half types for f32. */
-	if (compute == CUDNN_DATA_FLOAT && math == CUDNN_FMA_MATH)
+	if (algorithm_name != NULL)
+		ekka_attr_str(call, "algorithm", algorithm_name);
+	/* FMA math allows no tensor cores; conversion allows half types for f32, which the default only cuts to tf32. */
+	if (compute == CUDNN_DATA_FLOAT && (math == CUDNN_FMA_MATH || dtype == EKKA_F16 || dtype == EKKA_BF16))
 		ekka_attr_str(call, "compute", "f32");
 	else if (compute == CUDNN_DATA_FLOAT && math == CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION)
 		ekka_attr_str(call, "compute", "f32_fast_16f");
@@ -80,14 +64,14 @@ struct convolution {
 };
 
 static void begin(struct ekka_call *call, struct convolution *c, const void *alpha, cudnnTensorDescriptor_t xDesc, cudnnFilterDescriptor_t wDesc,
-		  cudnnConvolutionDescriptor_t convDesc, cudnnConvolutionFwdAlgo_t algo, const void *beta, cudnnTensorDescriptor_t yDesc)
+		  cudnnConvolutionDescriptor_t convDesc, const char *algorithm_name, const void *beta, cudnnTensorDescriptor_t yDesc)
 {
 	c->alpha = 1;
 	c->beta = 0;
 	ekka_cudnn_view_read(call, xDesc, &c->x);
 	ekka_cudnn_view_filter(call, wDesc, &c->w);
 	ekka_cudnn_view_read(call, yDesc, &c->y);
-	c->why = settings(call, convDesc, algo);
+	c->why = settings(call, convDesc, algorithm_name, c->x.dtype);
 	if (!ekka_cudnn_factor(c->y.dtype, alpha, &c->alpha) || !ekka_cudnn_factor(c->y.dtype, beta, &c->beta))
 		c->why = "alpha or beta could not be read";
 	if (c->x.dtype < 0 || c->w.dtype < 0 || c->y.dtype < 0)
@@ -103,11 +87,25 @@ void ekka_cudnn_convolution(struct ekka_call *call, const void *alpha, cudnnTens
 {
 	struct convolution c;
 
-	begin(call, &c, alpha, xDesc, wDesc, convDesc, algo, beta, yDesc);
+	begin(call, &c, alpha, xDesc, wDesc, convDesc, algorithm(algo), beta, yDesc);
 	ekka_cudnn_op(call, "conv", c.why);
 	(void)ekka_cudnn_view_add(call, "x", EKKA_IN, &c.x, x);
 	(void)ekka_cudnn_view_add(call, "w", EKKA_IN, &c.w, w);
 	(void)ekka_cudnn_view_add(call, "y", c.beta == 0 ? EKKA_OUT : EKKA_INOUT, &c.y, y);
+}
+
+void ekka_cudnn_gradient(struct ekka_call *call, const void *alpha, cudnnFilterDescriptor_t wDesc, const void *w, cudnnTensorDescriptor_t dyDesc,
+			 const void *dy, cudnnConvolutionDescriptor_t convDesc, cudnnConvolutionBwdDataAlgo_t algo, const void *beta,
+			 cudnnTensorDescriptor_t dxDesc, const void *dx)
+{
+	struct convolution c;
+
+	begin(call, &c, alpha, dyDesc, wDesc, convDesc, gradient_algorithm(algo), beta, dxDesc);
+	ekka_cudnn_op(call, "conv", c.why);
+	ekka_attr_int(call, "transposed", 1);
+	(void)ekka_cudnn_view_add(call, "x", EKKA_IN, &c.x, dy);
+	(void)ekka_cudnn_view_add(call, "w", EKKA_IN, &c.w, w);
+	(void)ekka_cudnn_view_add(call, "y", c.beta == 0 ? EKKA_OUT : EKKA_INOUT, &c.y, dx);
 }
 
 /* In op conv's words; NULL with *ret_why set when it is none of them. Identity: NULL. */
@@ -152,7 +150,7 @@ void ekka_cudnn_convolution_bias(struct ekka_call *call, const void *alpha1, cud
 	const char *act, *why = NULL;
 	struct convolution c;
 
-	begin(call, &c, alpha1, xDesc, wDesc, convDesc, algo, alpha2, yDesc);
+	begin(call, &c, alpha1, xDesc, wDesc, convDesc, algorithm(algo), alpha2, yDesc);
 	act = activation(call, activationDesc, &why);
 	ekka_cudnn_view_read(call, zDesc, &vz);
 	ekka_cudnn_view_read(call, biasDesc, &vb);

@@ -84,6 +84,6 @@ bool ekka_cudnn_decode_matmul(struct ekka_cudnn_plan *p, struct ekka_cudnn_graph
 	    !add_transposed(p, g, "B", EKKA_IN, ekka_cudnn_edge(&g->node[0], "matA"), &batch) ||
 	    !add_transposed(p, g, "D", EKKA_OUT, c, &batch) || (bias >= 0 && !add_bias(p, g, bias, g->tensor[c].dim[2])))
 		return false;
-	return ekka_cudnn_add_text(p, "compute", "f32") && ekka_cudnn_add_text(p, "epilogue", name) && ekka_cudnn_add_real(p, "alpha", 1) &&
+	return ekka_cudnn_add_text(p, "epilogue", name) && ekka_cudnn_add_real(p, "alpha", 1) &&
 	       ekka_cudnn_add_real(p, "beta", 0);
 }

@@ -229,6 +229,20 @@ bool ekka_cudnn_add_list(struct ekka_cudnn_plan *p, unsigned text, const char *n
 	return items > 0 && ekka_cudnn_add_text(p, name, to);
 }
 
+bool ekka_cudnn_broadcast(struct ekka_cudnn_operand *o, const int64_t *dim, unsigned n)
+{
+	if (o->n_dims != n)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (o->dim[i] != dim[i] && o->dim[i] != 1)
+			return false;
+		if (o->dim[i] != dim[i])
+			o->stride[i] = 0;
+		o->dim[i] = dim[i];
+	}
+	return true;
+}
+
 /* ---- a graph without a reference -------------------------------------- */
 
 /* "X_120": the key of the tensor's first edge and its id. */
@@ -294,7 +308,7 @@ void ekka_cudnn_decode(struct ekka_cudnn_plan *p, const char *text, uint64_t n)
 {
 	static struct ekka_cudnn_graph g;	/* too large for an engine's stack; under the lock */
 	static bool (*const decoders[])(struct ekka_cudnn_plan *, struct ekka_cudnn_graph *) = {
-		ekka_cudnn_decode_sdpa, ekka_cudnn_decode_conv, ekka_cudnn_decode_matmul,
+		ekka_cudnn_decode_sdpa, ekka_cudnn_decode_conv, ekka_cudnn_decode_matmul, ekka_cudnn_decode_norm, ekka_cudnn_decode_pool,
 	};
 	const void *handle = p->handle;
 	const char *why = n > 0 ? ekka_cudnn_graph_read(&g, text, n) : "the library does not tell the plan's graph";

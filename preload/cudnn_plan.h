@@ -64,7 +64,7 @@ struct ekka_cudnn_plan {
 	int64_t fill[EKKA_CUDNN_DIAGONALS];	/* what masked logits become, by value: must be very negative */
 	unsigned n_fills;
 	int64_t same_table[2];		/* uids that must have one address; 0, 0: none */
-	char texts[3][48];		/* that facts point to */
+	char texts[4][48];		/* that facts point to */
 	char *graph;			/* the operation graph where there is no op, or NULL; a mapping of its own */
 	uint64_t graph_bytes;
 };
@@ -82,11 +82,13 @@ void ekka_cudnn_decode(struct ekka_cudnn_plan *ret, const char *text, uint64_t n
 
 /*
  * The decoders: true when the graph is exactly that operation, with ret filled. They use every node, or answer false with ret->why set
- * where they recognise the operation and cannot say it. preload/cudnn_sdpa.c, cudnn_conv.c, cudnn_matmul.c.
+ * where they recognise the operation and cannot say it. preload/cudnn_sdpa.c, cudnn_conv.c, cudnn_matmul.c, cudnn_norm.c, cudnn_pool.c.
  */
 bool ekka_cudnn_decode_sdpa(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
 bool ekka_cudnn_decode_conv(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
 bool ekka_cudnn_decode_matmul(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
+bool ekka_cudnn_decode_norm(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
+bool ekka_cudnn_decode_pool(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
 
 /* For the decoders. False when something does not fit; nothing is added then. */
 bool ekka_cudnn_add_operand(struct ekka_cudnn_plan *, const struct ekka_cudnn_graph *, const char *name, enum ekka_dir, int tensor);
@@ -96,6 +98,9 @@ bool ekka_cudnn_add_real(struct ekka_cudnn_plan *, const char *name, double);
 bool ekka_cudnn_add_by_value(struct ekka_cudnn_plan *, const struct ekka_cudnn_graph *, const char *name, int tensor);
 /* A list of integers of the node as text "1,1". */
 bool ekka_cudnn_add_list(struct ekka_cudnn_plan *, unsigned text, const char *name, const struct ekka_cudnn_node *, const char *key);
+
+/* Gives an operand n dims, stride 0 where it has 1 of them. False when they do not fit. */
+bool ekka_cudnn_broadcast(struct ekka_cudnn_operand *, const int64_t *dim, unsigned n);
 
 /*
  * Activation at a pointwise node in the words of op conv ("relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "silu", "elu"), NULL when it is

@@ -333,21 +333,6 @@ static bool keep_dims(struct ekka_cudnn_operand *o, unsigned n, const unsigned *
 	return all == kept;
 }
 
-/* Broadcasts a [1 or B, 1 or H, 1 or M, 1 or N] operand. */
-static bool broadcast(struct ekka_cudnn_operand *o, const int64_t *dim)
-{
-	if (o == NULL || o->n_dims != 4)
-		return false;
-	for (unsigned i = 0; i < 4; i++) {
-		if (o->dim[i] != dim[i] && o->dim[i] != 1)
-			return false;
-		if (o->dim[i] != dim[i])
-			o->stride[i] = 0;
-		o->dim[i] = dim[i];
-	}
-	return true;
-}
-
 static bool matrices(struct sdpa *s)
 {
 	struct ekka_cudnn_operand *q = operand(s, "q", EKKA_IN, s->q), *k = operand(s, "k", EKKA_IN, s->k), *v = operand(s, "v", EKKA_IN, s->v);
@@ -389,11 +374,12 @@ static bool extras(struct sdpa *s)
 {
 	static const unsigned heads[] = { 1 }, rows[] = { 0, 1, 2 };
 	const struct ekka_cudnn_operand *q = &s->plan->operand[0];
+	struct ekka_cudnn_operand *bias;
 	int64_t logits[4] = { q->dim[0], q->dim[1], q->dim[2], s->plan->keys };
 
 	if (s->lse >= 0 && !keep_dims(operand(s, "lse", EKKA_OUT, s->lse), 3, rows))
 		return false;
-	if (s->bias >= 0 && (s->table_k >= 0 || !broadcast(operand(s, "bias", EKKA_IN, s->bias), logits)))
+	if (s->bias >= 0 && (s->table_k >= 0 || (bias = operand(s, "bias", EKKA_IN, s->bias)) == NULL || !ekka_cudnn_broadcast(bias, logits, 4)))
 		return false;
 	/* The op's slopes are for |row - col| from the last key: the same only for a square below its diagonal. */
 	if (s->alibi >= 0 && (s->plan->rows != s->plan->keys || !keep_dims(operand(s, "alibi", EKKA_IN, s->alibi), 1, heads)))

@@ -15,17 +15,11 @@ static void sum_of(const struct ekka_conv *x, const struct form *f, int64_t imag
 
 	*ret = *ret_abs = 0;
 	for (int64_t r = 0; r < s->n_window; r++) {
-		int64_t o = position, rest = f->flip ? s->n_window - 1 - r : r, place = 0, step = 1;
+		int64_t place = ekka_conv_place(x, position, r, f->flip);
 
-		for (unsigned d = EKKA_CONV_DIMS; d-- > 0; o /= s->out[d], rest /= s->window[d]) {
-			int64_t i = o % s->out[d] * s->stride[d] - s->pad[d] + rest % s->window[d] * s->dilation[d];
-
-			place = i < 0 || i >= s->in[d] || place < 0 ? -1 : place + i * step;
-			step *= s->in[d];
-		}
 		for (int64_t c = 0; place >= 0 && c < f->channels; c++) {
 			ekka_array_get(x->x, (image * s->c + group * channels + c) * s->n_in + place, 1, &v);
-			ekka_array_get(x->w, (k * channels + c) * s->n_window + r, 1, &w);
+			ekka_array_get(x->w, ekka_conv_weight(x, k, c, r), 1, &w);
 			*ret += v * w;
 			*ret_abs += fabs(v * w);
 		}

@@ -32,7 +32,7 @@ libreplay_la_SOURCES = \
 	replay/op_gemm.c replay/matmul.h replay/matmul_outputs.c replay/matmul_take.c replay/op_matmul.c \
 	replay/epilogue.h replay/epilogue.c \
 	replay/narrow.h replay/narrow.c \
-	replay/op_conv.h replay/op_conv.c replay/conv_explain.c \
+	replay/op_conv.h replay/op_conv.c replay/conv_explain.c replay/op_pool.c \
 	replay/op_norm.h replay/op_norm.c replay/norm_explain.c \
 	replay/op_reduce.c replay/op_scan.c replay/op_softmax.c replay/op_sort.c \
 	replay/order.h replay/order.c \

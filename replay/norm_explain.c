@@ -17,7 +17,7 @@ static bool explains(struct ekka_norm *x, const struct ekka_norm_form *f)
 			continue;
 		n++;
 		(void)ekka_norm_load(x, row, 1, f);
-		ekka_norm_row(x, f, x->h, x->error, &s, x->ref, x->bound);
+		ekka_norm_row(x, f, row, x->h, x->error, &s, x->ref, x->bound);
 		ekka_array_get(x->y, row * x->n, (size_t)x->n, x->stored);
 		for (int64_t j = 0; j < x->n; j++)
 			if (!(x->bound[j] < INFINITY) ||
@@ -41,12 +41,12 @@ static double fitted_eps(struct ekka_norm *x)
 		if (r->wrong[i].output != x->y)
 			continue;
 		(void)ekka_norm_load(x, row, 1, &x->form);
-		ekka_norm_row(x, &x->form, x->h, x->error, &s, x->ref, x->bound);
+		ekka_norm_row(x, &x->form, row, x->h, x->error, &s, x->ref, x->bound);
 		ekka_array_get(x->y, row * x->n, (size_t)x->n, x->stored);
 		for (int64_t j = 0; j < x->n; j++) {
-			double w = x->form.weight ? x->weight[j] + x->form.weight_plus : 1, d = (x->h[j] - s.mean) * w;
+			double w = x->form.weight ? x->weight[row % x->weight_rows * x->n + j] + x->form.weight_plus : 1, d = (x->h[j] - s.mean) * w;
 
-			dot += (x->stored[j] - (x->form.bias ? x->bias[j] : 0)) * d;
+			dot += (x->stored[j] - (x->form.bias ? x->bias[row % x->bias_rows * x->n + j] : 0)) * d;
 			square += d * d;
 		}
 		found = dot / square;

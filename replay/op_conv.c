@@ -4,6 +4,9 @@
  * spatial dims, g the group of k; without z, beta is of what y held before. With `flip` the window is mirrored. Elements outside x are 0. Layouts are
  * whatever the strides say. `activation` is a function's name or an expression of `r` (replay/expr.h).
  *
+ * `transposed`: the sum is over those c, r for which (o + pad - r * dilation) / stride, in every dim, is a whole number within x; w is [C, K/G, ...]. That is
+ * the gradient of a convolution's input (Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chapter 4).
+ *
  * The reference multiplies, image by image and group by group, the weights with a panel of x's windows, in float64, and the magnitudes of
  * both once more for the bounds.
  *
@@ -14,7 +17,8 @@
  * Winograd's and FFT's algorithms err by the size of the whole transformed tile and not by S: for FFT |error| <= c u log2(size) |x| |w| with the Euclidean norms of image
  * and window (Higham 2002, section 24.1, for each transform); c = 16 is taken, which Winograd's F(4x4, 3x3) stays below on images of some tiles. `algorithm` =
  * "winograd" or "fft" says that they are used, "direct" or "gemm" that they are not; where it is not known, f32 elements beyond the first bound and
- * within this one leave the event UNDECIDED.
+ * within this one leave the event UNDECIDED. Transforms of 16-bit types keep what they transform in those types: the same form with their u, which is too wide
+ * to pass anything by; such elements leave the event UNDECIDED as well.
  */
 #include "replay/op_conv.h"
 
@@ -29,11 +33,10 @@
 static const double TRANSFORM = 16;
 enum { PANEL = 1 << 20, MOST_POSITIONS = 4096 };	/* doubles in a panel */
 
-/* "1,2" to the last dims of `ret`; false when it does not fit. */
-static bool take_list(const struct ekka_conv *x, const char *name, unsigned dims, int64_t fallback, int64_t least, int64_t ret[EKKA_CONV_DIMS])
+bool ekka_conv_list(const struct ekka_rows *r, const char *name, unsigned dims, int64_t fallback, int64_t least, int64_t ret[EKKA_CONV_DIMS])
 {
-	const char *text = ekka_rows_text(&x->rows, name, NULL);
-	double number = ekka_rows_number(&x->rows, name, (double)fallback);
+	const char *text = ekka_rows_text(r, name, NULL);
+	double number = ekka_rows_number(r, name, (double)fallback);
 
 	for (unsigned d = 0; d < EKKA_CONV_DIMS; d++)
 		ret[d] = d < EKKA_CONV_DIMS - dims ? fallback : (int64_t)number;
@@ -57,12 +60,12 @@ static bool take_shape(struct ekka_conv *x)
 	unsigned dims = x->x->n_dims - 2;
 
 	if (x->x->n_dims < 3 || dims > EKKA_CONV_DIMS || x->w->n_dims != x->x->n_dims || x->y->n_dims != x->x->n_dims ||
-	    !take_list(x, "pad", dims, 0, 0, s->pad) || !take_list(x, "stride", dims, 1, 1, s->stride) ||
-	    !take_list(x, "dilation", dims, 1, 1, s->dilation))
+	    !ekka_conv_list(&x->rows, "pad", dims, 0, 0, s->pad) || !ekka_conv_list(&x->rows, "stride", dims, 1, 1, s->stride) ||
+	    !ekka_conv_list(&x->rows, "dilation", dims, 1, 1, s->dilation))
 		return false;
 	s->n = x->x->dim[0];
 	s->c = x->x->dim[1];
-	s->k = x->w->dim[0];
+	s->k = x->y->dim[1];
 	s->groups = (int64_t)ekka_rows_number(&x->rows, "groups", 1);
 	s->n_in = s->n_window = s->n_out = 1;
 	for (unsigned d = 0; d < EKKA_CONV_DIMS; d++) {
@@ -76,11 +79,12 @@ static bool take_shape(struct ekka_conv *x)
 		s->n_in *= s->in[d];
 		s->n_window *= s->window[d];
 		s->n_out *= s->out[d];
-		if ((s->in[d] + 2 * s->pad[d] - s->dilation[d] * (s->window[d] - 1) - 1) / s->stride[d] + 1 != s->out[d])
+		if (((x->transposed ? s->out[d] : s->in[d]) + 2 * s->pad[d] - s->dilation[d] * (s->window[d] - 1) - 1) / s->stride[d] + 1 !=
+		    (x->transposed ? s->in[d] : s->out[d]))
 			return false;
 	}
-	return s->groups > 0 && s->c % s->groups == 0 && s->k % s->groups == 0 && x->w->dim[1] == s->c / s->groups && x->y->dim[0] == s->n &&
-	       x->y->dim[1] == s->k;
+	return s->groups > 0 && s->c % s->groups == 0 && s->k % s->groups == 0 && x->w->dim[0] == (x->transposed ? s->c : s->k) &&
+	       x->w->dim[1] == (x->transposed ? s->k : s->c) / s->groups && x->y->dim[0] == s->n;
 }
 
 static int take_activation(struct ekka_conv *x, enum ekka_dtype compute, struct ekka_error *err)
@@ -109,7 +113,7 @@ static bool take_model(struct ekka_conv *x)
 {
 	const struct ekka_event *e = x->rows.event;
 	struct ekka_job job = { .event = e };
-	bool kernel = e->fn && e->fn->library && !strcmp(e->fn->library, "kernel");
+	bool kernel = e->fn && e->fn->library && !strcmp(e->fn->library, "kernel"), transforms, narrow;
 	const char *algorithm = ekka_rows_text(&x->rows, "algorithm", "");
 	enum ekka_dtype out = x->y->dtype;
 	struct ekka_bound_facts facts = {
@@ -120,8 +124,11 @@ static bool take_model(struct ekka_conv *x)
 	if (facts.compute < 0 && x->x->dtype == EKKA_F32 && !kernel)
 		facts.math = 3;		/* CUBLAS_TF32_TENSOR_OP_MATH */
 	ekka_job_device(&job, &facts);
-	x->transforms = !strcmp(algorithm, "winograd") || !strcmp(algorithm, "fft");
-	x->may_transform = x->x->dtype == EKKA_F32 && !kernel && strcmp(algorithm, "direct") != 0 && strcmp(algorithm, "gemm") != 0;
+	transforms = !strcmp(algorithm, "winograd") || !strcmp(algorithm, "fft");
+	narrow = ekka_dtype_bytes(x->x->dtype) == 2;
+	x->transforms = transforms && !narrow;
+	x->may_transform = narrow ? transforms : x->x->dtype == EKKA_F32 && !kernel && strcmp(algorithm, "direct") != 0 && strcmp(algorithm, "gemm") != 0;
+	x->transform_u = narrow ? ekka_dtype_unit_roundoff(x->x->dtype) : 0x1p-24;
 	return ekka_bound_model_init(&x->model, &facts) == 0;
 }
 
@@ -130,6 +137,8 @@ static int take_tensors(struct ekka_conv *x, struct ekka_error *err)
 	struct ekka_rows *r = &x->rows;
 	int n = ekka_rows_take(r, "x", EKKA_PRE, true, &x->x, err);
 
+	x->transposed = ekka_rows_number(r, "transposed", 0) != 0;
+	x->flip = ekka_rows_number(r, "flip", 0) != 0;
 	if (n == 0)
 		n = ekka_rows_take(r, "w", EKKA_PRE, true, &x->w, err);
 	if (n == 0)
@@ -189,7 +198,6 @@ static int prepare(void *arg, struct ekka_error *err)
 
 	if (n < 0 || r->settled)
 		return n;
-	x->flip = ekka_rows_number(r, "flip", 0) != 0;
 	x->depth = x->shape.c / x->shape.groups * x->shape.n_window;
 	x->block = PANEL / x->depth < 16 ? 16 : PANEL / x->depth < MOST_POSITIONS ? PANEL / x->depth : MOST_POSITIONS;
 	x->block = x->block < x->shape.n_out ? x->block : x->shape.n_out;
@@ -204,25 +212,47 @@ static int prepare(void *arg, struct ekka_error *err)
 
 /* ---- the product ------------------------------------------------------- */
 
-/* Where in the image window element r of each position lies. */
-static void find_places(struct ekka_conv *x, int64_t r, int64_t first, int64_t n)
+int64_t ekka_conv_place(const struct ekka_conv *x, int64_t position, int64_t r, bool flip)
 {
 	const struct ekka_conv_shape *s = &x->shape;
-	int64_t at[EKKA_CONV_DIMS], rest = x->flip ? s->n_window - 1 - r : r;
+	int64_t rest = flip ? s->n_window - 1 - r : r, place = 0, step = 1;
 
-	for (unsigned d = EKKA_CONV_DIMS; d-- > 0; rest /= s->window[d])
-		at[d] = rest % s->window[d] * s->dilation[d] - s->pad[d];
-	for (int64_t p = 0; p < n; p++) {
-		int64_t o = first + p, place = 0, step = 1;
+	for (unsigned d = EKKA_CONV_DIMS; d-- > 0; position /= s->out[d], rest /= s->window[d]) {
+		int64_t o = position % s->out[d], tap = rest % s->window[d] * s->dilation[d];
+		int64_t i = x->transposed ? o + s->pad[d] - tap : o * s->stride[d] - s->pad[d] + tap;
 
-		for (unsigned d = EKKA_CONV_DIMS; d-- > 0; o /= s->out[d]) {
-			int64_t i = o % s->out[d] * s->stride[d] + at[d];
-
-			place = i < 0 || i >= s->in[d] || place < 0 ? -1 : place + i * step;
-			step *= s->in[d];
-		}
-		x->place[p] = place;
+		if (x->transposed && i % s->stride[d] != 0)
+			return -1;
+		i /= x->transposed ? s->stride[d] : 1;
+		if (i < 0 || i >= s->in[d])
+			return -1;
+		place += i * step;
+		step *= s->in[d];
 	}
+	return place;
+}
+
+int64_t ekka_conv_weight(const struct ekka_conv *x, int64_t k, int64_t c, int64_t r)
+{
+	const struct ekka_conv_shape *s = &x->shape;
+	int64_t channels = s->c / s->groups, rows = s->k / s->groups;
+
+	return (x->transposed ? (k / rows * channels + c) * rows + k % rows : k * channels + c) * s->n_window + r;
+}
+
+/* One group's weights as [k, c, r...]. */
+static void fill_weights(struct ekka_conv *x, int64_t group)
+{
+	const struct ekka_conv_shape *s = &x->shape;
+	int64_t rows = s->k / s->groups, channels = s->c / s->groups;
+
+	for (int64_t row = 0; x->transposed && row < rows; row++)
+		for (int64_t c = 0; c < channels; c++)
+			ekka_array_get(x->w, ekka_conv_weight(x, group * rows + row, c, 0), (size_t)s->n_window, x->weight + (row * channels + c) * s->n_window);
+	if (!x->transposed)
+		ekka_array_get(x->w, group * rows * x->depth, (size_t)(rows * x->depth), x->weight);
+	for (int64_t i = 0; i < rows * x->depth; i++)
+		x->abs_weight[i] = fabs(x->weight[i]);
 }
 
 /* Panel of windows: row (c, r), column position. */
@@ -231,7 +261,8 @@ static void fill_panel(struct ekka_conv *x, int64_t first, int64_t n)
 	const struct ekka_conv_shape *s = &x->shape;
 
 	for (int64_t r = 0; r < s->n_window; r++) {
-		find_places(x, r, first, n);
+		for (int64_t p = 0; p < n; p++)
+			x->place[p] = ekka_conv_place(x, first + p, r, x->flip);
 		for (int64_t c = 0; c < s->c / s->groups; c++) {
 			const double *from = x->image + c * s->n_in;
 			double *to = x->cols + (c * s->n_window + r) * n;
@@ -308,7 +339,7 @@ void ekka_conv_finish(struct ekka_conv *x, int64_t image, int64_t k, int64_t fir
 static void allow_transforms(struct ekka_conv *x, int64_t at, int64_t n, double norms, const double *ref, double *bound)
 {
 	const struct ekka_conv_shape *s = &x->shape;
-	double wide = fabs(x->alpha) * TRANSFORM * 0x1p-24 * log2(2 * (double)(s->n_in + s->n_window)) * norms;
+	double wide = fabs(x->alpha) * TRANSFORM * x->transform_u * log2(2 * (double)(s->n_in + s->n_window)) * norms;
 
 	for (int64_t i = 0; i < n && x->transforms; i++)
 		bound[i] = fmax(bound[i], wide);
@@ -356,12 +387,10 @@ static void judge_all(void *arg)
 {
 	struct ekka_conv *x = arg;
 	const struct ekka_conv_shape *s = &x->shape;
-	int64_t rows = s->k / s->groups, channels = s->c / s->groups;
+	int64_t channels = s->c / s->groups;
 
 	for (int64_t group = 0; group < s->groups; group++) {
-		ekka_array_get(x->w, group * rows * x->depth, (size_t)(rows * x->depth), x->weight);
-		for (int64_t i = 0; i < rows * x->depth; i++)
-			x->abs_weight[i] = fabs(x->weight[i]);
+		fill_weights(x, group);
 		for (int64_t image = 0; image < s->n; image++) {
 			double size;
 

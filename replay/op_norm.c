@@ -28,21 +28,28 @@
 #include "replay/fold.h"
 #include "replay/op_norm.h"
 
-static int take_vector(struct ekka_norm *x, const char *name, double **ret, struct ekka_error *err)
+static bool is_tail(const struct ekka_array *a, const struct ekka_array *x)
+{
+	return a->n_dims <= x->n_dims && memcmp(a->dim, x->dim + (x->n_dims - a->n_dims), a->n_dims * sizeof a->dim[0]) == 0;
+}
+
+/* [n], or the last dims of x's. */
+static int take_vector(struct ekka_norm *x, const char *name, double **ret, int64_t *ret_rows, struct ekka_error *err)
 {
 	struct ekka_array *a;
 	int n = ekka_rows_take(&x->rows, name, EKKA_PRE, false, &a, err);
 
 	if (n < 0 || !a)
 		return n;
-	if (a->n != x->n) {
+	if (a->n % x->n != 0 || x->x->n % a->n != 0 || (a->n > x->n && !is_tail(a, x->x))) {
 		ekka_rows_settle(&x->rows, EKKA_INCOMPLETE, "the weight or bias has another length than the rows");
 		return 0;
 	}
-	*ret = ekka_rows_buffer(&x->rows, x->n, err);
+	*ret_rows = a->n / x->n;
+	*ret = ekka_rows_buffer(&x->rows, a->n, err);
 	if (!*ret)
 		return EKKA_ERR_NOMEM;
-	ekka_array_get(a, 0, (size_t)x->n, *ret);
+	ekka_array_get(a, 0, (size_t)a->n, *ret);
 	return 0;
 }
 
@@ -72,8 +79,8 @@ static int take_tensors(struct ekka_norm *x, struct ekka_error *err)
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "the dimensions of the norm's tensors do not fit together");
 		return 0;
 	}
-	n = take_vector(x, "weight", &x->weight, err);
-	return n < 0 ? n : take_vector(x, "bias", &x->bias, err);
+	n = take_vector(x, "weight", &x->weight, &x->weight_rows, err);
+	return n < 0 ? n : take_vector(x, "bias", &x->bias, &x->bias_rows, err);
 }
 
 static int prepare(void *arg, struct ekka_error *err)
@@ -249,9 +256,11 @@ EKKA_CLONES static void weigh_row(size_t n, double u, const double *restrict wei
 	}
 }
 
-void ekka_norm_row(const struct ekka_norm *x, const struct ekka_norm_form *f, const double *h, const double *error,
+void ekka_norm_row(const struct ekka_norm *x, const struct ekka_norm_form *f, int64_t row, const double *h, const double *error,
 		   struct ekka_norm_stats *ret, double *ref, double *bound)
 {
+	const double *bias = f->bias ? x->bias + row % x->bias_rows * x->n : NULL;
+
 	*ret = stats(x, f, h, error);
 	scale_row((size_t)x->n, ret, x->u, h, error, ref, bound);
 	for (int64_t i = 0; x->round_before_weight != EKKA_F64 && i < x->n; i++) {
@@ -261,9 +270,9 @@ void ekka_norm_row(const struct ekka_norm *x, const struct ekka_norm_form *f, co
 		bound[i] = near.error;
 	}
 	if (f->weight)
-		weigh_row((size_t)x->n, x->u, x->weight, f->weight_plus, ref, bound);
-	for (int64_t i = 0; f->bias && i < x->n; i++) {
-		ref[i] += x->bias[i];
+		weigh_row((size_t)x->n, x->u, x->weight + row % x->weight_rows * x->n, f->weight_plus, ref, bound);
+	for (int64_t i = 0; bias && i < x->n; i++) {
+		ref[i] += bias[i];
 		bound[i] += x->u * fabs(ref[i]);
 	}
 	for (int64_t i = 0; i < x->n; i++)
@@ -291,7 +300,7 @@ static void judge_rows(void *arg)
 		for (int64_t i = 0; i < rows; i++) {
 			struct ekka_norm_stats s;
 
-			ekka_norm_row(x, &x->form, x->h + i * x->n, x->error + i * x->n, &s, x->ref + i * x->n, x->bound + i * x->n);
+			ekka_norm_row(x, &x->form, row + i, x->h + i * x->n, x->error + i * x->n, &s, x->ref + i * x->n, x->bound + i * x->n);
 			x->mean[i] = s.mean;
 			x->mean_bound[i] = s.mean_error;
 			x->rstd[i] = s.rstd;

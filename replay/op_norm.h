@@ -18,7 +18,8 @@ struct ekka_norm_stats { double mean, mean_error, rstd, rstd_error; };
 struct ekka_norm {
 	struct ekka_rows rows;
 	struct ekka_array *x, *residual, *y, *residual_out, *mean_out, *rstd_out;	/* NULL: none */
-	double *weight, *bias;		/* [n] or NULL */
+	double *weight, *bias;		/* [weight_rows, n] or NULL: row r takes those of r % weight_rows */
+	int64_t weight_rows, bias_rows;
 	int64_t n, n_rows;
 	enum ekka_dtype compute, round_residual, round_before_weight;	/* f64: no rounding */
 	bool use_stored;		/* the norm is taken of residual_out as stored */
@@ -32,8 +33,8 @@ struct ekka_norm {
 /* What the norm is taken of, rows row..row+rows-1, to x->h and x->error. Returns rows. */
 int64_t ekka_norm_load(struct ekka_norm *x, int64_t row, int64_t rows, const struct ekka_norm_form *f);
 
-/* One row's statistics, y and its bound before it is rounded to y's type. */
-void ekka_norm_row(const struct ekka_norm *x, const struct ekka_norm_form *f, const double *h, const double *error,
+/* Row `row`'s statistics, y and its bound before it is rounded to y's type. */
+void ekka_norm_row(const struct ekka_norm *x, const struct ekka_norm_form *f, int64_t row, const double *h, const double *error,
 		   struct ekka_norm_stats *ret, double *ref, double *bound);
 
 /* Says what a failed norm looks like: another eps, no weight, the mean not subtracted, the tail missing... */

@@ -1,5 +1,5 @@
 # cuDNN: the stand-in, the subject in its three forms, and the test that records it.
-EXTRA_DIST += tests/fake/fake_cudnn.h tests/fake/fake_cudnn.map tests/fake/fake_cudnn_graph.map tests/gpu/cudnn_graph.h tests/fake/test-cudnn.sh \
+EXTRA_DIST += tests/fake/fake_cudnn.h tests/fake/fake_cudnn.map tests/fake/fake_cudnn_graph.map tests/gpu/cudnn_graph.h tests/gpu/cudnn_buffers.h tests/fake/test-cudnn.sh \
 	tests/fake/check_cudnn.py tests/unit/preload/cudnn
 if HAVE_CUDNN
 if BUILD_SHIM
@@ -15,7 +15,8 @@ tests_fake_libcudnn_la_LDFLAGS = $(fake_ldflags) -version-info 9:0:0 -Wl,--versi
 tests_fake_libcudnn_la_LIBADD = -ldl
 
 check_PROGRAMS += tests/gpu/cudnn-linked tests/gpu/cudnn-dlsym
-cudnn_cases = tests/gpu/cudnn_cases.c tests/gpu/cudnn_graph.c
+cudnn_cases = tests/gpu/cudnn_cases.c tests/gpu/cudnn_buffers.c tests/gpu/cudnn_attention.c tests/gpu/cudnn_convolution.c tests/gpu/cudnn_rows.c \
+	tests/gpu/cudnn_graph.c
 tests_gpu_cudnn_linked_SOURCES = $(cudnn_cases)
 tests_gpu_cudnn_linked_CPPFLAGS = $(fake_cppflags)
 tests_gpu_cudnn_linked_LDADD = tests/fake/libcudnn.la tests/fake/libcudart.la -lm
@@ -42,8 +43,8 @@ TESTS += tests/fake/test-cudnn.sh
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/preload/test_cudnn
 TESTS += tests/unit/preload/test_cudnn
-tests_unit_preload_test_cudnn_SOURCES = tests/unit/preload/test_cudnn.c preload/cudnn.c preload/cudnn_getters.c preload/cudnn_json.c preload/cudnn_graph.c \
-	preload/cudnn_plan.c preload/cudnn_pack.c preload/cudnn_sdpa.c preload/cudnn_conv.c preload/cudnn_matmul.c
+tests_unit_preload_test_cudnn_SOURCES = tests/unit/preload/test_cudnn.c preload/cudnn.c preload/cudnn_getters.c preload/cudnn_notes.c preload/cudnn_json.c preload/cudnn_graph.c \
+	preload/cudnn_plan.c preload/cudnn_pack.c preload/cudnn_sdpa.c preload/cudnn_conv.c preload/cudnn_matmul.c preload/cudnn_norm.c preload/cudnn_pool.c
 tests_unit_preload_test_cudnn_CPPFLAGS = $(fake_cppflags)
 tests_unit_preload_test_cudnn_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_cudnn_LDADD = libtrace.la $(CRITERION_LIBS) -lm

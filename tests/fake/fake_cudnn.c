@@ -195,3 +195,19 @@ FORWARD(cudnnStatus_t, cudnnSetConvolutionMathType,
 FORWARD(cudnnStatus_t, cudnnGetConvolutionMathType,
 	(cudnnConvolutionDescriptor_t convDesc, cudnnMathType_t *mathType),
 	(convDesc, mathType))
+FORWARD(cudnnStatus_t, cudnnCreatePoolingDescriptor, (cudnnPoolingDescriptor_t *d), (d))
+FORWARD(cudnnStatus_t, cudnnDestroyPoolingDescriptor, (cudnnPoolingDescriptor_t d), (d))
+FORWARD(cudnnStatus_t, cudnnSetPoolingNdDescriptor,
+	(cudnnPoolingDescriptor_t d, const cudnnPoolingMode_t m, const cudnnNanPropagation_t nan, int n, const int w[], const int p[], const int s[]),
+	(d, m, nan, n, w, p, s))
+FORWARD(cudnnStatus_t, cudnnGetPoolingNdDescriptor,
+	(const cudnnPoolingDescriptor_t d, int r, cudnnPoolingMode_t *m, cudnnNanPropagation_t *nan, int *n, int w[], int p[], int s[]),
+	(d, r, m, nan, n, w, p, s))
+FORWARD(cudnnStatus_t, cudnnPoolingForward,
+	(cudnnHandle_t h, const cudnnPoolingDescriptor_t d, const void *a, const cudnnTensorDescriptor_t xd, const void *x, const void *b,
+	 const cudnnTensorDescriptor_t yd, void *y),
+	(h, d, a, xd, x, b, yd, y))
+FORWARD(cudnnStatus_t, cudnnConvolutionBackwardData,
+	(cudnnHandle_t h, const void *a, const cudnnFilterDescriptor_t wd, const void *w, const cudnnTensorDescriptor_t dyd, const void *dy,
+	 const cudnnConvolutionDescriptor_t c, cudnnConvolutionBwdDataAlgo_t algo, void *ws, size_t n, const void *b, const cudnnTensorDescriptor_t dxd, void *dx),
+	(h, a, wd, w, dyd, dy, c, algo, ws, n, b, dxd, dx))

@@ -154,6 +154,33 @@ static cudnnStatus_t offer_engine(struct fake_descriptor *heuristics, int64_t re
 	return set(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &engine);
 }
 
+/* The caller's descriptor becomes a copy of the configuration's engine. */
+static cudnnStatus_t give_engine(const struct fake_descriptor *config, int64_t *count, void *elements)
+{
+	struct fake_descriptor *to = *(struct fake_descriptor **)elements;
+	const struct fake_descriptor *engine = fake_child(config, CUDNN_ATTR_ENGINECFG_ENGINE);
+	struct fake_descriptor *graph = fake_child(engine, CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
+
+	if (to == NULL || to->type != CUDNN_BACKEND_ENGINE_DESCRIPTOR)
+		return CUDNN_STATUS_BAD_PARAM;
+	*count = 1;
+	to->finalized = true;
+	return set(to, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph);
+}
+
+/* Tensor cores, but where the first tensor is f32. */
+static cudnnStatus_t give_notes(const struct fake_descriptor *engine, int64_t requested, int64_t *count, void *elements)
+{
+	const struct fake_descriptor *op = fake_child(fake_child(engine, CUDNN_ATTR_ENGINE_OPERATION_GRAPH), CUDNN_ATTR_OPERATIONGRAPH_OPS);
+
+	if (op == NULL)
+		return CUDNN_STATUS_BAD_PARAM;
+	*count = fake_int(fake_child(op, fake_edges(op->type)->name), CUDNN_ATTR_TENSOR_DATA_TYPE, 0) != CUDNN_DATA_FLOAT;
+	if (requested > 0 && *count > 0)
+		*(cudnnBackendNumericalNote_t *)elements = CUDNN_NUMERICAL_NOTE_TENSOR_CORE;
+	return CUDNN_STATUS_SUCCESS;
+}
+
 static cudnnStatus_t give_json(const struct fake_descriptor *plan, int64_t requested, int64_t *count, void *elements)
 {
 	char *text = fake_plan_json(plan);
@@ -179,6 +206,10 @@ FAKE_EXPORT cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t cons
 	switch ((int)name) {
 	case CUDNN_ATTR_ENGINEHEUR_RESULTS:
 		return offer_engine(d, requested, count, elements);
+	case CUDNN_ATTR_ENGINECFG_ENGINE:
+		return give_engine(d, count, elements);
+	case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
+		return give_notes(d, requested, count, elements);
 	case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
 		*(int64_t *)elements = 0;
 		*count = 1;
@@ -209,7 +240,25 @@ const struct fake_edge *fake_edges(int operation_type)
 		{ CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, "Y", true }, { 0 },
 	};
 
+	static const struct fake_edge gradient[] = {
+		{ CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, "dY", false }, { CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, "W", false },
+		{ CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, "dX", true }, { 0 },
+	};
+
+	static const struct fake_edge norm[] = {
+		{ CUDNN_ATTR_OPERATION_NORM_FWD_XDESC, "X", false }, { CUDNN_ATTR_OPERATION_NORM_FWD_MEAN_DESC, "Mean", false },
+		{ CUDNN_ATTR_OPERATION_NORM_FWD_INV_VARIANCE_DESC, "InvVariance", false }, { CUDNN_ATTR_OPERATION_NORM_FWD_SCALE_DESC, "Scale", false },
+		{ CUDNN_ATTR_OPERATION_NORM_FWD_BIAS_DESC, "Bias", false }, { CUDNN_ATTR_OPERATION_NORM_FWD_EPSILON_DESC, "epsilonDesc", false },
+		{ CUDNN_ATTR_OPERATION_NORM_FWD_YDESC, "Y", true }, { 0 },
+	};
+	static const struct fake_edge resample[] = {
+		{ CUDNN_ATTR_OPERATION_RESAMPLE_FWD_XDESC, "X", false }, { CUDNN_ATTR_OPERATION_RESAMPLE_FWD_YDESC, "Y", true }, { 0 },
+	};
+
 	switch (operation_type) {
+	case CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR: return norm;
+	case CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR: return resample;
+	case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR: return gradient;
 	case CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR: return matmul;
 	case CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR: return pointwise;
 	case CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR: return reduction;

@@ -2,6 +2,7 @@
 /* A plan as JSON, in the layout of cuDNN 9.19 (schemaVersion 4; preload/cudnn_graph.h). */
 #include "config.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -66,17 +67,42 @@ static void put_pointwise(FILE *f, const struct fake_descriptor *op)
 		fake_real(op, CUDNN_ATTR_OPERATION_POINTWISE_ALPHA2, 1));
 }
 
-static void put_convolution(FILE *f, const struct fake_descriptor *op)
+static void put_convolution(FILE *f, const struct fake_descriptor *op, bool gradient)
 {
-	const struct fake_descriptor *d = fake_child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
+	const struct fake_descriptor *d = fake_child(op, gradient ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC :
+								    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
 
-	fprintf(f, "\"operation\":\"CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR\",\"mode\":\"%s\",",
+	fprintf(f, "\"operation\":\"CUDNN_BACKEND_OPERATION_CONVOLUTION_%s_DESCRIPTOR\",\"mode\":\"%s\",", gradient ? "BACKWARD_DATA" : "FORWARD",
 		fake_int(d, CUDNN_ATTR_CONVOLUTION_CONV_MODE, 1) == CUDNN_CROSS_CORRELATION ? "CUDNN_CROSS_CORRELATION" : "CUDNN_CONVOLUTION");
 	put_list(f, "pad", d, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS);
 	put_list(f, "stride", d, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES);
 	put_list(f, "dilation", d, CUDNN_ATTR_CONVOLUTION_DILATIONS);
-	fprintf(f, "\"alpha\":%.17g,\"beta\":%.17g", fake_real(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1),
-		fake_real(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 0));
+	fprintf(f, "\"alpha\":%.17g,\"beta\":%.17g",
+		fake_real(op, gradient ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1),
+		fake_real(op, gradient ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 0));
+}
+
+static void put_norm(FILE *f, const struct fake_descriptor *op)
+{
+	static const char *const modes[] = { "LAYER", "INSTANCE", "BATCH", "GROUP", "RMS" };
+
+	fprintf(f, "\"operation\":\"CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR\",\"mode\":\"CUDNN_%s_NORM\",\"fmode\":\"CUDNN_NORM_FWD_INFERENCE\"",
+		modes[fake_int(op, CUDNN_ATTR_OPERATION_NORM_FWD_MODE, 0)]);
+}
+
+static void put_resample(FILE *f, const struct fake_descriptor *op)
+{
+	static const char *const modes[] = { "NEAREST", "BILINEAR", "AVGPOOL_INCLUDE_PADDING", "MAXPOOL", "AVGPOOL_EXCLUDE_PADDING" };
+	const struct fake_descriptor *d = fake_child(op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_DESC);
+
+	fprintf(f, "\"operation\":\"CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR\",\"mode\":\"CUDNN_RESAMPLE_%s\",\"nanOpt\":\"CUDNN_PROPAGATE_NAN\","
+		"\"paddingMode\":\"%s\",\"nbSpatialDims\":2,\"compType\":\"CUDNN_DATA_FLOAT\",", modes[fake_int(d, CUDNN_ATTR_RESAMPLE_MODE, 0)],
+		fake_int(d, CUDNN_ATTR_RESAMPLE_PADDING_MODE, 0) == CUDNN_NEG_INF_PAD ? "CUDNN_NEG_INF_PAD" : "CUDNN_ZERO_PAD");
+	put_list(f, "windowDim", d, CUDNN_ATTR_RESAMPLE_WINDOW_DIMS);
+	put_list(f, "prePad", d, CUDNN_ATTR_RESAMPLE_PRE_PADDINGS);
+	put_list(f, "postPad", d, CUDNN_ATTR_RESAMPLE_POST_PADDINGS);
+	put_list(f, "stride", d, CUDNN_ATTR_RESAMPLE_STRIDES);
+	fputs("\"alpha\":1.0,\"beta\":0.0", f);
 }
 
 static void put_operation(FILE *f, const struct fake_descriptor *op)
@@ -84,8 +110,12 @@ static void put_operation(FILE *f, const struct fake_descriptor *op)
 	fputc('{', f);
 	if (op->type == CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)
 		put_pointwise(f, op);
-	else if (op->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)
-		put_convolution(f, op);
+	else if (op->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR || op->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR)
+		put_convolution(f, op, op->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR);
+	else if (op->type == CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR)
+		put_norm(f, op);
+	else if (op->type == CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR)
+		put_resample(f, op);
 	else if (op->type == CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR)
 		fputs("\"operation\":\"CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR\",\"mathPrec\":\"CUDNN_DATA_FLOAT\"", f);
 	else

@@ -13,6 +13,7 @@ struct cudnnFilterStruct { struct cudnnTensorStruct t; cudnnTensorFormat_t forma
 struct cudnnConvolutionStruct { int n, pad[3], stride[3], dilation[3], groups; cudnnConvolutionMode_t mode; cudnnMathType_t math; };
 struct cudnnActivationStruct { cudnnActivationMode_t mode; double coef; };
 struct cudnnOpTensorStruct { cudnnOpTensorOp_t op; };
+struct cudnnPoolingStruct { cudnnPoolingMode_t mode; cudnnNanPropagation_t nan; int n, window[3], pad[3], stride[3]; };
 struct cudnnReduceTensorStruct { cudnnReduceTensorOp_t op; };
 
 #define CREATE_DESTROY(what, type)                                      \
@@ -31,6 +32,7 @@ CREATE_DESTROY(FilterDescriptor, cudnnFilterDescriptor_t)
 CREATE_DESTROY(ConvolutionDescriptor, cudnnConvolutionDescriptor_t)
 CREATE_DESTROY(ActivationDescriptor, cudnnActivationDescriptor_t)
 CREATE_DESTROY(OpTensorDescriptor, cudnnOpTensorDescriptor_t)
+CREATE_DESTROY(PoolingDescriptor, cudnnPoolingDescriptor_t)
 CREATE_DESTROY(ReduceTensorDescriptor, cudnnReduceTensorDescriptor_t)
 
 FAKE_EXPORT cudnnStatus_t cudnnSetTensorNdDescriptor(cudnnTensorDescriptor_t d, cudnnDataType_t type, int n, const int dim[], const int stride[])
@@ -171,6 +173,30 @@ FAKE_EXPORT cudnnStatus_t cudnnGetReduceTensorDescriptor(const cudnnReduceTensor
 	return CUDNN_STATUS_SUCCESS;
 }
 
+FAKE_EXPORT cudnnStatus_t cudnnSetPoolingNdDescriptor(cudnnPoolingDescriptor_t d, const cudnnPoolingMode_t mode, const cudnnNanPropagation_t nan, int n,
+						      const int window[], const int pad[], const int stride[])
+{
+	*d = (struct cudnnPoolingStruct){ .mode = mode, .nan = nan, .n = n };
+	memcpy(d->window, window, (size_t)n * sizeof(int));
+	memcpy(d->pad, pad, (size_t)n * sizeof(int));
+	memcpy(d->stride, stride, (size_t)n * sizeof(int));
+	return CUDNN_STATUS_SUCCESS;
+}
+
+FAKE_EXPORT cudnnStatus_t cudnnGetPoolingNdDescriptor(const cudnnPoolingDescriptor_t d, int requested, cudnnPoolingMode_t *mode, cudnnNanPropagation_t *nan,
+						      int *n, int window[], int pad[], int stride[])
+{
+	size_t bytes = (size_t)(d->n < requested ? d->n : requested) * sizeof(int);
+
+	*mode = d->mode;
+	*nan = d->nan;
+	*n = d->n;
+	memcpy(window, d->window, bytes);
+	memcpy(pad, d->pad, bytes);
+	memcpy(stride, d->stride, bytes);
+	return CUDNN_STATUS_SUCCESS;
+}
+
 /* ---- computing -------------------------------------------------------- */
 
 enum { INPUTS = 5 };
@@ -183,6 +209,7 @@ struct job {
 	int which;
 	struct cudnnConvolutionStruct convolution;
 	struct cudnnActivationStruct activation;
+	struct cudnnPoolingStruct pooling;
 };
 
 static double in_at(const struct job *j, int i, const int64_t *index)
@@ -447,4 +474,78 @@ FAKE_EXPORT cudnnStatus_t cudnnConvolutionBiasActivationForward(cudnnHandle_t ha
 
 	(void)algo, (void)workSpace, (void)workSpaceSizeInBytes;
 	return start(handle, &j, NULL, NULL);
+}
+
+/* What every output of the convolution that has this index among its inputs hands back. */
+static double hand_back(const struct job *j, const int64_t *index)
+{
+	const struct fake_tensor *dy = &j->in[0], *w = &j->in[1];
+	const struct cudnnConvolutionStruct *c = &j->convolution;
+	int64_t at[FAKE_DIMS] = { index[0] }, tap[FAKE_DIMS] = { 0 }, dim[FAKE_DIMS], at_w[FAKE_DIMS], rows = w->dim[0] / c->groups;
+	double sum = 0;
+
+	memcpy(dim, w->dim, sizeof(dim));
+	dim[0] = rows;
+	dim[1] = 1;
+	do {
+		bool inside = true;
+
+		memcpy(at_w, tap, sizeof(at_w));
+		at_w[0] = at[1] = index[1] / w->dim[1] * rows + tap[0];
+		at_w[1] = index[1] % w->dim[1];
+		for (int d = 2; d < dy->n; d++) {
+			int64_t from = index[d] + c->pad[d - 2] - tap[d] * c->dilation[d - 2];
+
+			at[d] = from / c->stride[d - 2];
+			inside &= from >= 0 && from % c->stride[d - 2] == 0 && at[d] < dy->dim[d];
+		}
+		if (inside)
+			sum += fake_load(dy, at) * fake_load(w, at_w);
+	} while (fake_next_index(dim, w->n, tap));
+	return sum;
+}
+
+FAKE_EXPORT cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void *alpha, const cudnnFilterDescriptor_t wDesc, const void *w,
+						       const cudnnTensorDescriptor_t dyDesc, const void *dy,
+						       const cudnnConvolutionDescriptor_t convDesc, cudnnConvolutionBwdDataAlgo_t algo, void *workSpace,
+						       size_t workSpaceSizeInBytes, const void *beta, const cudnnTensorDescriptor_t dxDesc, void *dx)
+{
+	struct job j = { .f = hand_back, .in = { tensor(dyDesc, dy), tensor(&wDesc->t, w) }, .y = tensor(dxDesc, dx), .convolution = *convDesc };
+
+	(void)algo, (void)workSpace, (void)workSpaceSizeInBytes;
+	return start(handle, &j, alpha, beta);
+}
+
+static double pool(const struct job *j, const int64_t *index)
+{
+	const struct cudnnPoolingStruct *p = &j->pooling;
+	int64_t at[FAKE_DIMS] = { index[0], index[1] }, tap[FAKE_DIMS] = { 0 }, window[FAKE_DIMS];
+	double largest = -INFINITY, sum = 0, inside = 0, all = 0;
+
+	for (int d = 0; d < p->n; d++)
+		window[d] = p->window[d];
+	do {
+		bool is_inside = true;
+
+		for (int d = 0; d < p->n; d++) {
+			at[d + 2] = index[d + 2] * p->stride[d] - p->pad[d] + tap[d];
+			is_inside &= at[d + 2] >= 0 && at[d + 2] < j->in[0].dim[d + 2];
+		}
+		all++;
+		if (!is_inside)
+			continue;
+		largest = fmax(largest, fake_load(&j->in[0], at));
+		sum += fake_load(&j->in[0], at);
+		inside++;
+	} while (fake_next_index(window, p->n, tap));
+	return p->mode == CUDNN_POOLING_AVERAGE_COUNT_INCLUDE_PADDING ? sum / all : p->mode == CUDNN_POOLING_AVERAGE_COUNT_EXCLUDE_PADDING ? sum / inside : largest;
+}
+
+FAKE_EXPORT cudnnStatus_t cudnnPoolingForward(cudnnHandle_t handle, const cudnnPoolingDescriptor_t desc, const void *alpha,
+					      const cudnnTensorDescriptor_t xDesc, const void *x, const void *beta,
+					      const cudnnTensorDescriptor_t yDesc, void *y)
+{
+	struct job j = { .f = pool, .in = { tensor(xDesc, x) }, .y = tensor(yDesc, y), .pooling = *desc };
+
+	return start(handle, &j, alpha, beta);
 }

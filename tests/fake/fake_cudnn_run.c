@@ -9,14 +9,15 @@
 #include "tests/fake/fake_cudnn.h"
 #include "tests/gpu/number.h"
 
-enum { EDGES = 4, TENSORS = 512 };
+enum { EDGES = 7, TENSORS = 512 };
 
 struct node {
 	int type, mode;			/* operation; pointwise mode or reduction */
 	int axis;
 	double alpha1, alpha2;
-	int64_t pad[FAKE_DIMS], stride[FAKE_DIMS], dilation[FAKE_DIMS];
+	int64_t pad[FAKE_DIMS], stride[FAKE_DIMS], dilation[FAKE_DIMS], window[FAKE_DIMS];
 	int x, b, t, y;			/* indices of tensors, -1 none; matA and X and so on */
+	int edge[EDGES];		/* all of them, in fake_edges' order */
 };
 
 struct program { struct fake_tensor tensor[TENSORS]; double value[TENSORS]; unsigned n_tensors; struct node node[64]; unsigned n_nodes; };
@@ -159,6 +160,93 @@ static double convolution(const struct program *p, const struct node *n, const i
 	return n->alpha1 * sum;
 }
 
+/* What every output of the convolution that has this index among its inputs hands back. */
+static double gradient(const struct program *p, const struct node *n, const int64_t *index)
+{
+	const struct fake_tensor *dy = &p->tensor[n->x], *w = &p->tensor[n->b], *dx = &p->tensor[n->y];
+	int64_t at[FAKE_DIMS], tap[FAKE_DIMS] = { 0 }, dim[FAKE_DIMS];
+	int64_t groups = dx->dim[1] / w->dim[1], rows = w->dim[0] / groups, group = index[1] / w->dim[1];
+	double sum = 0;
+
+	memcpy(dim, w->dim, sizeof(dim));
+	dim[0] = rows;
+	dim[1] = 1;
+	do {
+		int64_t at_w[FAKE_DIMS];
+		bool inside = true;
+
+		memcpy(at_w, tap, sizeof(at_w));
+		at_w[0] = at[1] = group * rows + tap[0];
+		at_w[1] = index[1] % w->dim[1];
+		at[0] = index[0];
+		for (int d = 2; d < dx->n; d++) {
+			int64_t from = index[d] + n->pad[d - 2] - tap[d] * n->dilation[d - 2];
+
+			at[d] = from / n->stride[d - 2];
+			inside &= from >= 0 && from % n->stride[d - 2] == 0 && at[d] < dy->dim[d];
+		}
+		if (inside)
+			sum += fake_load(dy, at) * fake_load(w, at_w);
+	} while (fake_next_index(dim, w->n, tap));
+	return n->alpha1 * sum;
+}
+
+/* A tensor's element for an index of the result; `otherwise` where it is none. */
+static double load_or(const struct program *p, const struct node *n, int edge, const int64_t *index, double otherwise)
+{
+	return n->edge[edge] >= 0 ? load_for(&p->tensor[n->edge[edge]], &p->tensor[n->y], index) : otherwise;
+}
+
+/* Over the dims that the scale has, or over all positions of a channel; or with the statistics given. */
+static double norm(const struct program *p, const struct node *n, const int64_t *index)
+{
+	const struct fake_tensor *x = &p->tensor[n->edge[0]], *scale = &p->tensor[n->edge[3]];
+	double mean = load_or(p, n, 1, index, 0), rstd = load_or(p, n, 2, index, 0), sum = 0, squares = 0, count = 0;
+	int64_t at[FAKE_DIMS], inner[FAKE_DIMS] = { 0 }, dim[FAKE_DIMS];
+
+	if (n->mode != CUDNN_BATCH_NORM) {
+		for (int d = 0; d < x->n; d++)
+			dim[d] = (n->mode == CUDNN_INSTANCE_NORM ? d >= 2 : scale->dim[d] > 1) ? x->dim[d] : 1;
+		for (int pass = 0; pass < 2; pass++)
+			do {
+				double v;
+
+				for (int d = 0; d < x->n; d++)
+					at[d] = dim[d] > 1 ? inner[d] : index[d];
+				v = fake_load(x, at) - (n->mode == CUDNN_RMS_NORM || pass == 0 ? 0 : sum / count);
+				sum += pass == 0 ? v : 0;
+				count += pass == 0;
+				squares += pass == 1 ? v * v : 0;
+			} while (fake_next_index(dim, x->n, inner));
+		mean = n->mode == CUDNN_RMS_NORM ? 0 : sum / count;
+		rstd = 1 / sqrt(squares / count + load_or(p, n, 5, index, 0));
+	}
+	return (fake_load(x, index) - mean) * rstd * load_or(p, n, 3, index, 1) + load_or(p, n, 4, index, 0);
+}
+
+static double resample(const struct program *p, const struct node *n, const int64_t *index)
+{
+	const struct fake_tensor *x = &p->tensor[n->x];
+	int64_t at[FAKE_DIMS] = { index[0], index[1] }, tap[FAKE_DIMS] = { 0 };
+	double largest = -INFINITY, sum = 0, inside = 0, all = 0;
+
+	do {
+		bool is_inside = true;
+
+		for (int d = 2; d < x->n; d++) {
+			at[d] = index[d] * n->stride[d - 2] - n->pad[d - 2] + tap[d - 2];
+			is_inside &= at[d] >= 0 && at[d] < x->dim[d];
+		}
+		all++;
+		if (!is_inside)
+			continue;
+		largest = fmax(largest, fake_load(x, at));
+		sum += fake_load(x, at);
+		inside++;
+	} while (fake_next_index(n->window, x->n - 2, tap));
+	return n->mode == CUDNN_RESAMPLE_MAXPOOL ? largest : sum / (n->mode == CUDNN_RESAMPLE_AVGPOOL_EXCLUDE_PADDING ? inside : all);
+}
+
 static void run_node(const struct program *p, const struct node *n)
 {
 	const struct fake_tensor *y = &p->tensor[n->y];
@@ -167,7 +255,10 @@ static void run_node(const struct program *p, const struct node *n)
 	do {
 		double v = n->type == CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR ? matmul(p, n, index) :
 			   n->type == CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR ? pointwise(p, n, index) :
-			   n->type == CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR ? reduction(p, n, index) : convolution(p, n, index);
+			   n->type == CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR ? reduction(p, n, index) :
+			   n->type == CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR ? norm(p, n, index) :
+			   n->type == CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR ? resample(p, n, index) :
+			   n->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ? gradient(p, n, index) : convolution(p, n, index);
 		fake_store(y, index, v);
 	} while (fake_next_index(y->dim, y->n, index));
 }
@@ -248,7 +339,8 @@ static bool node(struct program *p, const struct fake_descriptor *op, const stru
 {
 	struct node *n = &p->node[p->n_nodes++];
 	const struct fake_descriptor *d;
-	int edge[EDGES] = { -1, -1, -1, -1 }, i = 0;
+	int edge[EDGES] = { -1, -1, -1, -1, -1, -1, -1 }, i = 0;
+	bool forward;
 
 	for (const struct fake_edge *e = fake_edges(op->type); e->name != 0; e++, i++) {
 		edge[i] = tensor(p, fake_child(op, e->name), pack);
@@ -256,6 +348,7 @@ static bool node(struct program *p, const struct fake_descriptor *op, const stru
 			return false;
 	}
 	*n = (struct node){ .type = op->type, .alpha1 = 1, .alpha2 = 1, .x = edge[0], .b = -1, .t = -1 };
+	memcpy(n->edge, edge, sizeof(edge));
 	switch (op->type) {
 	case CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR:
 		d = fake_child(op, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR);
@@ -269,13 +362,26 @@ static bool node(struct program *p, const struct fake_descriptor *op, const stru
 		n->mode = (int)fake_int(fake_child(op, CUDNN_ATTR_OPERATION_REDUCTION_DESC), CUDNN_ATTR_REDUCTION_OPERATOR, 0);
 		n->y = edge[1];
 		break;
-	case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
-		d = fake_child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
+	case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR: case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR:
+		forward = op->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR;
+		d = fake_child(op, forward ? CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC : CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC);
 		list(d, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, n->pad);
 		list(d, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, n->stride);
 		list(d, CUDNN_ATTR_CONVOLUTION_DILATIONS, n->dilation);
-		n->alpha1 = fake_real(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1);
+		n->alpha1 = fake_real(op, forward ? CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA : CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1);
 		n->b = edge[1], n->y = edge[2];
+		break;
+	case CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR:
+		n->mode = (int)fake_int(op, CUDNN_ATTR_OPERATION_NORM_FWD_MODE, 0);
+		n->y = edge[6];
+		break;
+	case CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR:
+		d = fake_child(op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_DESC);
+		n->mode = (int)fake_int(d, CUDNN_ATTR_RESAMPLE_MODE, 0);
+		list(d, CUDNN_ATTR_RESAMPLE_WINDOW_DIMS, n->window);
+		list(d, CUDNN_ATTR_RESAMPLE_STRIDES, n->stride);
+		list(d, CUDNN_ATTR_RESAMPLE_PRE_PADDINGS, n->pad);
+		n->y = edge[1];
 		break;
 	default: n->b = edge[1], n->y = edge[2]; break;
 	}

@@ -34,7 +34,7 @@ $cc -o "$out/lt-cases" "$gpu/lt_cases.c" "$gpu/lt_transform.c" -L"$lib" -Wl,--al
 # cuDNN, where its headers and library are.
 if [ -r "$cuda/include/cudnn_graph.h" ] && ls "$lib"/libcudnn.so* >/dev/null 2>&1; then
 	cudnn="-L$lib -Wl,--allow-shlib-undefined -Wl,--no-as-needed -l:libcudnn.so.9 -lcudart -lm"
-	cases="$gpu/cudnn_cases.c $gpu/cudnn_graph.c"
+	cases="$gpu/cudnn_cases.c $gpu/cudnn_buffers.c $gpu/cudnn_attention.c $gpu/cudnn_convolution.c $gpu/cudnn_rows.c $gpu/cudnn_graph.c"
 	$cc -o "$out/cudnn-linked" $cases $cudnn
 	$cc -DVIA_DLSYM -o "$out/cudnn-dlsym" $cases -L"$lib" -lcudart -ldl -lm
 	$cc -DAS_PLUGIN -shared -fPIC -fvisibility=hidden -o "$out/cudnn-plugin.so" $cases $cudnn

@@ -87,7 +87,8 @@ int graph_like(struct graph *g, cudnnDataType_t type, int like)
 
 static int add_node(struct graph *g, cudnnBackendDescriptor_t node, cudnnBackendDescriptor_t part, int y)
 {
-	MUST(CUDNN(cudnnBackendFinalize)(node));
+	if (CUDNN(cudnnBackendFinalize)(node) != CUDNN_STATUS_SUCCESS)
+		g->refused = 1;
 	g->part[g->n_nodes] = part;
 	g->node[g->n_nodes++] = node;
 	return y;
@@ -140,11 +141,10 @@ int graph_reduction(struct graph *g, cudnnReduceTensorOp_t kind, int x, int y)
 	return add_node(g, op, d, y);
 }
 
-int graph_convolution(struct graph *g, int x, int w, int y, int spatial, const int64_t *pad, const int64_t *stride, const int64_t *dilation)
+static cudnnBackendDescriptor_t settings(int spatial, const int64_t *pad, const int64_t *stride, const int64_t *dilation)
 {
-	cudnnBackendDescriptor_t d = make(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR), op = make(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR);
+	cudnnBackendDescriptor_t d = make(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
 	cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
-	float one = 1, zero = 0;
 
 	set_type(d, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_DATA_FLOAT);
 	set(d, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode);
@@ -154,6 +154,14 @@ int graph_convolution(struct graph *g, int x, int w, int y, int spatial, const i
 	set(d, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, spatial, stride);
 	set(d, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, spatial, dilation);
 	MUST(CUDNN(cudnnBackendFinalize)(d));
+	return d;
+}
+
+int graph_convolution(struct graph *g, int x, int w, int y, int spatial, const int64_t *pad, const int64_t *stride, const int64_t *dilation)
+{
+	cudnnBackendDescriptor_t d = settings(spatial, pad, stride, dilation), op = make(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR);
+	float one = 1, zero = 0;
+
 	set_child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, g->tensor[x]);
 	set_child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, g->tensor[w]);
 	set_child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, g->tensor[y]);
@@ -163,12 +171,72 @@ int graph_convolution(struct graph *g, int x, int w, int y, int spatial, const i
 	return add_node(g, op, d, y);
 }
 
+int graph_gradient(struct graph *g, int dy, int w, int dx, int spatial, const int64_t *pad, const int64_t *stride, const int64_t *dilation)
+{
+	cudnnBackendDescriptor_t d = settings(spatial, pad, stride, dilation), op = make(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR);
+	float one = 1, zero = 0;
+
+	set_child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, g->tensor[dy]);
+	set_child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, g->tensor[w]);
+	set_child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, g->tensor[dx]);
+	set_child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, d);
+	set(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_TYPE_FLOAT, 1, &one);
+	set(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, CUDNN_TYPE_FLOAT, 1, &zero);
+	return add_node(g, op, d, dx);
+}
+
+int graph_norm(struct graph *g, cudnnBackendNormMode_t mode, int x, int mean, int rstd, int scale, int bias, int epsilon, int y)
+{
+	cudnnBackendDescriptor_t op = make(CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR);
+	const struct { cudnnBackendAttributeName_t name; int tensor; } edges[] = {
+		{ CUDNN_ATTR_OPERATION_NORM_FWD_XDESC, x }, { CUDNN_ATTR_OPERATION_NORM_FWD_MEAN_DESC, mean },
+		{ CUDNN_ATTR_OPERATION_NORM_FWD_INV_VARIANCE_DESC, rstd }, { CUDNN_ATTR_OPERATION_NORM_FWD_SCALE_DESC, scale },
+		{ CUDNN_ATTR_OPERATION_NORM_FWD_BIAS_DESC, bias }, { CUDNN_ATTR_OPERATION_NORM_FWD_EPSILON_DESC, epsilon },
+		{ CUDNN_ATTR_OPERATION_NORM_FWD_YDESC, y },
+	};
+	cudnnBackendNormFwdPhase_t phase = CUDNN_NORM_FWD_INFERENCE;
+
+	set(op, CUDNN_ATTR_OPERATION_NORM_FWD_MODE, CUDNN_TYPE_NORM_MODE, 1, &mode);
+	set(op, CUDNN_ATTR_OPERATION_NORM_FWD_PHASE, CUDNN_TYPE_NORM_FWD_PHASE, 1, &phase);
+	for (unsigned i = 0; i < sizeof(edges) / sizeof(edges[0]); i++)
+		if (edges[i].tensor >= 0)
+			set_child(op, edges[i].name, g->tensor[edges[i].tensor]);
+	return add_node(g, op, NULL, y);
+}
+
+int graph_resample(struct graph *g, cudnnResampleMode_t mode, int x, int y, int spatial, const int64_t *window, const int64_t *stride, const int64_t *pad)
+{
+	cudnnBackendDescriptor_t d = make(CUDNN_BACKEND_RESAMPLE_DESCRIPTOR), op = make(CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR);
+	cudnnPaddingMode_t padding = mode == CUDNN_RESAMPLE_MAXPOOL ? CUDNN_NEG_INF_PAD : CUDNN_ZERO_PAD;
+	cudnnNanPropagation_t nan = CUDNN_PROPAGATE_NAN;
+
+	set(d, CUDNN_ATTR_RESAMPLE_MODE, CUDNN_TYPE_RESAMPLE_MODE, 1, &mode);
+	set_type(d, CUDNN_ATTR_RESAMPLE_COMP_TYPE, CUDNN_DATA_FLOAT);
+	set(d, CUDNN_ATTR_RESAMPLE_NAN_PROPAGATION, CUDNN_TYPE_NAN_PROPOGATION, 1, &nan);
+	set(d, CUDNN_ATTR_RESAMPLE_PADDING_MODE, CUDNN_TYPE_PADDING_MODE, 1, &padding);
+	set_int(d, CUDNN_ATTR_RESAMPLE_SPATIAL_DIMS, spatial);
+	set(d, CUDNN_ATTR_RESAMPLE_WINDOW_DIMS, CUDNN_TYPE_INT64, spatial, window);
+	set(d, CUDNN_ATTR_RESAMPLE_STRIDES, CUDNN_TYPE_INT64, spatial, stride);
+	set(d, CUDNN_ATTR_RESAMPLE_PRE_PADDINGS, CUDNN_TYPE_INT64, spatial, pad);
+	set(d, CUDNN_ATTR_RESAMPLE_POST_PADDINGS, CUDNN_TYPE_INT64, spatial, pad);
+	if (CUDNN(cudnnBackendFinalize)(d) != CUDNN_STATUS_SUCCESS) {
+		g->refused = 1;
+		return y;
+	}
+	set_child(op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_XDESC, g->tensor[x]);
+	set_child(op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_YDESC, g->tensor[y]);
+	set_child(op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_DESC, d);
+	return add_node(g, op, d, y);
+}
+
 int graph_build(struct graph *g)
 {
 	cudnnBackendDescriptor_t heuristics = make(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR), config[8];
 	cudnnBackendHeurMode_t mode = CUDNN_HEUR_MODE_A;
 	int64_t n = 0, bytes = 0, got;
 
+	if (g->refused)
+		return -1;
 	g->operations = make(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
 	set(g->operations, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
 	set(g->operations, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, g->n_nodes, g->node);
@@ -227,7 +295,8 @@ void graph_release(struct graph *g)
 	MUST(CUDNN(cudnnBackendDestroyDescriptor)(g->operations));
 	for (int i = 0; i < g->n_nodes; i++) {
 		MUST(CUDNN(cudnnBackendDestroyDescriptor)(g->node[i]));
-		MUST(CUDNN(cudnnBackendDestroyDescriptor)(g->part[i]));
+		if (g->part[i] != NULL)
+			MUST(CUDNN(cudnnBackendDestroyDescriptor)(g->part[i]));
 	}
 	for (int i = 0; i < g->n_tensors; i++)
 		MUST(CUDNN(cudnnBackendDestroyDescriptor)(g->tensor[i]));

@@ -40,6 +40,7 @@ struct graph {
 	int n_tensors;
 	cudnnBackendDescriptor_t node[GRAPH_NODES], part[GRAPH_NODES];	/* operations and what they consist of */
 	int n_nodes;
+	int refused;			/* the library takes no such node */
 	cudnnBackendDescriptor_t operations, plan;
 	void *workspace;
 };
@@ -56,6 +57,11 @@ int graph_pointwise(struct graph *, cudnnPointwiseMode_t, int x, int b, int t, i
 int graph_matmul(struct graph *, int a, int b, int c);
 int graph_reduction(struct graph *, cudnnReduceTensorOp_t, int x, int y);
 int graph_convolution(struct graph *, int x, int w, int y, int spatial, const int64_t *pad, const int64_t *stride, const int64_t *dilation);
+/* The same settings' gradient: from dy to dx, which is a transposed convolution. */
+int graph_gradient(struct graph *, int dy, int w, int dx, int spatial, const int64_t *pad, const int64_t *stride, const int64_t *dilation);
+/* mean, rstd, bias, epsilon -1: none. */
+int graph_norm(struct graph *, cudnnBackendNormMode_t, int x, int mean, int rstd, int scale, int bias, int epsilon, int y);
+int graph_resample(struct graph *, cudnnResampleMode_t, int x, int y, int spatial, const int64_t *window, const int64_t *stride, const int64_t *pad);
 
 /* Makes the plan that the heuristics offer first. -1 when there is none on this device. */
 int graph_build(struct graph *);

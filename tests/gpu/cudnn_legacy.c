@@ -95,6 +95,8 @@ static void convolutions(void)
 	RUN(cudnnConvolutionForward(handle, &one, x, px, w, pw, conv, CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, work, 1 << 22, &half, y, py));
 	RUN(cudnnConvolutionBiasActivationForward(handle, &one, x2, px, w2, pw, conv2, CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, work, 1 << 22,
 						  &half, y2, pz, bias, pb, relu, y2, py));
+	RUN(cudnnConvolutionBackwardData(handle, &one, w, pw, y, pz, conv, CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, work, 1 << 22, &none, x, px));
+	RUN(cudnnConvolutionBackwardData(handle, &half, w, pw, y, pz, conv, CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, work, 1 << 22, &one, x, px));
 	MUST(cudaStreamSynchronize(stream));
 }
 
@@ -143,6 +145,25 @@ static void over_dimensions(void)
 	MUST(cudaStreamSynchronize(stream));
 }
 
+static void pooling(void)
+{
+	static const cudnnPoolingMode_t modes[] = { CUDNN_POOLING_MAX, CUDNN_POOLING_AVERAGE_COUNT_INCLUDE_PADDING,
+						    CUDNN_POOLING_AVERAGE_COUNT_EXCLUDE_PADDING, CUDNN_POOLING_MAX_DETERMINISTIC };
+	int window[] = { 3, 2 }, pad[] = { 1, 0 }, stride[] = { 2, 1 };
+	cudnnTensorDescriptor_t x = shape(N, C, H, W, 0), y = shape(N, C, (H + 2 - 3) / 2 + 1, W - 1, 0);
+	void *px = numbers(N * C * H * W, -3, 3), *py = numbers(N * C * H * W, -1, 1);
+	cudnnPoolingDescriptor_t pool;
+
+	MUST(cudnnCreatePoolingDescriptor(&pool));
+	for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		MUST(cudnnSetPoolingNdDescriptor(pool, modes[i], CUDNN_PROPAGATE_NAN, 2, window, pad, stride));
+		RUN(cudnnPoolingForward(handle, pool, &one, x, px, &none, y, py));
+	}
+	MUST(cudnnSetPoolingNdDescriptor(pool, CUDNN_POOLING_AVERAGE_COUNT_EXCLUDE_PADDING, CUDNN_NOT_PROPAGATE_NAN, 2, window, pad, stride));
+	RUN(cudnnPoolingForward(handle, pool, &half, x, px, &one, y, py));
+	MUST(cudaStreamSynchronize(stream));
+}
+
 int main(void)
 {
 	MUST(cudaStreamCreate(&stream));
@@ -151,6 +172,7 @@ int main(void)
 	convolutions();
 	elementwise();
 	over_dimensions();
+	pooling();
 	MUST(cudnnDestroy(handle));
 	printf("%d calls\n", n_calls);
 	return 0;

@@ -11,6 +11,7 @@ replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_sample \
 	tests/unit/replay/test_team \
 	tests/unit/replay/test_conv \
+	tests/unit/replay/test_pool \
 	tests/unit/replay/test_convert \
 	tests/unit/replay/test_described \
 	tests/unit/replay/test_epilogue \
@@ -167,4 +168,7 @@ tests_unit_replay_test_random_LDADD = $(replay_test_libs)
 tests_unit_replay_test_conv_SOURCES = tests/unit/replay/test_conv.c $(replay_test_rows)
 tests_unit_replay_test_conv_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_conv_LDADD = $(replay_test_libs)
+tests_unit_replay_test_pool_SOURCES = tests/unit/replay/test_pool.c $(replay_test_rows)
+tests_unit_replay_test_pool_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_pool_LDADD = $(replay_test_libs)
 endif

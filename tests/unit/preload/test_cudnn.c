@@ -12,7 +12,9 @@
 
 #include "preload/cuda_cublas.h"
 #include "preload/cudnn.h"
+#include "preload/cudnn_getters.h"
 #include "preload/cudnn_json.h"
+#include "preload/cudnn_notes.h"
 #include "preload/cudnn_pack.h"
 #include "preload/cudnn_plan.h"
 #include "preload/lock.h"
@@ -110,11 +112,44 @@ static cudnnStatus_t get_attribute(cudnnBackendDescriptor_t const d, cudnnBacken
 	return CUDNN_STATUS_SUCCESS;
 }
 
-void *ekka_cublas_symbol(const void *real, const char *library, const char *symbol)
+/* One engine, whose notes are these. */
+static cudnnBackendNumericalNote_t notes[4];
+static int64_t n_notes;
+static char engine;
+
+static cudnnStatus_t get_engine(cudnnBackendDescriptor_t const d, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
+				int64_t requested, int64_t *count, void *elements)
 {
+	(void)type;
+	if ((int)name == CUDNN_ATTR_ENGINE_NUMERICAL_NOTE) {
+		cr_assert(d == (void *)&engine && requested == CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
+		*count = n_notes;
+		memcpy(elements, notes, (size_t)n_notes * sizeof(notes[0]));
+	}
+	return CUDNN_STATUS_SUCCESS;
+}
+
+static cudnnStatus_t create(cudnnBackendDescriptorType_t type, cudnnBackendDescriptor_t *ret)
+{
+	cr_assert_eq((int)type, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+	*ret = &engine;
+	return CUDNN_STATUS_SUCCESS;
+}
+
+static unsigned n_destroyed;
+static cudnnStatus_t destroy(cudnnBackendDescriptor_t d)
+{
+	n_destroyed += d == (void *)&engine;
+	return CUDNN_STATUS_SUCCESS;
+}
+
+const void *ekka_getters(const void *real, const struct ekka_getter_set *set)
+{
+	static const struct ekka_cudnn_getters g = { .attribute = get_attribute };
+
 	(void)real;
-	cr_assert_str_eq(library, "cudnn");
-	return strcmp(symbol, "cudnnBackendGetAttribute") == 0 ? (void *)(uintptr_t)get_attribute : NULL;
+	cr_assert_str_eq(set->library, "cudnn");
+	return &g;
 }
 
 /* ---- plans ------------------------------------------------------------ */
@@ -254,12 +289,15 @@ Test(cudnn, convolutions_and_products)
 	EXPECT("conv-3d",
 	       "op=conv pad=0,0,0 stride=1,1,1 dilation=1,1,1 groups=1 alpha=1 x:bf16[1/4800,8/600,6/100,10/10,10/1] "
 	       "w:bf16[16/216,8/27,3/9,3/3,3/1] >y:bf16[1/4096,16/256,4/64,8/8,8/1] ", { 0, 0, 0 });
+	EXPECT("conv-transposed",
+	       "op=conv pad=0,0 stride=2,2 dilation=1,1 groups=1 alpha=1 transposed=1 x:bf16[2/1600,16/100,10/10,10/1] "
+	       "w:bf16[16/72,8/9,3/3,3/1] >y:bf16[2/3528,8/441,21/21,21/1] ", { 0, 0, 0 });
 	EXPECT("conv-add-bias-relu",
 	       "op=conv pad=1,1 stride=1,1 dilation=1,1 groups=1 alpha=1 beta=0.5 activation=relu "
 	       "x:f16[2/6400,16/1,20/320,20/16] w:f16[32/144,16/1,3/48,3/16] z:f16[2/12800,32/1,20/640,20/32] "
 	       "bias:f16[32/1] >y:f16[2/12800,32/1,20/640,20/32] ", { 0, 0, 0 });
 	EXPECT("matmul-bias",
-	       "op=matmul compute=f32 epilogue=bias alpha=1 beta=0 A:bf16[2/1536,32/1,48/32] "
+	       "op=matmul epilogue=bias alpha=1 beta=0 compute=f32 A:bf16[2/1536,32/1,48/32] "
 	       "B:bf16[2/3072,48/1,64/48] >D:bf16[2/2048,32/1,64/32] bias:bf16[32/1,1/1] ", { 0, 0, 0 });
 }
 
@@ -274,15 +312,9 @@ Test(cudnn, what_has_no_reference_is_described_whole)
 	       "refused=attention on packed (ragged) sequences: where they end is known to the device only "
 	       "t_15:i32[4/1,1/1,1/1,1/1] t_16:i32[4/1,1/1,1/1,1/1] t_17:i32[4/1,1/1,1/1,1/1] "
 	       "t_18:i32[4/1,1/1,1/1,1/1] seqLenQ_13:i32[3/1,1/1,1/1,1/1] seqLenKV_14:i32[3/1,1/1,1/1,1/1] graph ", { 5, 0.25, 0 });
-	EXPECT("conv-transposed",
-	       "refused=this operation graph has no reference W_119:bf16[16/72,8/9,3/3,3/1] "
-	       ">dX_120:bf16[2/3528,8/441,21/21,21/1] dY_121:bf16[2/1600,16/100,10/10,10/1] graph ", { 0, 0, 0 });
 	EXPECT("matmul-gelu",
 	       "refused=this operation graph has no reference matB_1:bf16[2/1536,48/32,32/1] "
 	       "matA_2:bf16[2/3072,64/48,48/1] B_4:bf16[1/32,1/32,32/1] >Y_6:bf16[2/2048,64/32,32/1] graph ", { 0, 0, 0 });
-	EXPECT("rmsnorm",
-	       "refused=this operation graph has no reference Scale_1:bf16[1/128,128/1,1/1,1/1] "
-	       "X_2:bf16[64/128,128/1,1/1,1/1] >Y_4:bf16[64/128,128/1,1/1,1/1] graph ", { 3, 1e-5, 0 });
 	fresh("backward");
 	execute(NULL, 0);
 	cr_expect(strstr(seen, "refused=") != NULL && strstr(seen, " op=") == NULL && strstr(seen, "graph") != NULL, "%s", seen);
@@ -380,6 +412,65 @@ Test(cudnn, convolutions_that_are_others_are_refused)
 
 	for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		fresh("conv-add-bias-relu");
+		replace("nodes", changes[i][0], changes[i][1]);
+		refused("refused=", NULL, 0);
+	}
+}
+
+Test(cudnn, engines_say_how_they_compute)
+{
+	static const struct ekka_cudnn_getters g = { .attribute = get_engine, .create = create, .destroy = destroy };
+	static char config, other[6000];
+	uint32_t bits;
+
+	fresh("conv-3d");
+	n_notes = 2;
+	notes[0] = CUDNN_NUMERICAL_NOTE_TENSOR_CORE;
+	notes[1] = CUDNN_NUMERICAL_NOTE_WINOGRAD;
+	ekka_cudnn_notes_see(&plan, &config, &g);
+	cr_expect(ekka_cudnn_notes(&plan, &bits) && bits == 33 && n_destroyed == 1);
+	execute(NULL, 0);
+	cr_expect(strstr(seen, "numerical_notes=33 algorithm=winograd compute=f32 x:") != NULL, "%s", seen);
+	fresh("matmul-bias");
+	execute(NULL, 0);
+	cr_expect(strstr(seen, "compute=f32 A:") != NULL && strstr(seen, "algorithm") == NULL, "%s", seen);
+	cr_expect_str_eq(ekka_cudnn_notes_compute(1, EKKA_F32), "tf32");
+	cr_expect_str_eq(ekka_cudnn_notes_compute(3, EKKA_F32), "f32_fast_16f");
+	cr_expect_str_eq(ekka_cudnn_notes_compute(0, EKKA_F32), "f32");
+	cr_expect_str_eq(ekka_cudnn_notes_compute(5, EKKA_F16), "f16");
+	cr_expect_str_eq(ekka_cudnn_notes_compute(1, EKKA_F16), "f32");
+	cr_expect_str_eq(ekka_cudnn_notes_compute(5, EKKA_BF16), "f32");
+	cr_expect_null(ekka_cudnn_notes_compute(5, EKKA_I8));
+	cr_expect_str_eq(ekka_cudnn_notes_algorithm(8), "fft");
+	cr_expect_str_eq(ekka_cudnn_notes_algorithm(1), "gemm");
+	/* A plan that is gone; very many of them. */
+	ekka_cudnn_notes_forget(&plan);
+	cr_expect_not(ekka_cudnn_notes(&plan, &bits));
+	for (unsigned i = 0; i < sizeof(other); i++)
+		ekka_cudnn_notes_see(&other[i], &config, &g);
+	cr_expect(ekka_cudnn_notes(&other[sizeof(other) - 1], &bits) && bits == 33);
+}
+
+Test(cudnn, f32_products_may_be_cut_to_tf32)
+{
+	fresh("matmul-bias");
+	while (strstr(plan_text, "CUDNN_DATA_BFLOAT16") != NULL)
+		replace("", "CUDNN_DATA_BFLOAT16\"", "CUDNN_DATA_FLOAT\"");
+	execute(NULL, 0);
+	cr_expect(strstr(seen, "compute=tf32") != NULL, "%s", seen);
+}
+
+Test(cudnn, norms)
+{
+	static const char *const changes[][2] = {
+		{ "\"CUDNN_RMS_NORM\"", "\"CUDNN_ADA_NORM\"" }, { "\"CUDNN_NORM_FWD_INFERENCE\"", "\"CUDNN_NORM_FWD_TRAINING\"" }, { "\"Scale\"", "\"Zcale\"" },
+		{ "\"epsilonDesc\"", "\"epsilon\"" },
+	};
+
+	EXPECT("rmsnorm",
+	       "op=norm kind=rms one_pass=1 eps=0.001 x:bf16[64/128,128/1] >y:bf16[64/128,128/1] weight:bf16[128/1] ", { 3, 1e-3, 0 });
+	for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		fresh("rmsnorm");
 		replace("nodes", changes[i][0], changes[i][1]);
 		refused("refused=", NULL, 0);
 	}

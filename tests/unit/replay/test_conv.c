@@ -22,16 +22,23 @@ struct conv {
 	bool no_bias, no_relu, mirrored;
 	int64_t channels;		/* 0: all */
 	void *x, *w, *y, *z, *bias;
+	bool transposed;
 };
 
 static const struct conv shapes[] = {
-	{ "1d", 1, 2, 6, 4, 1, { 30 }, { 5 }, { 2 }, { 1 }, { 1 }, { 0 }, EKKA_F32, EKKA_F32, false, false, false, false, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
-	{ "2d", 2, 2, 8, 6, 1, { 9, 12 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 0 }, EKKA_F32, EKKA_F32, false, true, true, false, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
-	{ "2d strided", 2, 1, 16, 8, 1, { 14, 15 }, { 3, 5 }, { 1, 0 }, { 2, 3 }, { 2, 1 }, { 0 }, EKKA_BF16, EKKA_BF16, true, true, false, true, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
-	{ "depthwise", 2, 2, 12, 12, 12, { 8, 8 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 0 }, EKKA_F16, EKKA_F16, true, true, true, false, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
-	{ "groups", 2, 1, 12, 9, 3, { 8, 7 }, { 2, 3 }, { 0, 1 }, { 1, 1 }, { 1, 2 }, { 0 }, EKKA_F32, EKKA_F32, true, false, false, true, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
-	{ "3d", 3, 1, 4, 5, 1, { 5, 6, 7 }, { 3, 2, 3 }, { 1, 0, 1 }, { 1, 2, 1 }, { 1, 1, 2 }, { 0 }, EKKA_BF16, EKKA_F32, false, true, false, false, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
-	{ "1x1", 2, 1, 300, 20, 1, { 6, 6 }, { 1, 1 }, { 0, 0 }, { 1, 1 }, { 1, 1 }, { 0 }, EKKA_BF16, EKKA_BF16, true, true, false, false, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+	{ "1d", 1, 2, 6, 4, 1, { 30 }, { 5 }, { 2 }, { 1 }, { 1 }, { 0 }, EKKA_F32, EKKA_F32, false, false, false, false, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+	{ "2d", 2, 2, 8, 6, 1, { 9, 12 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 0 }, EKKA_F32, EKKA_F32, false, true, true, false, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+	{ "2d strided", 2, 1, 16, 8, 1, { 14, 15 }, { 3, 5 }, { 1, 0 }, { 2, 3 }, { 2, 1 }, { 0 }, EKKA_BF16, EKKA_BF16, true, true, false, true, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+	{ "depthwise", 2, 2, 12, 12, 12, { 8, 8 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 0 }, EKKA_F16, EKKA_F16, true, true, true, false, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+	{ "groups", 2, 1, 12, 9, 3, { 8, 7 }, { 2, 3 }, { 0, 1 }, { 1, 1 }, { 1, 2 }, { 0 }, EKKA_F32, EKKA_F32, true, false, false, true, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+	{ "3d", 3, 1, 4, 5, 1, { 5, 6, 7 }, { 3, 2, 3 }, { 1, 0, 1 }, { 1, 2, 1 }, { 1, 1, 2 }, { 0 }, EKKA_BF16, EKKA_F32, false, true, false, false, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+	{ "1x1", 2, 1, 300, 20, 1, { 6, 6 }, { 1, 1 }, { 0, 0 }, { 1, 1 }, { 1, 1 }, { 0 }, EKKA_BF16, EKKA_BF16, true, true, false, false, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+	{ .name = "transposed 1d", .dims = 1, .n = 2, .c = 6, .k = 4, .groups = 1, .in = { 13 }, .window = { 5 }, .pad = { 2 }, .stride = { 3 }, .dilation = { 1 },
+	  .in_type = EKKA_F32, .type = EKKA_F32, .alpha = 1, .transposed = true },
+	{ .name = "transposed 2d", .dims = 2, .n = 2, .c = 12, .k = 6, .groups = 3, .in = { 5, 6 }, .window = { 3, 4 }, .pad = { 1, 0 }, .stride = { 2, 1 },
+	  .dilation = { 1, 2 }, .in_type = EKKA_BF16, .type = EKKA_BF16, .last = true, .biased = true, .relu = true, .alpha = 1, .transposed = true },
+	{ .name = "transposed 3d", .dims = 3, .n = 1, .c = 4, .k = 5, .groups = 1, .in = { 3, 4, 3 }, .window = { 3, 2, 3 }, .pad = { 1, 0, 1 },
+	  .stride = { 2, 2, 1 }, .dilation = { 1, 1, 1 }, .in_type = EKKA_F16, .type = EKKA_F16, .added = true, .alpha = 0.5, .transposed = true },
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -58,7 +65,8 @@ static struct conv make(unsigned shape, enum data data, double size)
 	int64_t in, out, w;
 
 	for (unsigned d = 0; d < v.dims; d++)
-		v.out[d] = (v.in[d] + 2 * v.pad[d] - v.dilation[d] * (v.window[d] - 1) - 1) / v.stride[d] + 1;
+		v.out[d] = v.transposed ? (v.in[d] - 1) * v.stride[d] - 2 * v.pad[d] + v.dilation[d] * (v.window[d] - 1) + 1 + (v.stride[d] > 2) :
+			   (v.in[d] + 2 * v.pad[d] - v.dilation[d] * (v.window[d] - 1) - 1) / v.stride[d] + 1;
 	in = v.n * v.c * product(v.in, v.dims);
 	out = v.n * v.k * product(v.out, v.dims);
 	w = v.k * v.c / v.groups * product(v.window, v.dims);
@@ -105,6 +113,25 @@ static int64_t terms_of(const struct conv *v, int64_t image, int64_t k, const in
 	return count;
 }
 
+/* The same where it is the convolution from y to x whose gradient is taken: by its definition, whatever touches the element. */
+static int64_t transposed_terms(const struct conv *v, int64_t image, int64_t k, const int64_t *o, float *ret)
+{
+	int64_t channels = v->c / v->groups, rows = v->k / v->groups, group = k / rows, count = 0;
+
+	for (int64_t at = 0; at < product(v->in, v->dims); at++)
+		for (int64_t r = 0; r < product(v->window, v->dims); r++) {
+			int64_t rest = at, tap = v->mirrored ? product(v->window, v->dims) - 1 - r : r;
+			bool meets = true;
+
+			for (unsigned d = v->dims; d-- > 0; rest /= v->in[d], tap /= v->window[d])
+				meets &= rest % v->in[d] * v->stride[d] - v->pad[d] + tap % v->window[d] * v->dilation[d] == o[d];
+			for (int64_t c = 0; meets && c < (v->channels ? v->channels : channels); c++)
+				ret[count++] = (float)(samples_get(v->in_type, v->x, place(v, image, group * channels + c, v->c, at, v->in)) *
+						       samples_get(v->in_type, v->w, place(v, group * channels + c, k % rows, rows, r, v->window)));
+		}
+	return count;
+}
+
 static void compute(struct conv *v, enum order order)
 {
 	float *terms = malloc((size_t)(v->c * product(v->window, v->dims)) * sizeof *terms);
@@ -117,7 +144,7 @@ static void compute(struct conv *v, enum order order)
 
 				for (unsigned d = v->dims; d-- > 0; rest /= v->out[d])
 					o[d] = rest % v->out[d];
-				y = v->alpha * samples_sum(terms_of(v, image, k, o, terms), terms, order);
+				y = v->alpha * samples_sum((v->transposed ? transposed_terms : terms_of)(v, image, k, o, terms), terms, order);
 				if (v->added)
 					y += 0.75f * (float)samples_get(v->type, v->z, at);
 				if (v->biased && !v->no_bias)
@@ -156,7 +183,7 @@ static struct ekka_verdict judge(const struct conv *v)
 	(void)snprintf(k, sizeof k, "%lld", (long long)v->k);
 	fake_event_init(&f, "conv");
 	add_tensor(v, "x", EKKA_IN, v->in_type, v->n, v->c, v->in, v->x, NULL);
-	add_tensor(v, "w", EKKA_IN, v->in_type, v->k, v->c / v->groups, v->window, v->w, NULL);
+	add_tensor(v, "w", EKKA_IN, v->in_type, v->transposed ? v->c : v->k, (v->transposed ? v->k : v->c) / v->groups, v->window, v->w, NULL);
 	add_tensor(v, "y", EKKA_OUT, v->type, v->n, v->k, v->out, NULL, v->y);
 	if (v->added)
 		add_tensor(v, "z", EKKA_IN, v->type, v->n, v->k, v->out, v->z, NULL);
@@ -175,6 +202,8 @@ static struct ekka_verdict judge(const struct conv *v)
 		fake_event_real(&f, "beta", 0.75);
 	if (v->relu)
 		fake_event_text(&f, "activation", "relu");
+	if (v->transposed)
+		fake_event_int(&f, "transposed", 1);
 	return fake_event_judge(&f);
 }
 
@@ -232,6 +261,33 @@ Test(conv, what_a_wrong_one_looks_like)
 		LOOKS(channels = v.c - 1, s == 1 ? "as if only the first 7 of 8 channels were summed" : "as if only the first 15 of 16 channels were summed");
 		release(&v);
 	}
+}
+
+Test(conv, what_a_wrong_transposed_one_looks_like)
+{
+	struct conv v = make(SHAPES - 2, GAUSS, 1);
+
+	LOOKS(no_bias = true, "as if there was no bias");
+	LOOKS(mirrored = true, "as if the window was mirrored");
+	LOOKS(channels = 3, "as if only the first 3 of 4 channels were summed");
+	release(&v);
+}
+
+Test(conv, transforms_of_short_types_are_neither_excused_nor_blamed)
+{
+	struct conv v = make(2, GAUSS, 1);
+	uint16_t *y = v.y;
+
+	v.relu = false;
+	compute(&v, STRIDED);
+	EXPECT(EKKA_PASS, judge(&v), v.name);
+	fake_event_text(&f, "algorithm", "winograd");
+	EXPECT(EKKA_PASS, fake_event_judge(&f), "winograd");
+	samples_put(v.type, y, 9, samples_get(v.type, y, 9) + 1);
+	EXPECT(EKKA_UNDECIDED, fake_event_judge(&f), "winograd");
+	f.attr[f.event.call.n_attrs - 1].value.s = "gemm";
+	EXPECT(EKKA_FAIL, fake_event_judge(&f), "gemm");
+	release(&v);
 }
 
 Test(conv, a_librarys_f32_may_have_been_cut_or_transformed)

@@ -311,3 +311,44 @@ Test(norm, in_place)
 	}
 	release(&k);
 }
+
+/* [2 images, 3 channels, 8 positions], a scale and bias of each channel: instance norm; and of each channel and position. */
+Test(norm, weights_of_more_dims_than_the_rows)
+{
+	static const float scale[3] = { 2, -1, 0.5f }, bias[3] = { 0, 1, -2 };
+	float x[48], y[48], all[24];
+
+	samples_fill(EKKA_F32, x, 48, GAUSS, 1, 3);
+	for (int i = 0; i < 24; i++)
+		all[i] = scale[i / 8];
+	for (int row = 0; row < 6; row++) {
+		double mean = 0, m = 0;
+
+		for (int i = 0; i < 8; i++)
+			mean += (double)x[row * 8 + i] / 8;
+		for (int i = 0; i < 8; i++)
+			m += pow((double)x[row * 8 + i] - mean, 2) / 8;
+		for (int i = 0; i < 8; i++)
+			y[row * 8 + i] = (float)(((double)x[row * 8 + i] - mean) / sqrt(m + 1e-5) * (double)scale[row % 3] + (double)bias[row % 3]);
+	}
+	for (int wrong = 0; wrong <= 1; wrong++)
+		for (int broadcast = 0; broadcast <= 1; broadcast++) {
+			y[20] += (float)(wrong && broadcast == 0);
+			fake_event_init(&f, "norm");
+			fake_event_tensor(&f, "x", EKKA_IN, EKKA_F32, "2x3x8", NULL, x, NULL);
+			fake_event_tensor(&f, "y", EKKA_OUT, EKKA_F32, "2x3x8", NULL, NULL, y);
+			fake_event_tensor(&f, "weight", EKKA_IN, EKKA_F32, "3x8", broadcast ? "1x0" : NULL, broadcast ? (const void *)scale : all, NULL);
+			fake_event_tensor(&f, "bias", EKKA_IN, EKKA_F32, "3x8", "1x0", bias, NULL);
+			fake_event_text(&f, "kind", "layer");
+			fake_event_real(&f, "eps", 1e-5);
+			cr_expect_eq(fake_event_judge(&f).status, wrong ? EKKA_FAIL : EKKA_PASS, "wrong %d, broadcast %d: %s", wrong, broadcast,
+				     fake_event_judge(&f).reason);
+		}
+	/* Dims that are not x's last ones. */
+	fake_event_init(&f, "norm");
+	fake_event_tensor(&f, "x", EKKA_IN, EKKA_F32, "2x3x8", NULL, x, NULL);
+	fake_event_tensor(&f, "y", EKKA_OUT, EKKA_F32, "2x3x8", NULL, NULL, y);
+	fake_event_tensor(&f, "weight", EKKA_IN, EKKA_F32, "8x3", NULL, all, NULL);
+	fake_event_text(&f, "kind", "layer");
+	cr_expect_eq(fake_event_judge(&f).status, EKKA_INCOMPLETE);
+}
