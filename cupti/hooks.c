@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The driver's own entry points, as the engine gets them: linked, by dlsym, or from cuGetProcAddress, which is how every CUDA runtime
- * gets them. Ours call the real ones, and record launches when CUPTI does not. They are given out from the start when EKKA_LAUNCHES is not
- * off, because what an engine has asked for once it never asks for again.
+ * gets them. Ours call the real ones, and record launches when CUPTI does not. They are given out from the start, those of launches and of memory when
+ * EKKA_LAUNCHES is not off, because what an engine has asked for once it never asks for again.
  *
  * A profiler that subscribes to CUPTI after us takes our place there: it could not work otherwise.
  */
@@ -44,11 +44,10 @@ CUresult cuLaunchCooperativeKernel_ptsz(CUfunction, unsigned, unsigned, unsigned
 /* Those of other files; cuda.h has no prototype for some, and no pointer of ours is ever called as anything but what it is. */
 #define HOOK(symbol, asked, since, per_thread, writes) extern const char ekka_hook_##symbol[] __asm__(#symbol);
 #include "cupti/hooks.def"
-#undef HOOK
-static const struct { const char *symbol, *asked; int since; bool per_thread, writes; const void *ours; } hooks[EKKA_HOOKS] = {
-#define HOOK(symbol, asked, since, per_thread, writes) { #symbol, asked, since, per_thread, writes, ekka_hook_##symbol },
+static const struct { const char *symbol, *asked; int since; bool per_thread, writes, always; const void *ours; } hooks[EKKA_HOOKS] = {
+#define HOOK(symbol, asked, since, per_thread, writes) { #symbol, asked, since, per_thread, writes, false, ekka_hook_##symbol },
+#define HOOK_ALWAYS(symbol, asked, since, per_thread, writes) { #symbol, asked, since, per_thread, writes, true, ekka_hook_##symbol },
 #include "cupti/hooks.def"
-#undef HOOK
 };
 static _Atomic(void *) real[EKKA_HOOKS];
 static _Atomic int source = EKKA_SOURCE_NONE;
@@ -105,6 +104,11 @@ static void *ours_for(int h, void *found)
 	return NULL;
 }
 
+static bool is_given_out(int h)
+{
+	return h >= 0 && (ekka_conf.launches != EKKA_LAUNCHES_OFF || (hooks[h].always && ekka_conf.level == EKKA_LEVEL_FULL));
+}
+
 static bool is_tool(const void *caller)
 {
 	static const char *const tools[] = { "libcuda.", "libcupti.", "libnvperf" };
@@ -127,10 +131,9 @@ bool ekka_launches_concern(const char *name, const void *caller)
 void *ekka_launches_answer(const char *name, void *found)
 {
 	int h = find_hook(name);
-
 	void *ours;
 
-	if (h < 0 || ekka_conf.launches == EKKA_LAUNCHES_OFF || atomic_load(&ekka_state) != EKKA_STATE_ON)
+	if (!is_given_out(h) || atomic_load(&ekka_state) != EKKA_STATE_ON)
 		return NULL;
 	ours = ours_for(h, found);
 	if (!ours)
@@ -181,10 +184,10 @@ static void swap(const char *symbol, void **pfn, int version, cuuint64_t flags)
 	int saved = errno, h;
 	void *ours;
 
-	if (!symbol || !pfn || !*pfn || ekka_conf.launches == EKKA_LAUNCHES_OFF || symbol[0] != 'c' || symbol[1] != 'u')
+	if (!symbol || !pfn || !*pfn || symbol[0] != 'c' || symbol[1] != 'u')
 		return;
 	h = hook_for(symbol, *pfn, version, flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM);
-	ours = h >= 0 ? ours_for(h, *pfn) : NULL;
+	ours = is_given_out(h) ? ours_for(h, *pfn) : NULL;
 	if (ours)
 		*pfn = ours;
 	else if (may_write(symbol))

@@ -10,7 +10,6 @@ enum ekka_hook {
 #include "cupti/hooks.def"
 	EKKA_HOOKS
 };
-#undef HOOK
 
 /* The real function behind one of ours, for whoever was linked with it; NULL when there is none. */
 void *ekka_hook_real(enum ekka_hook h, const void *caller);

@@ -44,6 +44,18 @@ bool ekka_memory_make_room(void)
 	return ok;
 }
 
+void ekka_memory_context_ends(CUcontext ctx, int device)
+{
+	int saved = errno, state = atomic_load(&ekka_state);
+
+	if ((state != EKKA_STATE_ON && state != EKKA_STATE_ENDED) || ekka_self.inside || ekka_in_child())
+		return;
+	ekka_self.inside = true;
+	ekka_cuda_context_ends(ctx, device);
+	ekka_self.inside = false;
+	errno = saved;
+}
+
 static bool is_wanted(struct ekka_driver_fn *fn)
 {
 	uint8_t wanted = atomic_load_explicit(&fn->wanted, memory_order_relaxed);

@@ -33,6 +33,9 @@ void ekka_memory_tell(struct ekka_call *call, CUstream stream, const struct ekka
 /* The engine found no device memory: has some been given back. */
 bool ekka_memory_make_room(void);
 
+/* A context ends, `ctx` or all of a device, `device` (-1: none): snapshots of library calls need to know that without launches, too. */
+void ekka_memory_context_ends(CUcontext ctx, int device);
+
 /* The stream that a per-thread (_ptsz, _ptds) entry point means. */
 static inline CUstream ekka_own_stream(CUstream s)
 {

@@ -169,12 +169,11 @@ SHARED(cuGraphicsMapResources_ptsz, unsigned, count, CUgraphicsResource *, resou
 #define ENDS(symbol, what, ...)                                                                                  \
 	WATCHED_AROUND(symbol, NULL, , if (ekka_memory_on()) what(), if (ekka_memory_on()) what(), __VA_ARGS__)
 ENDS(cuIpcCloseMemHandle, ekka_alloc_forget_learned, CUdeviceptr, p)
-#define END_ALL(ctx, dev)                               \
-	do {                                            \
-		if (ekka_memory_on()) {                 \
-			ekka_alloc_forget();            \
-			ekka_cuda_context_ends(ctx, dev); \
-		}                                       \
+#define END_ALL(ctx, dev)                      \
+	do {                                   \
+		if (ekka_memory_on())          \
+			ekka_alloc_forget();   \
+		ekka_memory_context_ends(ctx, dev); \
 	} while (0)
 WATCHED_AROUND(cuCtxDestroy, NULL, , END_ALL(context, -1), if (ekka_memory_on()) ekka_alloc_forget(), CUcontext, context)
 WATCHED_AROUND(cuCtxDestroy_v2, NULL, , END_ALL(context, -1), if (ekka_memory_on()) ekka_alloc_forget(), CUcontext, context)

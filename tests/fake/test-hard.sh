@@ -56,6 +56,11 @@ hard main main "s['pass'] == 9 == s['ops']"
 verdict=1 hard refused refused "s['pass'] == 8 and s['fail'] == 0 and s['ops'] == 9"
 # Those in flight are lost with the context or not, those after it are there.
 hard reset reset "s['fail'] == 0 and s['ops'] == 16 and s['pass'] >= 8"
+# The driver's entry points that end a context are ours without launches, too.
+for program in hard hard-dlsym; do
+	hard reset-off-$program reset "s['fail'] == 0 and s['ops'] == 16 and s['pass'] >= 8" EKKA_LAUNCHES=off
+done
+program=hard
 # Killed: what has reached the files is right, and the rest is missed. Whichever came first.
 for seed in 1 2 3; do
 	expected=137 hard kill-$seed kill "s['fail'] == 0 and s['pass'] + s['incomplete'] == s['ops'] <= 16 and s['pass'] > 0" EKKA_TEST_FAKE_SEED=$seed EKKA_SYNC=$((seed % 2))
