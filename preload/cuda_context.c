@@ -9,8 +9,9 @@
 #include "preload/cuda_staging.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
-enum { FAILURES_MAX = 3 /* in a row, then the context is off */ };
+enum { FAILURES_MAX = 3 /* in a row, then the context is off */, PINNED_MIN = 1 << 20 /* bytes each way, of what was not to be had */ };
 
 pthread_mutex_t ekka_cuda_lock = PTHREAD_MUTEX_INITIALIZER;
 pthread_cond_t ekka_cuda_room = PTHREAD_COND_INITIALIZER;
@@ -31,10 +32,22 @@ static struct ekka_cuda_context *find(CUcontext ctx, unsigned long long id)
 	return NULL;
 }
 
-/* Half the pinned memory each way: the sink's half must not be taken by copies that queue behind the one it works on. */
-static void set_up_pinned(const struct ekka_cuda_driver *drv)
+/* Memory that can be had without limit but is slower, and waits in the driver: for the sink's thread alone. Not the context's: it stays. */
+static void make_do_without_pinned(uint64_t bytes)
 {
-	uint64_t half = ekka_conf.cuda_pinned / 2 / EKKA_RING_ALIGN * EKKA_RING_ALIGN;
+	void *slab = bytes ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : MAP_FAILED;
+
+	if (slab == MAP_FAILED)
+		return;
+	madvise(slab, bytes, MADV_DONTDUMP);
+	ekka_cuda_fetch_set_up(slab, bytes);
+}
+
+/* Half the pinned memory each way: the sink's half must not be taken by copies that queue behind the one it works on. */
+static void set_up_pinned(const struct ekka_cuda_driver *drv, CUcontext ctx)
+{
+	uint64_t half = ekka_conf.cuda_pinned / 2 / EKKA_RING_ALIGN * EKKA_RING_ALIGN, all = half;
+	CUresult res = CUDA_ERROR_OUT_OF_MEMORY;
 	void *slab = NULL;
 
 	if (ekka_cuda_pinned.gone && ekka_cuda_copies_in_flight() == 0) {	/* before that its rings are still needed */
@@ -44,8 +57,13 @@ static void set_up_pinned(const struct ekka_cuda_driver *drv)
 	if (pinned_tried)
 		return;
 	pinned_tried = true;
-	if (half == 0 || drv->p_cuMemHostAlloc(&slab, 2 * half, CU_MEMHOSTALLOC_PORTABLE) != CUDA_SUCCESS)
+	while (half > 0 && (res = drv->p_cuMemHostAlloc(&slab, 2 * half, CU_MEMHOSTALLOC_PORTABLE)) != CUDA_SUCCESS)
+		half = half / 2 >= PINNED_MIN ? half / 2 / EKKA_RING_ALIGN * EKKA_RING_ALIGN : 0;
+	if (res != CUDA_SUCCESS) {
+		make_do_without_pinned(all);
 		return;
+	}
+	pinned_owner = ctx;
 	ekka_ring_init(&ekka_cuda_pinned.direct_ring, half);
 	ekka_cuda_pinned.direct = slab;
 	ekka_cuda_fetch_set_up((char *)slab + half, half);
@@ -80,9 +98,7 @@ static struct ekka_cuda_context *set_up(const struct ekka_cuda_driver *drv, CUco
 	bury_predecessors(drv, ctx);
 	if (ekka_conf.level == EKKA_LEVEL_CALLS)
 		goto relaxed_end;	/* for times alone: no bytes will be taken */
-	set_up_pinned(drv);
-	if (pinned_owner == NULL)
-		pinned_owner = ctx;
+	set_up_pinned(drv, ctx);
 	ekka_cuda_staging_new(drv, c);
 	c->gather = ekka_cuda_gather_load(drv);
 	CU_GOTO(cuStreamCreate(&c->side, CU_STREAM_NON_BLOCKING), failed);

@@ -28,6 +28,8 @@ struct ekka_cuda_context {
 	CUdeviceptr staging;		/* 0: none could be had, or it was given back */
 	uint64_t staging_mapped;	/* its bytes, if it is mapped and can be given back; else 0 */
 	bool staging_wanted;		/* the engine wants it: no new copies go there */
+	uint64_t staging_quiet_until;	/* ns: before that it is not taken again */
+	uint64_t staging_quiet_ms;	/* how long memory must not have been short */
 	struct ekka_ring staging_ring;
 	struct ekka_cuda_copy *youngest;	/* of those that lie in it */
 	CUfunction gather;		/* NULL: could not be loaded */
@@ -40,7 +42,10 @@ struct ekka_cuda_context {
 extern pthread_mutex_t ekka_cuda_lock;
 extern pthread_cond_t ekka_cuda_room;
 
-/* Pinned host memory: `direct` for copies enqueued on the engine's stream, `bounce` for the sink's; NULL when refused. `gone`: or about to be. */
+/*
+ * Pinned host memory: `direct` for copies enqueued on the engine's stream, NULL when refused; `bounce` for the sink's, which then is ordinary memory.
+ * `gone`: freed, or about to be.
+ */
 struct ekka_cuda_pinned {
 	char *direct, *bounce;
 	bool gone;

@@ -274,6 +274,8 @@ const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *copy, const void **ret_by
 		mark->passed = true;
 		if (copy->staged != 0)
 			why = ekka_cuda_fetch(drv, copy);
+		else
+			ekka_cuda_staging_grow(drv, mark->context);
 	}
 	reap(drv);
 	ekka_cuda_relaxed_end(drv, mode);

@@ -5,10 +5,17 @@
 
 #include "preload/conf.h"
 #include "preload/cuda.h"
+#include "preload/lock.h"
 #include "preload/say.h"
 
-enum { STAGING_MIN = 16 << 20 /* bytes; below this staging is not worth having */ };
+enum {
+	STAGING_MIN = 16 << 20,		/* bytes; below this staging is not worth having */
+	GROW_SHARE = 4,			/* of the free memory, a quarter at most is taken again */
+	QUIET_MS = 10000, QUIET_MAX_MS = 600000,
+};
 static const uint64_t default_max = 1ull << 30; /* bytes */
+static const uint64_t ms_ns = 1000000;
+unsigned ekka_cuda_staging_quiet_ms = QUIET_MS;
 
 /* ---- getting it ------------------------------------------------------- */
 
@@ -31,8 +38,10 @@ static uint64_t granularity(const struct ekka_cuda_driver *drv, const struct ekk
 	return grain;
 }
 
+struct slab { CUdeviceptr p; uint64_t bytes; };
+
 /* The mapping alone keeps the memory. */
-static CUresult map(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c, uint64_t bytes)
+static CUresult map(const struct ekka_cuda_driver *drv, const struct ekka_cuda_context *c, uint64_t bytes, struct slab *ret)
 {
 	CUmemAllocationProp prop = properties(c);
 	CUmemAccessDesc access = { .location = prop.location, .flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
@@ -45,8 +54,7 @@ static CUresult map(const struct ekka_cuda_driver *drv, struct ekka_cuda_context
 	CU_GOTO(cuMemMap(p, bytes, 0, handle, 0), release);
 	CU_GOTO(cuMemSetAccess(p, bytes, &access, 1), unmap);
 	(void)drv->p_cuMemRelease(handle);
-	c->staging = p;
-	c->staging_mapped = bytes;
+	*ret = (struct slab){ p, bytes };
 	return CUDA_SUCCESS;
 unmap:
 	(void)drv->p_cuMemUnmap(p, bytes);
@@ -62,10 +70,14 @@ out:
 static uint64_t get(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c, uint64_t grain, uint64_t bytes)
 {
 	uint64_t whole = grain ? bytes / grain * grain : 0;
-	CUresult res = whole ? map(drv, c, whole) : CUDA_ERROR_NOT_SUPPORTED;
+	struct slab s = { 0 };
+	CUresult res = whole ? map(drv, c, whole, &s) : CUDA_ERROR_NOT_SUPPORTED;
 
-	if (res == CUDA_SUCCESS)
+	if (res == CUDA_SUCCESS) {
+		c->staging = s.p;
+		c->staging_mapped = s.bytes;
 		return whole;
+	}
 	if (res == CUDA_ERROR_OUT_OF_MEMORY || drv->p_cuMemAlloc(&c->staging, bytes) != CUDA_SUCCESS) {
 		c->staging = 0;
 		return 0;
@@ -73,20 +85,59 @@ static uint64_t get(const struct ekka_cuda_driver *drv, struct ekka_cuda_context
 	return bytes;
 }
 
+/* What is allowed; where the user says nothing by what is free. */
+static uint64_t cap(const struct ekka_cuda_driver *drv, uint64_t *ret_free)
+{
+	size_t free_bytes = 0, total_bytes = 0;
+	uint64_t share;
+
+	if (drv->p_cuMemGetInfo(&free_bytes, &total_bytes) != CUDA_SUCCESS)
+		free_bytes = 0;
+	*ret_free = free_bytes;
+	share = free_bytes / 16 < default_max ? free_bytes / 16 : default_max;
+	return ekka_conf.cuda_staging ? ekka_conf.cuda_staging : share;
+}
+
 void ekka_cuda_staging_new(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c)
 {
-	uint64_t bytes = ekka_conf.cuda_staging, grain = granularity(drv, c), got = 0;
-	size_t free_bytes = 0, total_bytes = 0;
+	uint64_t free_bytes, bytes = cap(drv, &free_bytes), grain = granularity(drv, c), got = 0;
 
-	if (bytes == 0) {
-		if (drv->p_cuMemGetInfo(&free_bytes, &total_bytes) != CUDA_SUCCESS)
-			return;
-		bytes = free_bytes / 16 < default_max ? free_bytes / 16 : default_max;
-	}
+	c->staging_quiet_ms = ekka_cuda_staging_quiet_ms;
+	c->staging_quiet_until = ekka_now_ns() + c->staging_quiet_ms * ms_ns;
 	while (bytes > 0 && (got = get(drv, c, grain, bytes)) == 0)
 		bytes = bytes / 2 >= STAGING_MIN ? bytes / 2 : 0;
 	if (got > 0)
 		ekka_ring_init(&c->staging_ring, got);
+}
+
+/* ---- getting it again ------------------------------------------------- */
+
+void ekka_cuda_staging_grow(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *c)
+{
+	uint64_t free_bytes, bytes, grain;
+	struct slab s = { 0 };
+	bool due;
+
+	pthread_mutex_lock(&ekka_cuda_lock);
+	due = c->staging == 0 && !c->off && ekka_now_ns() >= c->staging_quiet_until;
+	pthread_mutex_unlock(&ekka_cuda_lock);
+	if (!due)
+		return;
+	grain = granularity(drv, c);
+	bytes = cap(drv, &free_bytes);
+	if (bytes > free_bytes / GROW_SHARE)
+		bytes = free_bytes / GROW_SHARE;
+	if (grain == 0 || bytes < grain || map(drv, c, bytes / grain * grain, &s) != CUDA_SUCCESS)
+		s = (struct slab){ 0 };
+	pthread_mutex_lock(&ekka_cuda_lock);
+	c->staging_quiet_until = ekka_now_ns() + c->staging_quiet_ms * ms_ns;
+	if (s.bytes > 0) {
+		ekka_ring_init(&c->staging_ring, s.bytes);
+		c->staging = s.p;
+		c->staging_mapped = s.bytes;
+		c->staging_wanted = false;
+	}
+	pthread_mutex_unlock(&ekka_cuda_lock);
 }
 
 /* ---- ranges ----------------------------------------------------------- */
@@ -117,8 +168,6 @@ bool ekka_cuda_staging_could_fit(const struct ekka_cuda_context *c, uint64_t byt
 }
 
 /* ---- giving it back --------------------------------------------------- */
-
-struct slab { CUdeviceptr p; uint64_t bytes; };
 
 /* Takes the slab off the context; nobody has a range in it or ever will. With the lock held. */
 static struct slab detach(struct ekka_cuda_context *c)
@@ -195,7 +244,12 @@ bool ekka_cuda_make_room(void)
 		return false;
 	pthread_mutex_lock(&ekka_cuda_lock);
 	for (unsigned i = 0; (c = ekka_cuda_context_at(i)) != NULL; i++) {
-		if (c->device != device || !c->staging_mapped)
+		if (c->device != device)
+			continue;
+		if (c->staging_mapped && c->staging_quiet_ms < QUIET_MAX_MS)
+			c->staging_quiet_ms *= 2;	/* it was wanted before: not so soon again */
+		c->staging_quiet_until = ekka_now_ns() + c->staging_quiet_ms * ms_ns;
+		if (!c->staging_mapped)
 			continue;
 		c->staging_wanted = true;
 		bytes += c->staging_mapped;

@@ -6,7 +6,7 @@
  * The slab is mapped into reserved addresses (cuMemCreate, cuMemMap): unmapping such memory waits for nobody's work, while cuMemFree synchronises the device.
  * So it can be given back, at any moment at which no copy of ours lies in it; if some do, no new ones come and the last one to leave gives
  * it back. Where memory cannot be mapped the slab comes from cuMemAlloc and stays. A context that has lost its slab copies straight to pinned
- * memory.
+ * memory, until the sink takes another one for it.
  */
 #ifndef EKKA_PRELOAD_CUDA_STAGING_H
 #define EKKA_PRELOAD_CUDA_STAGING_H
@@ -22,6 +22,13 @@ void ekka_cuda_staging_new(const struct ekka_cuda_driver *drv, struct ekka_cuda_
  */
 bool ekka_cuda_staging_take(struct ekka_cuda_context *, struct ekka_cuda_copy *);
 void ekka_cuda_staging_leave(struct ekka_cuda_copy *);
+
+/*
+ * Sink thread, the context current: takes a slab again where there is none, when the engine has not run out of memory for a while; of what is free then a
+ * quarter at most. Each time it has to be given back the while gets twice as long.
+ */
+void ekka_cuda_staging_grow(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *);
+extern unsigned ekka_cuda_staging_quiet_ms;	/* the while, at first; for tests */
 
 /* Could `bytes` fit if the slab were empty. With ekka_cuda_lock held. */
 bool ekka_cuda_staging_could_fit(const struct ekka_cuda_context *, uint64_t bytes);

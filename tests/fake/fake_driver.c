@@ -247,6 +247,10 @@ FAKE_EXPORT CUresult cuMemHostAlloc(void **p, size_t bytes, unsigned flags)
 	ENTER(cuMemHostAlloc);
 	UNSAFE();
 	(void)flags;
+	const char *most = getenv("EKKA_TEST_FAKE_PINNED");	/* bytes in one piece */
+
+	if (most != NULL && bytes > strtoull(most, NULL, 10))
+		return CUDA_ERROR_OUT_OF_MEMORY;
 	*p = (void *)fake_alloc(FAKE_PINNED, bytes);
 	fake_hold(FAKE_PINNED, (long)bytes);
 	return *p != NULL ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
@@ -320,7 +324,18 @@ FAKE_EXPORT CUresult cuMemcpyDtoDAsync(CUdeviceptr dst, CUdeviceptr src, size_t 
 FAKE_EXPORT CUresult cuMemcpyDtoHAsync(void *dst, CUdeviceptr src, size_t bytes, CUstream stream)
 {
 	ENTER(cuMemcpyDtoHAsync);
-	return copy((uint64_t)dst, src, bytes, stream);
+	struct copy c = { (uint64_t)dst, src, bytes };
+	CUresult res;
+
+	if (fake_from_runtime || fake_kind_of(c.dst, bytes) != FAKE_NONE)
+		return copy(c.dst, src, bytes, stream);
+	if (fake_kind_of(src, bytes) == FAKE_NONE)
+		return CUDA_ERROR_INVALID_VALUE;
+	/* Ordinary memory: the caller waits. */
+	res = fake_enqueue(fake_stream_of(stream), do_copy, &c, sizeof(c));
+	if (res == CUDA_SUCCESS)
+		fake_stream_synchronize(fake_stream_of(stream));
+	return res;
 }
 
 struct set { uint64_t dst; int value; size_t bytes; };

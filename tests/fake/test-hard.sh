@@ -89,7 +89,8 @@ hard limits wait "$all" EKKA_CUDA_STAGING=1M EKKA_CUDA_PINNED=2M
 grep -E '^cu(Stream|Ctx|Event)Synchronize|^cuMemFree' "$work/report" && fail "limits: somebody waited"
 hard small wait "s['fail'] == 0 and s['pass'] + s['incomplete'] == 8" EKKA_CUDA_STAGING=20K EKKA_CUDA_PINNED=20K EKKA_WHEN_FULL=drop
 [ "$(peak device)" -le 20480 ] && [ "$(peak pinned)" -le 20480 ] || fail "small: $(grep peak "$work/report")"
-hard no-pinned wait "s['incomplete'] == 8 and s['dropped'] >= 8" EKKA_TEST_FAKE_FAIL=cuMemHostAlloc=2
+hard no-pinned wait "$all" EKKA_TEST_FAKE_FAIL=cuMemHostAlloc=2
+hard neither wait "s['incomplete'] == 8 and s['dropped'] >= 8" EKKA_TEST_FAKE_FAIL=cuMemHostAlloc=2,cuMemCreate=2,cuMemAlloc_v2=2
 hard no-device wait "$all" EKKA_TEST_FAKE_FAIL=cuMemCreate=2,cuMemAlloc_v2=2
 
 # The program gets as much as without us, and its snapshots go on.

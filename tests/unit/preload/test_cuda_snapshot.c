@@ -17,6 +17,7 @@
 #include <cuda_runtime_api.h>
 
 #include "preload/conf.h"
+#include "preload/cuda_staging.h"
 #include "tests/fake/fake.h"
 
 enum { N = 4096 };
@@ -361,14 +362,44 @@ Test(snapshot, makes_do_without_staging)
 
 Test(snapshot, makes_do_without_pinned_memory)
 {
-	const void *got;
 	char *p;
 
 	setenv("EKKA_TEST_FAKE_FAIL", "cuMemHostAlloc=2", 1);
+	ekka_conf.cuda_staging = 2 * N;
+	ekka_conf.when_full = EKKA_DROP;
+	p = device_buffer(N, 3);
+	for (int i = 0; i < 2; i++)
+		cr_assert_null(take(p, N, NULL));
+	/* The engine's thread would wait in a copy to ordinary memory. */
+	cr_assert_str_eq(take(p, N, NULL), "staging full");
+}
+
+Test(snapshot, ordinary_memory_does_where_none_can_be_pinned)
+{
+	char *p, *q;
+
+	setenv("EKKA_TEST_FAKE_FAIL", "cuMemHostAlloc=2", 1);
+	p = device_buffer(N, 3);
+	q = device_buffer(600 << 10, 4);	/* larger than its half */
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 3, N);
+	cr_assert_null(take(q, 600 << 10, NULL));
+	expect(copies[0], 4, 600 << 10);
+	cr_assert_null(ekka_cuda_pinned.direct);
+}
+
+Test(snapshot, pins_less_where_all_is_refused)
+{
+	char *p;
+
+	setenv("EKKA_TEST_FAKE_PINNED", "3000000", 1);
+	ekka_conf.cuda_pinned = 8 << 20;
 	p = device_buffer(N, 3);
 	cr_assert_null(take(p, N, NULL));
-	cr_assert_str_eq(ekka_cuda_copy_wait(copies[0], &got), "no pinned memory");
-	ekka_cuda_copy_release(copies[0]);
+	expect(copies[0], 3, N);
+	cr_assert_not_null(ekka_cuda_pinned.direct);
+	cr_assert_eq(ekka_cuda_pinned.direct_ring.bytes, 1 << 20);
+	cr_assert_eq(fake_calls("cuMemHostAlloc"), 3);	/* 8, 4, 2 MiB */
 }
 
 Test(snapshot, gives_up_after_repeated_errors)
@@ -573,6 +604,69 @@ Test(snapshot, gives_device_memory_back_when_idle)
 	expect(copies[0], 3, N);
 	cr_assert_eq(free_bytes(), before);
 	cr_assert_eq(waits(), 0);
+}
+
+static void nap_ms(unsigned ms)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
+}
+
+Test(snapshot, takes_device_memory_again_after_a_quiet_while)
+{
+	enum { QUIET_MS = 200 };
+	char *p = device_buffer(N, 3);
+	size_t before = free_bytes();
+	unsigned long staged;
+
+	ekka_cuda_staging_quiet_ms = QUIET_MS / 2;
+	for (int round = 0; round < 2; round++) {
+		cr_assert_null(take(p, N, NULL));
+		expect(copies[0], 3, N);
+		cr_assert(ekka_cuda_make_room());
+		nap_ms(QUIET_MS / 2 << round);
+		cr_assert_not(ekka_cuda_make_room(), "the engine asks once more: the while begins anew");
+		nap_ms(QUIET_MS / 2 << round);	/* twice as long as it was */
+		cr_assert_null(take(p, N, NULL));
+		expect(copies[0], 3, N);
+		cr_assert_eq(free_bytes(), before, "not yet");
+		nap_ms((QUIET_MS / 2 + 20) << round);
+		staged = fake_calls("cuMemcpyDtoDAsync_v2");
+		cr_assert_null(take(p, N, NULL));
+		cr_assert_eq(fake_calls("cuMemcpyDtoDAsync_v2"), staged, "by the sink, not by the engine's thread");
+		expect(copies[0], 3, N);
+		cr_assert_eq(before - free_bytes(), 1 << 20);
+		cr_assert_null(take(p, N, NULL));
+		cr_assert_eq(fake_calls("cuMemcpyDtoDAsync_v2"), staged + 1);
+		expect(copies[0], 3, N);
+	}
+	cr_assert_eq(waits(), 0);
+}
+
+Test(snapshot, takes_a_quarter_at_most_of_what_is_left_and_what_can_be_given_back)
+{
+	char *p;
+	size_t left;
+
+	setenv("EKKA_TEST_FAKE_MEMORY", "8388608", 1);
+	ekka_conf.cuda_staging = 4 << 20;
+	ekka_cuda_staging_quiet_ms = 0;
+	p = device_buffer(N, 3);
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 3, N);
+	cr_assert(ekka_cuda_make_room());
+	(void)device_buffer(4 << 20, 0);
+	left = free_bytes();
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 3, N);
+	cr_assert_lt(free_bytes(), left);
+	cr_assert_leq(left - free_bytes(), left / 4);
+	cr_assert(ekka_cuda_make_room());
+	cr_assert_eq(free_bytes(), left);
+	setenv("EKKA_TEST_FAKE_FAIL", "cuMemMap=801", 1);
+	cr_assert_null(take(p, N, NULL));
+	expect(copies[0], 3, N);
+	cr_assert_eq(free_bytes(), left);
+	cr_assert_eq(fake_calls("cuMemAlloc_v2"), 0);
 }
 
 Test(snapshot, gives_device_memory_back_when_the_last_copy_has_left)
