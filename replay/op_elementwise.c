@@ -2,7 +2,7 @@
 /*
  * Op "elementwise": out0 = f(in0, in1, ..., attributes, i0, i1...), and so for every output; the expression is attribute `expr`.
  *
- * Inputs are broadcast to the outputs' dims, which are all the same; inputs of other shapes are read by index. The bound of each
+ * Inputs are broadcast to the outputs' dims, which are all the same, but that outputs of a single element have the first element's result; inputs of other shapes are read by index. The bound of each
  * element is the expression's (replay/expr.h) and half an ulp of the output's dtype; copies and casts have none but that, and a value that the
  * output can hold exactly must be there exactly. Integers are compared to the bit. A table that is read out of its range makes a finding of
  * the audit, and its value unknown. What lies between an output's elements must not change.
@@ -69,7 +69,7 @@ static int take_outputs(struct job *j, struct ekka_error *err)
 		if (!j->out[k])
 			continue;
 		n++;
-		if (!same_dims(&j->x, j->out[k])) {
+		if (!same_dims(&j->x, j->out[k]) && j->out[k]->n != 1) {
 			ekka_expr_event_settle(&j->x, EKKA_UNSUPPORTED, "not of the other outputs' dimensions: ", j->out[k]->tensor->name);
 			return 0;
 		}
@@ -125,8 +125,8 @@ static void go_through(struct job *j)
 		ekka_expr_event_load(&j->x, first, n);
 		ekka_expr_event_eval(&j->x, j->expr, j->state, n, result);
 		for (unsigned k = 0; k < ekka_expr_n_results(j->expr); k++)
-			if (j->out[k])
-				compare_result(j, j->out[k], &result[k], first, n);
+			if (j->out[k] && first < j->out[k]->n)
+				compare_result(j, j->out[k], &result[k], first, j->out[k]->n == 1 ? 1 : n);
 	}
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Op "scan": out0[i] = kind over in0[0..i], or with `exclusive` over in0[0..i-1] (the first is 0; 1 for prod; for max, min and logsumexp the least of
- * the type, respectively the largest), along the last dim. out1 is the place of the maximum or minimum, any of equal ones. Integers are exact, modulo
+ * the type, respectively the largest; a sum begins with `init`), along the last dim. With `count` a term is 1 where in0 is not 0. With
+ * `parts` in0 is [..., parts, n], integers, and a term the sum of those of all parts. out1 is the place of the maximum or minimum, any of equal ones. Integers are exact, modulo
  * their width. NaN stays: a maximum is NaN from the first NaN on.
  *
  * Bounds, with S_i = sum of |x| so far, h = min(i, `depth`), u of `compute`, by default the type of out0: PyTorch's and
@@ -24,7 +25,9 @@ struct scan {
 	struct ekka_rows rows;
 	struct ekka_array *in, *out, *index;
 	enum kind kind;
-	bool exclusive, integers;
+	bool exclusive, integers, count;
+	int64_t parts;
+	double init;
 	int64_t n, n_rows;
 	double u, tiny, largest, additions;
 	double *x, *ref, *bound, *places;	/* of a piece; places: as int64_t */
@@ -57,14 +60,19 @@ static int prepare(void *arg, struct ekka_error *err)
 		n = ekka_rows_output(r, "out1", &x->index, err);
 	if (n < 0 || r->settled)
 		return n;
-	if (!x->out || x->out->n != x->in->n || (x->index && x->index->n != x->in->n)) {
+	x->parts = (int64_t)ekka_rows_number(r, "parts", 1);
+	if (!x->out || x->parts < 1 || x->in->n % x->parts != 0 || x->out->n != x->in->n / x->parts || (x->index && x->index->n != x->out->n)) {
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "the dimensions of in0 and the outputs do not fit together");
 		return 0;
 	}
 	x->n = ekka_rows_length(x->in, 1);
-	x->n_rows = ekka_rows_count(x->in, 1);
+	x->n_rows = ekka_rows_count(x->out, 1);
 	x->exclusive = ekka_rows_number(r, "exclusive", 0) != 0;
+	x->count = ekka_rows_number(r, "count", 0) != 0;
+	x->init = x->kind == SUM ? ekka_rows_number(r, "init", 0) : 0;
 	x->integers = ekka_dtype_is_integer(x->in->dtype) && ekka_dtype_is_integer(x->out->dtype);
+	if (x->parts > 1 && !x->integers)
+		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for sums of parts that are no integers");
 	t = ekka_rows_dtype(r, "compute", ekka_dtype_is_integer(x->out->dtype) ? EKKA_F32 : x->out->dtype);
 	x->u = ekka_dtype_unit_roundoff(t) * (t == EKKA_F64 ? 2 : 1);	/* a reference in float64 errs as much */
 	x->additions = ekka_rows_additions(r, x->n, x->u);
@@ -94,7 +102,7 @@ static int64_t first_integer(const struct scan *x)
 	bool is_unsigned = t == EKKA_U8 || t == EKKA_U16 || t == EKKA_U32 || t == EKKA_U64;
 
 	if (x->kind != MAX && x->kind != MIN)
-		return x->kind == PROD;
+		return x->kind == PROD ? 1 : (int64_t)x->init;
 	if (is_unsigned)
 		return x->kind == MAX ? 0 : (int64_t)(UINT64_MAX >> (64 - bits));
 	return x->kind == MAX ? INT64_MIN >> (64 - bits) : INT64_MAX >> (64 - bits);
@@ -115,11 +123,26 @@ static void step_integer(const struct scan *x, struct state *s, int64_t v)
 	s->best_index = s->n;
 }
 
+/* Terms done..done+m-1 of a row. */
+static void load_integers(const struct scan *x, int64_t row, int64_t done, int64_t m, int64_t *ret)
+{
+	int64_t part[EKKA_ROWS_CHUNK];
+
+	ekka_array_get_int(x->in, row * x->parts * x->n + done, (size_t)m, ret);
+	for (int64_t p = 1; p < x->parts; p++) {
+		ekka_array_get_int(x->in, (row * x->parts + p) * x->n + done, (size_t)m, part);
+		for (int64_t i = 0; i < m; i++)
+			ret[i] = (int64_t)((uint64_t)ret[i] + (uint64_t)part[i]);
+	}
+	for (int64_t i = 0; i < m && x->count; i++)
+		ret[i] = ret[i] != 0;
+}
+
 static void scan_integers(struct scan *x, struct state *s, int64_t row, int64_t done, int64_t m)
 {
 	int64_t *in = (int64_t *)(void *)x->x, *ref = (int64_t *)(void *)x->ref, *places = (int64_t *)(void *)x->places;
 
-	ekka_array_get_int(x->in, row * x->n + done, (size_t)m, in);
+	load_integers(x, row, done, m, in);
 	if (s->n == 0)
 		s->integer = first_integer(x);
 	for (int64_t i = 0; i < m; i++) {
@@ -136,7 +159,7 @@ static void scan_integers(struct scan *x, struct state *s, int64_t row, int64_t 
 
 static double first_value(const struct scan *x)
 {
-	return x->kind == PROD ? 1 : x->kind == SUM ? 0 : x->kind == MIN ? INFINITY : -INFINITY;
+	return x->kind == PROD ? 1 : x->kind == SUM ? x->init : x->kind == MIN ? INFINITY : -INFINITY;
 }
 
 static void step(const struct scan *x, struct state *s, double v)
@@ -195,8 +218,9 @@ static void scan_reals(struct scan *x, struct state *s, int64_t row, int64_t don
 
 	ekka_array_get(x->in, row * x->n + done, (size_t)m, x->x);
 	if (s->n == 0)
-		*s = (struct state){ .value = first_value(x), .big = 1, .peak = -INFINITY };
+		*s = (struct state){ .value = first_value(x), .abs = fabs(x->init), .big = 1, .peak = -INFINITY };
 	for (int64_t i = 0; i < m; i++) {
+		x->x[i] = x->count ? x->x[i] != 0 : x->x[i];
 		if (x->exclusive) {
 			x->ref[i] = s->value + s->low;
 			x->bound[i] = error_of(x, s, x->x[i]);

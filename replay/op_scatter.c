@@ -3,7 +3,7 @@
  * Op "scatter": for every element e of in0's dims for which `when` is not 0, out0[at(e)] = expr(e), or with `reduce` out0[at(e)] += expr(e), or the
  * larger one ("max", "min"). A second output out1 takes its value from `out1 = ...` in the expression, and its place from `at1`, else `at`; and so on.
  *
- * Elements that nothing is written to must be what they were, where that was recorded. Where several writes meet, any of them may be
+ * Elements that nothing is written to must be what they were, where that was recorded; with `fresh` outputs begin as zeros instead. Where several writes meet, any of them may be
  * the last: the one that fits best is taken as the reference. A sum of n terms (with what was there) is taken in any order and every addition
  * rounded to the output's dtype or the compute type, whichever is the coarser: bound (n - 1) u sum |x| + sum e, e the terms' own errors
  * (Jeannerod and Rump, as in replay/rows.h), + (n - 1) times the smallest normal number, for flushing. A write of which it is open whether or
@@ -97,13 +97,14 @@ static int collect(struct ekka_scatter *j, struct ekka_error *err)
 static void judge_reals(struct ekka_scatter *j, int64_t first, size_t n, const struct ekka_write **at, const struct ekka_write *end)
 {
 	double got[EKKA_EXPR_BLOCK], ref[EKKA_EXPR_BLOCK], bound[EKKA_EXPR_BLOCK], before[EKKA_EXPR_BLOCK] = { 0 };
+	bool known = j->before || j->fresh;
 
 	ekka_array_get(j->out, first, n, got);
 	if (j->before)
 		ekka_array_get(j->before, first, n, before);
 	for (size_t i = 0; i < n; i++) {
 		const struct ekka_write *w = *at;
-		struct ekka_expected e = { j->before ? before[i] : got[i], 0 };	/* not recorded: nothing to say */
+		struct ekka_expected e = { known ? before[i] : got[i], 0 };	/* not recorded: nothing to say */
 		size_t k;
 
 		while (*at < end && (*at)->target == first + (int64_t)i)
@@ -130,7 +131,7 @@ static bool judge_ints(struct ekka_scatter *j, int64_t first, size_t n, const st
 	for (size_t i = 0; i < n; i++) {
 		bool fits = false, any = false;
 
-		ref[i] = j->before ? before[i] : got[i];
+		ref[i] = j->before || j->fresh ? before[i] : got[i];
 		for (; *at < end && (*at)->target == first + (int64_t)i; ++*at) {
 			bool unknown = (*at)->maybe || (*at)->error != 0;
 
@@ -192,11 +193,11 @@ static int take_output(struct ekka_scatter *j, const char *name, struct ekka_err
 	if (r < 0 || !j->out)
 		return r;
 	j->before = NULL;
-	if (ekka_array_recorded(j->x.ctx, j->x.event, index, EKKA_PRE))
+	if (!j->fresh && ekka_array_recorded(j->x.ctx, j->x.event, index, EKKA_PRE))
 		r = ekka_rows_take(&j->rows, name, EKKA_PRE, false, &j->before, err);
 	if (r < 0 || j->rows.settled)
 		return r;
-	if (!j->before && j->reduction != EKKA_SCATTER_STORE) {
+	if (!j->before && !j->fresh && j->reduction != EKKA_SCATTER_STORE) {
 		ekka_expr_event_settle(&j->x, EKKA_INCOMPLETE, "not recorded as it was before the call: ", name);
 		return 0;
 	}
@@ -288,6 +289,7 @@ static int parse_all(struct ekka_scatter *j, struct ekka_error *err)
 	const char *how = ekka_expr_event_text(j->x.event, "reduce");
 	int in0 = ekka_event_tensor_index(j->x.event, "in0"), r;
 
+	j->fresh = ekka_rows_number(&j->rows, "fresh", 0) != 0;
 	j->reduction = !how ? EKKA_SCATTER_STORE : !strcmp(how, "add") ? EKKA_SCATTER_ADD : !strcmp(how, "max") ? EKKA_SCATTER_MAX : EKKA_SCATTER_MIN;
 	if (how && j->reduction == EKKA_SCATTER_MIN && strcmp(how, "min")) {
 		ekka_expr_event_settle(&j->x, EKKA_UNSUPPORTED, "no reduction ", how);

@@ -26,6 +26,7 @@ struct ekka_scatter {
 	struct ekka_array *out, *before;	/* before: NULL when not recorded */
 	struct ekka_write *writes;	/* owned */
 	size_t n_writes;
+	bool fresh;			/* outputs begin as zeros, whatever they were */
 	bool lost;			/* a write went to nobody knows where */
 	char outside[EKKA_TEXT];	/* the first index out of its range */
 	/* What hypotheses change. */

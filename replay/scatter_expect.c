@@ -70,7 +70,7 @@ static struct ekka_expected extreme(const struct ekka_scatter *j, const struct e
 struct ekka_expected ekka_scatter_expect(const struct ekka_scatter *j, const struct ekka_write *w, size_t n, double before, double got)
 {
 	switch (j->reduction) {
-	case EKKA_SCATTER_STORE: return nearest(w, n, j->before != NULL, before, got);
+	case EKKA_SCATTER_STORE: return nearest(w, n, j->before || j->fresh, before, got);
 	case EKKA_SCATTER_ADD: return summed(j, w, n, before);
 	default: return extreme(j, w, n, before);
 	}

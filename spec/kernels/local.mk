@@ -13,6 +13,9 @@ EKKA_KERNELS = \
 	spec/kernels/aten-reduce.kd \
 	spec/kernels/aten-scatter.kd \
 	spec/kernels/aten-sort.kd \
+	spec/kernels/aten-topk.kd \
+	spec/kernels/cub-scan.kd \
+	spec/kernels/cub-sort.kd \
 	spec/kernels/vllm-norm.kd \
 	spec/kernels/vllm-rope.kd \
 	spec/kernels/vllm-activation.kd \

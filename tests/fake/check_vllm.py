@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""check_vllm.py EKKA TRACE OUTPUT: of the launches of tests/gpu/vllm_cases.cu, are those judged wrong that OUTPUT, what it printed, says are wrong, and all others right?"""
+"""check_vllm.py EKKA TRACE OUTPUT [REGEX]: of the launches of tests/gpu/vllm_cases.cu, or of kernels whose mangled names match, are those judged wrong that OUTPUT, what the program printed, says are wrong, and all others right?"""
 import json
+import re
 import subprocess
 import sys
 
@@ -10,12 +11,12 @@ def lines(*command):
     return [json.loads(line) for line in subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()]
 
 
-def check(ekka, trace, output):
+def check(ekka, trace, output, kernels="vllm"):
     """What is not as it should be, in words; and a summary."""
     told = [line.split() for line in output.splitlines()]
     count = next(int(words[0]) for words in told if words[1:] == ["launches"])
     planted = {int(words[0]): words[1:] for words in told if words[1:] != ["launches"]}
-    launches = [e["event"] for e in lines(ekka, "log", "--json", trace) if "vllm" in e["name"]]
+    launches = [e["event"] for e in lines(ekka, "log", "--json", trace) if re.search(kernels, e["name"])]
     status = subprocess.run([ekka, "replay", "--json", trace], stdout=subprocess.PIPE)
     report = json.loads(status.stdout)
     wrong = []
@@ -33,6 +34,6 @@ def check(ekka, trace, output):
 
 if __name__ == "__main__":
     with open(sys.argv[3]) as f:
-        problems, summary = check(sys.argv[1], sys.argv[2], f.read())
+        problems, summary = check(sys.argv[1], sys.argv[2], f.read(), *sys.argv[4:])
     print("\n".join(problems) or summary)
     sys.exit(len(problems) > 0)

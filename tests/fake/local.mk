@@ -53,6 +53,14 @@ tests_fake_vllm_LDADD = tests/fake/libcudart.la tests/fake/libcuda.la -ldl -lpth
 TESTS += tests/fake/test-vllm.sh
 endif
 
+# Kernels of PyTorch and CUB by their recorded names.
+EXTRA_DIST += tests/fake/test-aten.sh
+check_PROGRAMS += tests/fake/aten
+tests_fake_aten_SOURCES = tests/fake/aten.c tests/fake/aten_kernels.h tests/fake/aten_kernels.c tests/fake/aten_kernels.def
+tests_fake_aten_CPPFLAGS = $(fake_cppflags)
+tests_fake_aten_LDADD = tests/fake/libcuda.la -ldl -lpthread -lm
+TESTS += tests/fake/test-aten.sh
+
 # Memory operations.
 EXTRA_DIST += tests/fake/test-memory.sh tests/fake/check_memory.py
 check_PROGRAMS += tests/fake/memory tests/fake/memory-linked

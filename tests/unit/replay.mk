@@ -29,6 +29,7 @@ replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_narrow \
 	tests/unit/replay/test_norm \
 	tests/unit/replay/test_panel \
+	tests/unit/replay/test_radix \
 	tests/unit/replay/test_random \
 	tests/unit/replay/test_reduce \
 	tests/unit/replay/test_scan \
@@ -162,6 +163,9 @@ tests_unit_replay_test_elementwise_LDADD = $(replay_test_libs)
 tests_unit_replay_test_scatter_SOURCES = tests/unit/replay/test_scatter.c $(replay_test_rows)
 tests_unit_replay_test_scatter_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_scatter_LDADD = $(replay_test_libs)
+tests_unit_replay_test_radix_SOURCES = tests/unit/replay/test_radix.c $(replay_test_rows)
+tests_unit_replay_test_radix_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_radix_LDADD = $(replay_test_libs)
 tests_unit_replay_test_random_SOURCES = tests/unit/replay/test_random.c $(replay_test_rows)
 tests_unit_replay_test_random_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_random_LDADD = $(replay_test_libs)

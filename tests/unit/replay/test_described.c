@@ -7,7 +7,7 @@
 #include "tests/unit/replay/fake_event.h"
 #include "tests/unit/spec/launch_table.h"
 
-enum { AT_LEAST = 90 };
+enum { AT_LEAST = 120 };
 
 static struct fake_event f;
 static struct launch_row row;
@@ -73,8 +73,11 @@ Test(described, ops_judge_what_descriptions_say)
 			continue;	/* described, and not judged yet: AT_LEAST says how few */
 		n_tensors = make_event(bytes);
 		v = fake_event_judge(&f);
-		cr_expect(v.status == EKKA_PASS || v.status == EKKA_FAIL || v.status == EKKA_UNDECIDED, "%s: %s %s: %s", row.what, meaning.op,
-			  ekka_status_name(v.status), v.reason);
+		if (strcmp(meaning.op, "topk_digit") == 0)	/* zeros are no sums of counts */
+			cr_expect(v.status == EKKA_INCOMPLETE && strstr(v.reason, "do not reach k"), "%s: %s", row.what, v.reason);
+		else
+			cr_expect(v.status == EKKA_PASS || v.status == EKKA_FAIL || v.status == EKKA_UNDECIDED, "%s: %s %s: %s", row.what, meaning.op,
+				  ekka_status_name(v.status), v.reason);
 		for (unsigned i = 0; i < n_tensors; i++)
 			free(bytes[i]);
 		n++;

@@ -215,3 +215,61 @@ Test(scan, nan_and_infinities_go_on)
 		release(&s);
 	}
 }
+
+/* What is counted, from 5 on, and the sums of three parts. */
+Test(scan, counts_initial_values_and_parts)
+{
+	uint8_t mask[40];
+	int16_t part[2 * 3 * 40];
+	int64_t before[40], n = 5;
+	uint32_t total[2 * 40];
+
+	for (int i = 0; i < 40; i++) {
+		mask[i] = i % 3 ? 0 : (uint8_t)(i + 1);
+		before[i] = n;
+		n += mask[i] != 0;
+	}
+	for (int changed = 0; changed < 3; changed++) {
+		fake_event_init(&f, "scan");
+		fake_event_tensor(&f, "in0", EKKA_IN, EKKA_U8, "40", NULL, mask, NULL);
+		fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_I64, "40", NULL, NULL, before);
+		fake_event_text(&f, "kind", "sum");
+		fake_event_int(&f, "exclusive", 1);
+		fake_event_int(&f, "count", changed != 1);
+		fake_event_int(&f, "init", changed == 2 ? 4 : 5);
+		cr_expect_eq(fake_event_judge(&f).status, changed ? EKKA_FAIL : EKKA_PASS);
+	}
+	for (int row = 0; row < 2; row++)
+		for (uint32_t i = 0, sum = 0; i < 40; i++) {
+			for (int p = 0; p < 3; p++)
+				sum += (uint32_t)(part[(row * 3 + p) * 40 + (int)i] = (int16_t)((int)i * 7 % 11 + p + row));
+			total[row * 40 + (int)i] = sum;
+		}
+	for (int changed = 0; changed < 3; changed++) {
+		fake_event_init(&f, "scan");
+		fake_event_tensor(&f, "in0", EKKA_IN, EKKA_I16, "2x3x40", NULL, part, NULL);
+		fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_U32, "2x40", NULL, NULL, total);
+		fake_event_text(&f, "kind", "sum");
+		fake_event_int(&f, "parts", changed == 2 ? 2 : 3);
+		part[200] = (int16_t)(part[200] + (changed == 1));
+		cr_expect_eq(fake_event_judge(&f).status, changed == 2 ? EKKA_INCOMPLETE : changed ? EKKA_FAIL : EKKA_PASS);
+	}
+}
+
+Test(scan, a_sum_of_reals_begins_with_its_initial_value)
+{
+	float x[20], y[20], sum = 100;
+
+	for (int i = 0; i < 20; i++) {
+		x[i] = 0.37f * (float)(i - 8);
+		y[i] = sum += x[i];
+	}
+	for (int with = 0; with < 2; with++) {
+		fake_event_init(&f, "scan");
+		fake_event_tensor(&f, "in0", EKKA_IN, EKKA_F32, "20", NULL, x, NULL);
+		fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "20", NULL, NULL, y);
+		fake_event_text(&f, "kind", "sum");
+		fake_event_real(&f, "init", with ? 100 : 99.9);
+		cr_expect_eq(fake_event_judge(&f).status, with ? EKKA_PASS : EKKA_FAIL);
+	}
+}

@@ -202,3 +202,28 @@ Test(scatter, faults_are_named)
 	cr_expect_str_eq(looks(NOT_RUN), "not written: as before the call");
 	cr_expect_str_eq(looks(COLUMN_ON), "as if shifted: each holds its left neighbour's result");
 }
+
+/* A histogram that begins with zeros, whatever lay there: also where nothing is counted. */
+Test(scatter, fresh_outputs_begin_as_zeros)
+{
+	uint8_t in[50];
+	int32_t was[8], counted[8] = { 0 };
+
+	for (int i = 0; i < 8; i++)
+		was[i] = 77;
+	for (int i = 0; i < 50; i++) {
+		in[i] = (uint8_t)(i % 5);
+		counted[in[i]]++;
+	}
+	for (int changed = 0; changed < 3; changed++) {
+		fake_event_init(&f, "scatter");
+		fake_event_text(&f, "reduce", "add");
+		fake_event_text(&f, "at", "in0");
+		fake_event_text(&f, "expr", "1");
+		fake_event_int(&f, "fresh", changed != 1);
+		fake_event_tensor(&f, "in0", EKKA_IN, EKKA_U8, "50", NULL, in, NULL);
+		fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_I32, "8", NULL, changed ? was : NULL, counted);
+		counted[6] = changed == 2 ? 77 : 0;
+		cr_expect_eq(fake_event_judge(&f).status, changed ? EKKA_FAIL : EKKA_PASS, "%d", changed);
+	}
+}

@@ -7,7 +7,7 @@
 
 #include "tests/unit/spec/launch_table.h"
 
-enum { AT_LEAST = 90 };
+enum { AT_LEAST = 120 };
 
 static struct ekka_descriptions *set;
 static FILE *table;
@@ -144,6 +144,7 @@ Test(aten, null_addresses_are_no_tensors)
 	while (next())
 		for (unsigned i = 0;; i++) {
 			static struct launch_row kept;
+			unsigned found;
 			char name[64];
 
 			describe();
@@ -153,9 +154,10 @@ Test(aten, null_addresses_are_no_tensors)
 			snprintf(name, sizeof name, "%s", meaning.tensors[i].name);
 			if (meaning.tensors[i].offset)
 				continue;	/* its address is not that of its first element */
-			n += forget(meaning.tensors[i].addr);
+			found = forget(meaning.tensors[i].addr);	/* 0: it begins behind the address that was given */
+			n += found;
 			describe();
-			cr_expect(meaning.refused[0] || !has_tensor(name), "%s, without %s: %s", row.what, name, as_text(&meaning));
+			cr_expect(!found || meaning.refused[0] || !has_tensor(name), "%s, without %s: %s", row.what, name, as_text(&meaning));
 			row = kept;
 			row.facts.param = row.param;
 		}
