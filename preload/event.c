@@ -9,13 +9,13 @@
 #include "preload/intern.h"
 #include "preload/launch.h"
 #include "preload/queue.h"
+#include "preload/select.h"
 #include "preload/sink.h"
 #include "preload/snapshot.h"
 #include "preload/starts.h"
 #include "preload/timing.h"
 #include "preload/versions.h"
 #include "preload/window.h"
-#include "spec/gen/ids.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -31,68 +31,10 @@ enum { CALL_BYTES = 16 << 10, RET_BYTES = 128, END_BYTES = 64 };
 
 _Thread_local struct ekka_thread ekka_self;
 
-/* Which functions include and exclude leave: 0 not asked yet, 1 wanted, 2 not. */
-static _Atomic uint8_t wanted[EKKA_FN_COUNT];
-static _Atomic uint64_t n_calls;	/* outermost ones, for skip, count and every */
-
-static bool is_wanted(unsigned fn_id)
-{
-	uint8_t w = atomic_load_explicit(&wanted[fn_id], memory_order_relaxed);
-
-	if (w == 0) {
-		w = ekka_conf_wants(&ekka_conf, ekka_fns[fn_id].name) ? 1 : 2;
-		atomic_store_explicit(&wanted[fn_id], w, memory_order_relaxed);
-	}
-	return w == 1;
-}
-
-static void leave_out(void)
-{
-	atomic_fetch_add_explicit(&ekka_totals.left_out, 1, memory_order_relaxed);
-}
-
-/* Whether skip, count and every choose this call; counts it in any case. */
-static bool is_selected(void)
-{
-	uint64_t n = atomic_fetch_add_explicit(&n_calls, 1, memory_order_relaxed);
-
-	if (n >= ekka_conf.skip) {
-		n -= ekka_conf.skip;
-		if (n % ekka_conf.every == 0 && (ekka_conf.count == 0 || n / ekka_conf.every < ekka_conf.count))
-			return true;
-	}
-	leave_out();
-	return false;
-}
-
-/* Would skip and count choose a call now: whichever `every` leaves out, what lies between two chosen ones matters to the second. */
-static bool is_in_window(void)
-{
-	uint64_t n = atomic_load_explicit(&n_calls, memory_order_relaxed);
-
-	return n >= ekka_conf.skip && (ekka_conf.count == 0 || (n - ekka_conf.skip) / ekka_conf.every < ekka_conf.count);
-}
-
-/* An outermost call, by what does not depend on the function. */
-static bool is_chosen(const struct ekka_kernel *kernel)
-{
-	if (ekka_window_shut()) {
-		leave_out();
-		return false;
-	}
-	return (kernel && kernel->aside ? is_in_window() : is_selected()) && ekka_sink_start();
-}
-
-/* By include and exclude; `kernel` is not NULL for a launch. */
-static bool wants(unsigned fn_id, const struct ekka_kernel *kernel)
-{
-	return !kernel ? is_wanted(fn_id) : kernel->library ? true : kernel->wanted;
-}
-
 /* Recording has ended, the engine has not. Calls inside calls cannot be told apart any more, and count too. */
 static void count_ended(unsigned fn_id, const struct ekka_kernel *kernel)
 {
-	if (!ekka_self.inside && !(kernel && kernel->aside) && wants(fn_id, kernel) && is_selected())
+	if (!ekka_self.inside && !(kernel && kernel->aside) && ekka_select_wants(fn_id, kernel) && ekka_select_counts())
 		ekka_count_drop("ended", 1);
 }
 
@@ -149,9 +91,9 @@ static bool enter(struct ekka_call *call, unsigned fn_id, const struct ekka_kern
 		return false;
 	if (ekka_self.inside)
 		return false;
-	if (!wants(fn_id, kernel)) {
+	if (!ekka_select_wants(fn_id, kernel)) {
 		if (ekka_self.depth == 0)
-			leave_out();
+			ekka_select_leave_out();
 		return false;
 	}
 	ekka_self.inside = true;
@@ -170,7 +112,7 @@ static bool enter(struct ekka_call *call, unsigned fn_id, const struct ekka_kern
 	struct ekka_call_private *p = ekka_private(call);
 	const struct ekka_frame *parent = ekka_self.depth > 0 ? &ekka_self.frame[ekka_self.depth - 1] : NULL;
 	p->fp = fp;
-	p->muted = parent ? parent->muted : !is_chosen(kernel);
+	p->muted = parent ? parent->muted : !(ekka_select_chooses(kernel) && ekka_sink_start());
 	p->generation = ekka_segment_generation();
 	call->outermost = !parent;
 	call->describe = !p->muted;
@@ -195,7 +137,7 @@ bool ekka_left_out(void)
 	if (!ekka_window_shut() || ekka_self.depth > 0)
 		return false;
 	if (!ekka_self.inside)
-		leave_out();
+		ekka_select_leave_out();
 	return true;
 }
 

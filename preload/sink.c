@@ -8,7 +8,7 @@
 #include "preload/count.h"
 #include "preload/cuda.h"
 #include "preload/cuda_timing.h"
-#include "preload/fd.h"
+#include "preload/entries.h"
 #include "preload/init.h"
 #include "preload/intern.h"
 #include "preload/pool.h"
@@ -18,9 +18,7 @@
 #include "preload/segment.h"
 #include "preload/snapshot.h"
 #include "preload/timing.h"
-#include "preload/versions.h"
 #include "preload/writer.h"
-#include "trace/hash.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -30,8 +28,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { STACK_BYTES = 512 << 10, IDLE_MS = 1000, STUCK_MS = 2000, BATCH_BYTES = 1 << 20, DATA_BYTES = 256, NAPS = 10,
-       NAP_US = 200, TIME_BYTES = 64, TIME_MS = 2 /* between questions for times */, TIME_ENTRIES = 16 /* and entries */ };
+enum { STACK_BYTES = 512 << 10, IDLE_MS = 1000, STUCK_MS = 2000, BATCH_BYTES = 1 << 20, NAPS = 10,
+       NAP_US = 200, TIME_MS = 2 /* between questions for times */, TIME_ENTRIES = 16 /* and entries */ };
 
 static struct {
 	struct ekka_lock lock;		/* of starting and closing */
@@ -39,11 +37,8 @@ static struct {
 	_Atomic bool ended;
 	struct ekka_signal end;
 	_Atomic unsigned generation;
-	_Atomic(const char *) blobs_closed;
 	const char *why;		/* of closing */
 	bool opened;			/* there are files */
-	bool failed;			/* sink thread only: entries are thrown away */
-	bool said_blobs;
 } sink;
 
 unsigned ekka_segment_generation(void)
@@ -51,195 +46,9 @@ unsigned ekka_segment_generation(void)
 	return atomic_load_explicit(&sink.generation, memory_order_relaxed);
 }
 
-const char *ekka_sink_blobs_closed(void)
-{
-	return atomic_load_explicit(&sink.blobs_closed, memory_order_relaxed);
-}
-
 bool ekka_sink_running(void)
 {
 	return atomic_load_explicit(&sink.running, memory_order_acquire);
-}
-
-/* No more events can be written. */
-static void fail(const char *why)
-{
-	int on = EKKA_STATE_ON;
-
-	if (sink.failed)
-		return;
-	sink.failed = true;
-	/* Said here, not by ekka_stop: recording may be off already, as the program is at its end. */
-	ekka_say("%s; recording has ended, the program goes on", why);
-	atomic_compare_exchange_strong(&ekka_state, &on, EKKA_STATE_ENDED);
-}
-
-static void note_blobs_closed(void)
-{
-	const char *why = ekka_writer_blobs_closed();
-
-	atomic_store(&sink.blobs_closed, why);
-	if (!why || sink.said_blobs)
-		return;
-	sink.said_blobs = true;
-	if (strcmp(why, "disk") == 0)
-		ekka_say("%s; tensor bytes are no longer recorded", ekka_writer_trouble());
-	else
-		ekka_say("the budget is used up; new tensor bytes are no longer recorded (EKKA_BUDGET)");
-}
-
-static void flush(void)
-{
-	const char *why;
-
-	if (sink.failed)
-		return;
-	why = ekka_writer_flush();
-	note_blobs_closed();
-	if (why)
-		fail(why);
-}
-
-/* Room in the batch and in the budget for `bytes` of events. */
-static bool make_room(size_t bytes)
-{
-	if (ekka_writer_frames_room() < bytes)
-		flush();
-	if (!sink.failed && !ekka_writer_has_room(bytes)) {
-		flush();
-		fail("the budget is used up (EKKA_BUDGET)");
-	}
-	if (sink.failed)
-		ekka_count_drop("record", 1);
-	return !sink.failed;
-}
-
-static void put_data(const struct ekka_entry *e, const struct ekka_blob_id *id, const char *missing)
-{
-	struct ekka_rec_data rec = {
-		.event = e->data.event, .tensor = e->data.tensor, .phase = e->data.phase, .bytes = e->data.size,
-		.missing = missing,
-	};
-
-	if (missing)
-		ekka_count_drop(missing, 1);
-	else
-		rec.id = *id;
-	if (make_room(DATA_BYTES))
-		ekka_writer_data(&rec);
-}
-
-/* Stores bytes of a blob; notes it when they are lost. */
-static void store(const struct ekka_blob_id *id, uint64_t size, uint64_t offset, const void *p, size_t bytes)
-{
-	const char *why = sink.failed ? "disk" : ekka_writer_blob(id, size, offset, p, bytes);
-
-	if (why)
-		ekka_blobset_lose(id, why);
-	note_blobs_closed();
-}
-
-static void put_known(const struct ekka_entry *e, const struct ekka_blob_id *id)
-{
-	const char *lost;
-
-	(void)ekka_blobset_has(id, &lost);
-	put_data(e, id, lost);
-}
-
-static void put_piece(const struct ekka_entry *e)
-{
-	const char *lost;
-
-	(void)ekka_blobset_has(&e->data.id, &lost);
-	if (!lost)
-		store(&e->data.id, e->data.size, e->data.offset, e->payload, e->used);
-	if (e->data.offset + e->used == e->data.size)
-		put_known(e, &e->data.id);
-}
-
-static void put_copy(const struct ekka_entry *e)
-{
-	struct ekka_blob_id id;
-	const void *bytes = NULL;
-	const char *why = ekka_cuda_copy_wait(e->data.copy, &bytes);
-	bool full;
-
-	if (why) {
-		put_data(e, NULL, why);
-		ekka_versions_settle(e->data.serial, NULL, why);
-	} else {
-		id = ekka_blob_id_of(bytes, e->data.size);
-		if (ekka_blobset_add(&id, &full) || full)
-			store(&id, e->data.size, 0, bytes, e->data.size);
-		put_known(e, &id);
-		ekka_versions_settle(e->data.serial, &id, NULL);
-	}
-	ekka_cuda_copy_release(e->data.copy);
-}
-
-static void put_same(const struct ekka_entry *e)
-{
-	struct ekka_blob_id id;
-	const char *why = NULL;
-
-	if (!ekka_versions_content(e->data.serial, &id, &why))
-		why = "lineage";
-	if (why)
-		put_data(e, NULL, why);
-	else
-		put_known(e, &id);
-}
-
-static void put_time(const struct ekka_rec_time *rec)
-{
-	uint8_t frame[TIME_BYTES];
-	struct ekka_buf buf = { .data = frame, .cap = sizeof(frame) };
-
-	if (make_room(sizeof(frame)) && ekka_encode_time(&buf, rec))
-		ekka_writer_frame(frame, buf.len);
-}
-
-static void process(const struct ekka_entry *e)
-{
-	if (e->generation != ekka_segment_generation()) {
-		if (e->kind == EKKA_ENTRY_COPY)
-			ekka_cuda_copy_release(e->data.copy);
-		if (e->kind == EKKA_ENTRY_TIME)
-			ekka_cuda_timing_drop(e->data.timing);
-		return;
-	}
-	switch ((enum ekka_entry_kind)e->kind) {
-	case EKKA_ENTRY_FRAME:
-		if (make_room(e->used))
-			ekka_writer_frame(e->payload, e->used);
-		break;
-	case EKKA_ENTRY_BLOB:
-		store(&e->data.id, e->data.size, 0, e->payload, e->used);
-		put_known(e, &e->data.id);
-		break;
-	case EKKA_ENTRY_PIECE:
-		put_piece(e);
-		break;
-	case EKKA_ENTRY_KNOWN:
-		put_known(e, &e->data.id);
-		break;
-	case EKKA_ENTRY_ABORT:
-		ekka_blobset_lose(&e->data.id, "changed");
-		put_known(e, &e->data.id);
-		break;
-	case EKKA_ENTRY_COPY:
-		put_copy(e);
-		break;
-	case EKKA_ENTRY_SAME:
-		put_same(e);
-		break;
-	case EKKA_ENTRY_TIME:
-		ekka_timing_take(e);
-		break;
-	case EKKA_ENTRY_VOID:
-		break;
-	}
 }
 
 /*
@@ -268,19 +77,19 @@ static void work(void)
 	for (;;) {
 		struct ekka_entry *e = ekka_queue_peek(0);
 		if (e) {
-			process(e);
+			ekka_entries_put(e);
 			ekka_queue_pop(e);
 			stuck_ms = 0;
 			naps = ekka_conf.sync ? 0 : NAPS;
 			if (++n % TIME_ENTRIES == 0)
-				(void)ekka_timing_poll(put_time);
+				(void)ekka_timing_poll(ekka_entries_put_time);
 			if (ekka_writer_pending() >= BATCH_BYTES)
-				flush();
+				ekka_entries_flush();
 			continue;
 		}
-		times = ekka_timing_poll(put_time);
+		times = ekka_timing_poll(ekka_entries_put_time);
 		uint64_t taken = ekka_queue_taken();
-		flush();
+		ekka_entries_flush();
 		ekka_queue_written(taken);
 		if (atomic_load(&sink.closing)) {
 			/* Somebody may be filling an entry still; not for ever. */
@@ -325,7 +134,7 @@ static void *sink_main(void *arg)
 	why = ekka_writer_open();
 	sink.opened = !why;
 	if (why)
-		fail(why);
+		ekka_entries_fail(why);
 	work();
 	ekka_cuda_timing_give_up();
 	ekka_pool_stop();
@@ -376,9 +185,9 @@ static bool start(void)
 	ekka_blobset_clear();
 	ekka_intern_clear();
 	ekka_count_reset();
-	sink.opened = sink.failed = sink.said_blobs = false;
+	sink.opened = false;
+	ekka_entries_reset();
 	sink.why = NULL;
-	atomic_store(&sink.blobs_closed, NULL);
 	atomic_store(&sink.closing, false);
 	atomic_store(&sink.ended, false);
 	if (!start_thread()) {
