@@ -131,6 +131,17 @@ static int ascending(const void *pa, const void *pb)
 	return *a < *b ? -1 : *a > *b;
 }
 
+/* Of few samples only a number that is not there by chance counts: a small whole factor or its reciprocal, a whole offset of several. */
+static double whole(const double *x, unsigned n, bool factor)
+{
+	double first = n > 0 ? x[0] : NAN, w = rint(factor && fabs(first) < 1 ? 1 / first : first);
+	bool enough = factor ? fabs(w) >= 2 && fabs(w) <= 1024 : n >= 2 && w != 0;
+
+	for (unsigned i = 0; i < n && enough; i++)
+		enough = fabs((factor && fabs(first) < 1 ? 1 / x[i] : x[i]) - w) <= fabs(w) * 0x1p-12;
+	return !enough ? NAN : factor && fabs(first) < 1 ? 1 / w : w;
+}
+
 /* Median of out / ref, or of out - ref; NaN when there are too few. */
 static double median(const struct ekka_bad *b, bool factor)
 {
@@ -144,7 +155,7 @@ static double median(const struct ekka_bad *b, bool factor)
 		n += isfinite(x[n]) && (!factor || s->ref != 0);
 	}
 	qsort(x, n, sizeof x[0], ascending);
-	return n >= 4 ? x[n / 2] : NAN;
+	return n >= 4 ? x[n / 2] : factor && b->unit == 0 ? NAN : whole(x, n, factor);	/* an integer is a multiple of another all too easily */
 }
 
 enum simple { ALL_ZERO, ALL_NAN, ALL_INFINITE, STALE, NEGATED, FACTOR, OFFSET, SIMPLE };

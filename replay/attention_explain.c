@@ -219,7 +219,7 @@ static int lengths(struct look *k, struct ekka_error *err)
 	}
 	for (size_t i = 0; i < sizeof tiles / sizeof tiles[0] && r == 0; i++) {
 		alt.fault_drop = tiles[i];
-		(void)snprintf(name, sizeof name, "as if the last %lld key%s missing", (long long)tiles[i], tiles[i] > 1 ? "s were" : " was");
+		(void)snprintf(name, sizeof name, tiles[i] > 1 ? "as if the last %lld keys were missing" : "as if the last key was missing", (long long)tiles[i]);
 		r = attempt(k, &alt, name, err);
 		alt.fault_drop = k->rows[0].b < alt.batch ? alt.k_len[k->rows[0].b] % tiles[i] : 0;
 		(void)snprintf(name, sizeof name, "as if the keys behind the last whole tile of %lld were missing", (long long)tiles[i]);

@@ -61,11 +61,12 @@ static double fitted_eps(struct ekka_norm *x)
 
 static void try_eps(struct ekka_norm *x)
 {
-	static const double usual[] = { 1e-5, 1e-6, 1e-12, 1e-8, 1e-3, 1e-4, 1e-2, 0 };
+	static const double usual[] = { 1e-5, 1e-6, 1e-12, 1e-8, 1e-3, 1e-4, 1e-2, 0 }, times[] = { 1e3, 100, 10, 0.1, 0.01, 1e-3 };
+	enum { USUAL = sizeof usual / sizeof usual[0], TIMES = sizeof times / sizeof times[0] };
 	struct ekka_norm_form f = x->form;
 
-	for (unsigned i = 0; i <= sizeof usual / sizeof usual[0]; i++) {
-		f.eps = i < sizeof usual / sizeof usual[0] ? usual[i] : fitted_eps(x);
+	for (unsigned i = 0; i <= USUAL + TIMES; i++) {
+		f.eps = i < USUAL ? usual[i] : i < USUAL + TIMES ? times[i - USUAL] * x->form.eps : fitted_eps(x);
 		if (f.eps >= 0 && fabs(f.eps - x->form.eps) > 1e-3 * fmax(f.eps, x->form.eps) && explains(x, &f)) {
 			ekka_rows_looks_like(&x->rows, "as if eps was %.3g instead of %.3g", f.eps, x->form.eps);
 			return;

@@ -108,6 +108,24 @@ static void judge_row(struct ekka_rows *r, const struct combine *c, int64_t row)
 	judge_lse(r, c, row, max, total, eta + order);
 }
 
+/* Do all wrong elements hold what the parts but for the last give. */
+static bool lacks_last(struct ekka_rows *r, const struct combine *c)
+{
+	for (unsigned i = 0; i < r->n_wrong; i++) {
+		int64_t row = r->wrong[i].index / c->dv, n = live(c, row);
+		double max, total = weigh(c, row, n - 1, &max), sum = 0, size = 0, x;
+
+		for (int64_t p = 0; p < n - 1; p++) {
+			ekka_array_get(c->parts, (row * c->n + p) * c->dv + r->wrong[i].index % c->dv, 1, &x);
+			sum += c->weight[p] / (total + c->eps) * x;
+			size += fabs(c->weight[p] / (total + c->eps) * x);
+		}
+		if (!ekka_near_holds(c->out->dtype, r->wrong[i].got, (struct ekka_near){ sum, size * 0x1p-18 }))
+			return false;
+	}
+	return true;
+}
+
 /* Do all wrong rows hold what equal weights would give: the fault of a combination that forgets them. */
 static void explain(struct ekka_rows *r, const struct combine *c)
 {
@@ -118,8 +136,10 @@ static void explain(struct ekka_rows *r, const struct combine *c)
 		int64_t row = w->index / c->dv, n = live(c, row);
 		double sum = 0, size = 0, x = 0, one = 0;
 
-		if (w->output != c->out || n < 2)
+		if (w->output != c->out)
 			return;
+		mean &= n > 1;
+		first &= n > 1;
 		for (int64_t p = 0; p < n; p++) {
 			ekka_array_get(c->parts, (row * c->n + p) * c->dv + w->index % c->dv, 1, &x);
 			one = p == 0 ? x : one;
@@ -133,6 +153,8 @@ static void explain(struct ekka_rows *r, const struct combine *c)
 		ekka_rows_looks_like(r, "as if all parts weighed the same");
 	if (first)
 		ekka_rows_looks_like(r, "as if only the first part counted");
+	if (r->n_wrong && lacks_last(r, c))
+		ekka_rows_looks_like(r, "as if the last part was left out");
 }
 
 /* Is there one number for every part of every row. */

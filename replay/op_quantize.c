@@ -22,22 +22,10 @@
 #include <string.h>
 
 #include "compare/audit.h"
-#include "replay/rows.h"
-
-struct quantize {
-	const struct ekka_array *x, *y;
-	double *scale, *zero;		/* [R, G]; zero: NULL, or the same shape */
-	int64_t rows, n, r, g, block_rows, block;
-	double u, qmax, low, high;	/* range of y */
-	bool integer;
-	/* What hypotheses change. */
-	bool inverse, no_scale, toward_zero, transposed, no_zero, unsaturated;
-	double factor;			/* of the scale */
-	int64_t row_shift;
-};
+#include "replay/op_quantize.h"
 
 /* Range of the output type. False: not a type to quantise to. */
-static bool range_of(struct quantize *q, enum ekka_dtype t)
+static bool range_of(struct ekka_quantize *q, enum ekka_dtype t)
 {
 	q->integer = t == EKKA_I8 || t == EKKA_U8;
 	switch (t) {
@@ -51,7 +39,7 @@ static bool range_of(struct quantize *q, enum ekka_dtype t)
 	return true;
 }
 
-static double clamp(const struct quantize *q, double x)
+static double clamp(const struct ekka_quantize *q, double x)
 {
 	return x < q->low ? q->low : x > q->high ? q->high : x;
 }
@@ -67,12 +55,12 @@ static double cut(enum ekka_dtype t, double x, double r)
 }
 
 /* A whole number as y's integer type takes it. */
-static double whole(const struct quantize *q, double x)
+static double whole(const struct ekka_quantize *q, double x)
 {
 	return q->unsaturated && fabs(x) < 0x1p53 ? (double)ekka_rows_wrap(q->y->dtype, (int64_t)x) : clamp(q, x);
 }
 
-static double rounded(const struct quantize *q, double x)
+static double rounded(const struct ekka_quantize *q, double x)
 {
 	double r;
 
@@ -85,15 +73,14 @@ static double rounded(const struct quantize *q, double x)
 	return q->toward_zero ? cut(q->y->dtype, x, r) : r;
 }
 
-static int64_t block_of(const struct quantize *q, int64_t row, int64_t column)
+static int64_t block_of(const struct ekka_quantize *q, int64_t row, int64_t column)
 {
 	int64_t i = (row / q->block_rows + q->row_shift) % q->r, j = column / q->block;
 
 	return q->transposed ? j * q->r + i : i * q->g + j;
 }
 
-/* Lowest and highest value that element (row, column) may have. NaN, NaN where x is none. */
-static void interval(const struct quantize *q, int64_t row, int64_t column, double x, double *ret_low, double *ret_high)
+void ekka_quantize_interval(const struct ekka_quantize *q, int64_t row, int64_t column, double x, double *ret_low, double *ret_high)
 {
 	int64_t b = block_of(q, row, column);
 	double s = q->no_scale ? 1 : q->scale[b], add = q->zero && !q->no_zero ? q->zero[b] : 0, t, e;
@@ -109,7 +96,7 @@ static void interval(const struct quantize *q, int64_t row, int64_t column, doub
 	}
 }
 
-static void judge_row(struct ekka_rows *r, const struct quantize *q, int64_t row, double *line)
+static void judge_row(struct ekka_rows *r, const struct ekka_quantize *q, int64_t row, double *line)
 {
 	double *got = line + q->n, *ref = got + q->n;
 
@@ -118,7 +105,7 @@ static void judge_row(struct ekka_rows *r, const struct quantize *q, int64_t row
 	for (int64_t c = 0; c < q->n; c++) {
 		double low, high;
 
-		interval(q, row, c, line[c], &low, &high);
+		ekka_quantize_interval(q, row, c, line[c], &low, &high);
 		if (isnan(low) || isnan(high))
 			ref[c] = isnan(got[c]) || got[c] == q->low || got[c] == q->high || q->integer ? got[c] : NAN;
 		else
@@ -127,8 +114,7 @@ static void judge_row(struct ekka_rows *r, const struct quantize *q, int64_t row
 	ekka_rows_compare(r, q->y, row * q->n, q->n, ref, NULL);
 }
 
-/* Smallest and largest x of every block, and largest |x|: [3, R * G]. NaN does not count, but marks its block. */
-static void extremes(const struct quantize *q, double *line, double *low, double *high, bool *ret_nan)
+void ekka_quantize_extremes(const struct ekka_quantize *q, double *line, double *low, double *high, bool *ret_nan)
 {
 	int64_t n = q->r * q->g;
 
@@ -149,20 +135,18 @@ static void extremes(const struct quantize *q, double *line, double *low, double
 	}
 }
 
-/* The scale that belongs to the largest magnitude. */
-static double scale_of(const struct ekka_rows *r, const struct quantize *q, double amax, double upper)
+double ekka_quantize_scale(const struct ekka_quantize *q, const struct ekka_scaling *how, double amax)
 {
-	double s = fmin(fmax(amax, ekka_rows_number(r, "eps", 0)), upper) / q->qmax;
+	double s = fmax(fmin(fmax(amax, how->eps), how->upper) / how->qmax, how->least);
 
-	s = fmax(s, ekka_rows_number(r, "min_scale", 0));
-	if (ekka_rows_number(r, "power2", 0) != 0)
+	if (how->power2)
 		s = exp2(ceil(log2(s) - 0x1p-20));
 	return q->inverse ? 1 / s : s;
 }
 
 /* Scales that the event wrote, and its zero points. */
-static int judge_scales(struct ekka_rows *r, const struct quantize *q, const struct ekka_array *scale, const struct ekka_array *zero,
-			double upper, struct ekka_error *err)
+static int judge_scales(struct ekka_rows *r, const struct ekka_quantize *q, const struct ekka_array *scale, const struct ekka_array *zero,
+			const struct ekka_scaling *how, struct ekka_error *err)
 {
 	int64_t n = q->r * q->g;
 	double *low = ekka_rows_buffer(r, 4 * n, err), *high = low + n, *ref = high + n, *bound = ref + n;
@@ -171,13 +155,13 @@ static int judge_scales(struct ekka_rows *r, const struct quantize *q, const str
 
 	if (!line)
 		return EKKA_ERR_NOMEM;
-	extremes(q, line, low, high, &nan);
+	ekka_quantize_extremes(q, line, low, high, &nan);
 	for (int64_t b = 0; b < n; b++) {
 		double written = q->scale[b], z, e;
 
-		ref[b] = zero ? (high[b] - low[b]) / 255 : scale_of(r, q, fmax(fabs(low[b]), fabs(high[b])), upper);
+		ref[b] = zero ? (high[b] - low[b]) / 255 : ekka_quantize_scale(q, how, fmax(fabs(low[b]), fabs(high[b])));
 		bound[b] = nan ? INFINITY : 3 * q->u * (zero ? (fabs(high[b]) + fabs(low[b])) / 255 : fabs(ref[b]));
-		if (ekka_rows_number(r, "power2", 0) != 0 && written == 2 * ref[b] && fabs(log2(fmax(fabs(low[b]), fabs(high[b])) / q->qmax / ref[b])) < 0x1p-19)
+		if (how->power2 && written == 2 * ref[b] && fabs(log2(fmax(fabs(low[b]), fabs(high[b])) / q->qmax / ref[b])) < 0x1p-19)
 			ref[b] = written;	/* on a power of two, give or take a rounding */
 		if (!zero)
 			continue;
@@ -191,75 +175,8 @@ static int judge_scales(struct ekka_rows *r, const struct quantize *q, const str
 	return 0;
 }
 
-/* Do all wrong elements of y hold what this reading would give. */
-static bool fits(struct ekka_rows *r, const struct quantize *q)
-{
-	unsigned seen = 0;
-
-	for (unsigned i = 0; i < r->n_wrong; i++) {
-		const struct ekka_wrong *w = &r->wrong[i];
-		double x, low, high;
-
-		if (w->output != q->y)
-			continue;
-		ekka_array_get(q->x, w->index, 1, &x);
-		interval(q, w->index / q->n, w->index % q->n, x, &low, &high);
-		if (!(w->got >= low && w->got <= high) && !(isnan(w->got) && isnan(low)))
-			return false;
-		seen++;
-	}
-	return seen > 0;
-}
-
-/* Factors that scales are off by: of powers of two, of the ranges of related types, and of n - 1 for n. */
-static void explain_factor(struct ekka_rows *r, const struct quantize *q)
-{
-	static const double factors[] = { 2, 4, 8, 10, 448.0 / 240, 57344.0 / 448, 448.0 / 127, 128.0 / 127, 256.0 / 255, 255.0 / 127 };
-	struct quantize alt = *q;
-
-	for (size_t i = 0; i < 2 * sizeof factors / sizeof factors[0]; i++) {
-		alt.factor = i % 2 ? 1 / factors[i / 2] : factors[i / 2];
-		if (fits(r, &alt))
-			ekka_rows_looks_like(r, "as if the scale was %.6g times what it is", alt.factor);
-	}
-}
-
-static void explain(struct ekka_rows *r, const struct quantize *q)
-{
-	struct quantize alt = *q;
-
-	alt.unsaturated = true;
-	if (fits(r, &alt))
-		ekka_rows_looks_like(r, "as if what is beyond the largest number was not cut to it");
-	alt = *q;
-
-	alt.toward_zero = true;
-	if (fits(r, &alt))
-		ekka_rows_looks_like(r, "as if it was cut toward zero instead of rounded");
-	alt = *q;
-	alt.inverse = !q->inverse;
-	if (fits(r, &alt))
-		ekka_rows_looks_like(r, "as if x was %s the scale", alt.inverse ? "multiplied by" : "divided by");
-	alt = *q;
-	alt.no_scale = true;
-	if (fits(r, &alt))
-		ekka_rows_looks_like(r, "as if there was no scale");
-	alt = *q;
-	alt.no_zero = true;
-	if (q->zero && fits(r, &alt))
-		ekka_rows_looks_like(r, "as if there was no zero point");
-	alt = *q;
-	alt.transposed = true;
-	if (q->r > 1 && q->g > 1 && fits(r, &alt))
-		ekka_rows_looks_like(r, "as if the scales lay column by column");
-	for (alt = *q, alt.row_shift = 1; q->r > 1 && alt.row_shift < q->r; alt.row_shift += q->r > 2 ? q->r - 2 : 1)
-		if (fits(r, &alt))
-			ekka_rows_looks_like(r, "as if the %s row's scale was taken", alt.row_shift == 1 ? "next" : "previous");
-	explain_factor(r, q);
-}
-
 /* Numbers of a small tensor, one for every block. */
-static double *per_block(struct ekka_rows *r, const struct quantize *q, const struct ekka_array *a, struct ekka_error *err)
+static double *per_block(struct ekka_rows *r, const struct ekka_quantize *q, const struct ekka_array *a, struct ekka_error *err)
 {
 	int64_t n = q->r * q->g;
 	double *p = ekka_rows_buffer(r, n, err);
@@ -272,7 +189,7 @@ static double *per_block(struct ekka_rows *r, const struct quantize *q, const st
 }
 
 /* Shapes: how many scales, for how many elements each. False: the verdict is settled. */
-static bool shape(struct ekka_rows *r, struct quantize *q, const struct ekka_array *scale)
+static bool shape(struct ekka_rows *r, struct ekka_quantize *q, const struct ekka_array *scale)
 {
 	enum ekka_dtype t = q->y->dtype;
 
@@ -309,7 +226,7 @@ static int take_either(struct ekka_rows *r, const char *name, bool *ret_written,
 	return n == 0 && !*ret && !r->settled ? ekka_rows_take(r, name, EKKA_PRE, false, ret, err) : n;
 }
 
-static void audit(struct ekka_rows *r, const struct quantize *q)
+static void audit(struct ekka_rows *r, const struct ekka_quantize *q)
 {
 	for (int64_t b = 0; b < q->r * q->g; b++)
 		if (!isfinite(q->scale[b]) || q->scale[b] < 0) {
@@ -321,8 +238,9 @@ static void audit(struct ekka_rows *r, const struct quantize *q)
 static int judge(struct ekka_rows *r, struct ekka_error *err)
 {
 	struct ekka_array *x, *y = NULL, *scale = NULL, *zero = NULL, *ub = NULL;
-	struct quantize q = { .factor = 1 };
+	struct ekka_quantize q = { .factor = 1 };
 	bool dynamic = false, finds_zero = false;
+	struct ekka_scaling how;
 	double upper = INFINITY, *line;
 	int n = ekka_rows_take(r, "x", EKKA_PRE, true, &x, err);
 
@@ -344,6 +262,7 @@ static int judge(struct ekka_rows *r, struct ekka_error *err)
 		ekka_array_get(ub, 0, 1, &upper);
 	q.scale = per_block(r, &q, scale, err);
 	q.zero = zero ? per_block(r, &q, zero, err) : NULL;
+	how = (struct ekka_scaling){ upper, ekka_rows_number(r, "eps", 0), ekka_rows_number(r, "min_scale", 0), q.qmax, ekka_rows_number(r, "power2", 0) != 0 };
 	line = ekka_rows_buffer(r, 3 * q.n, err);
 	if (!q.scale || (zero && !q.zero) || !line)
 		return EKKA_ERR_NOMEM;
@@ -352,12 +271,12 @@ static int judge(struct ekka_rows *r, struct ekka_error *err)
 		for (int64_t row = 0; row < q.rows; row++)
 			judge_row(r, &q, row, line);
 		if (dynamic)
-			n = judge_scales(r, &q, scale, finds_zero ? zero : NULL, upper, err);
+			n = judge_scales(r, &q, scale, finds_zero ? zero : NULL, &how, err);
 	} while (n == 0 && ekka_elements_again(r->elements));
 	if (n == 0)
 		n = ekka_rows_verdict(r, "quantisation: exact but for ties; scales: 3 roundings", err);
 	if (n == 0 && r->verdict->status == EKKA_FAIL)
-		explain(r, &q);
+		n = ekka_quantize_explain(r, &q, dynamic && !finds_zero ? scale : NULL, &how, err);
 	audit(r, &q);
 	return n;
 }

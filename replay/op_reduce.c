@@ -296,6 +296,9 @@ static void explain(void *arg)
 		if (x->n % step && explains(x, &o, 0, x->n - x->n % step, o.kind == EKKA_FOLD_MEAN ? (n - (double)(x->n % step)) / n : 1))
 			ekka_rows_looks_like(&x->rows, "as if the reduction ended at element %lld of %lld: the tail behind the last %lld is missing",
 					     (long long)(x->n - x->n % step), (long long)x->n, (long long)step);
+	for (int64_t first = 1; first < x->n; first *= 2)
+		if (explains(x, &o, 0, first, 1))
+			ekka_rows_looks_like(&x->rows, "as if only the first %lld of %lld elements were reduced", (long long)first, (long long)x->n);
 	if (o.kind == EKKA_FOLD_MEAN && explains(x, &o, 0, x->n, n))
 		ekka_rows_looks_like(&x->rows, "as if the sum was not divided by %lld", (long long)x->n);
 	if (o.kind == EKKA_FOLD_SUM && explains(x, &o, 0, x->n, 1 / n))

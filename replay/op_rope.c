@@ -25,7 +25,7 @@ struct rope {
 	int64_t tokens, rot;
 	double theta, scaling, u, roundings;	/* roundings: of a product */
 	/* What hypotheses change. */
-	bool interleaved, no_positions, backwards;
+	bool interleaved, no_positions, no_offsets, backwards, swapped;
 	int64_t shift;			/* added to positions */
 };
 
@@ -39,7 +39,7 @@ static bool angle_of(const struct rope *p, int64_t token, int64_t pair, int64_t 
 
 	if (p->positions && !p->no_positions)
 		ekka_array_get_int(p->positions, token, 1, &at);
-	if (p->offsets)
+	if (p->offsets && !p->no_offsets)
 		ekka_array_get_int(p->offsets, token, 1, &offset);
 	at += offset;
 	at += p->shift;
@@ -74,8 +74,8 @@ static bool element(const struct rope *p, const double *x, int64_t token, int64_
 	other = p->interleaved ? c ^ 1 : c < half ? c + half : c - half;
 	if (!angle_of(p, token, pair, c, &t))
 		return false;
-	a = x[c] * t.cos;
-	b = (other > c ? -1 : 1) * x[other] * t.sin;
+	a = x[p->swapped ? other : c] * t.cos;
+	b = (other > c ? -1 : 1) * x[p->swapped ? c : other] * t.sin;
 	ret->value = a + b;
 	ret->error = p->roundings * p->u * (fabs(a) + fabs(b)) + t.error * (fabs(x[c]) + fabs(x[other]));
 	ret->error += p->u * (fabs(ret->value) + ret->error);
@@ -116,6 +116,14 @@ static int explain(struct ekka_rows *r, const struct rope *p, const struct ekka_
 	alt.backwards = true;
 	if (fits(r, &alt, x, y, line))
 		ekka_rows_looks_like(r, "as if it was rotated backwards");
+	alt = *p;
+	alt.swapped = true;
+	if (fits(r, &alt, x, y, line))
+		ekka_rows_looks_like(r, "as if the two elements of every pair were swapped");
+	alt = *p;
+	alt.no_offsets = true;
+	if (p->offsets && fits(r, &alt, x, y, line))
+		ekka_rows_looks_like(r, "as if the offsets were not added to the positions");
 	alt = *p;
 	alt.no_positions = true;
 	if (p->positions && fits(r, &alt, x, y, line))

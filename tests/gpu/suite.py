@@ -262,7 +262,7 @@ class Suite:
             name = "vllm-" + defects
             trace, status, out, _ = self.record(name, [program, defects], self.cuda_env)
             self.run(name + ".kernels", [self.ekka, "kernels", trace])
-            problems, summary = check_vllm.check(self.ekka, trace, out)
+            problems, summary, _ = check_vllm.check(self.ekka, trace, out)  # the explanations count in the summary
             self.row("vllm, defects: " + defects, status == 0 and not problems, "; ".join([summary] + problems[:20]))
         return None
 
