@@ -218,7 +218,9 @@ void ekka_bad_looks_like(const struct ekka_bad *b, char *text)
 	double best = 0;
 
 	text[0] = '\0';
-	for (enum simple h = 0; h < SIMPLE; h++) {
+	for (enum simple k = 0; k < SIMPLE; k++) {
+		/* Integers are counted more often than multiplied: of two that fit as well the offset is said. */
+		enum simple h = b->unit > 0 || k < FACTOR ? k : k == FACTOR ? OFFSET : FACTOR;
 		double x = h >= FACTOR ? median(b, h == FACTOR) : 0, share;
 		unsigned good = 0;
 

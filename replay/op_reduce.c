@@ -274,6 +274,11 @@ static bool explains(struct reduce *x, const struct ekka_fold_options *o, int64_
 		p = part(x, o, r->wrong[i].index, from, to);
 		p.value *= factor;
 		p.error *= fabs(factor);
+		if (x->integers && fabs(p.value) < 0x1p53) {
+			if ((int64_t)r->wrong[i].got != ekka_rows_wrap(x->out->dtype, (int64_t)p.value))
+				return false;
+			continue;
+		}
 		if (x->finish.expr)
 			ekka_fold_expr_finish(&x->finish, 1, &p.value, &p.error);
 		if (!(p.error < INFINITY) || !ekka_near_holds(x->out->dtype, r->wrong[i].got, p))
@@ -288,7 +293,7 @@ static void explain(void *arg)
 	struct ekka_fold_options o = x->o;
 	double n = (double)x->n;
 
-	if (x->integers || is_arg(o.kind) || x->n < 2)
+	if (is_arg(o.kind) || x->n < 2)
 		return;
 	if (explains(x, &o, 0, x->n - 1, 1) || explains(x, &o, 1, x->n, 1))
 		ekka_rows_looks_like(&x->rows, "as if the %s element of every row was left out", explains(x, &o, 1, x->n, 1) ? "first" : "last");

@@ -249,3 +249,46 @@ Test(elements, where_and_what_it_looks_like_are_said)
 		cr_expect_str_eq(v.looks_like, cases[i].looks_like, "%zu: '%s'", i, v.looks_like);
 	}
 }
+
+/* Few elements, or integers, have many explanations: which count. */
+static const char *looks(enum ekka_dtype type, int n, const double *out, const double *ref)
+{
+	static struct ekka_verdict v;
+	const struct ekka_tensor t = { .name = "y", .dtype = type, .n_dims = 1, .dim = { n }, .stride = { 1 }, .alias_of = -1 };
+	struct ekka_elements *e = ekka_elements_new();
+	int64_t out_ints[8], ref_ints[8];
+
+	v = (struct ekka_verdict){ 0 };
+	do {
+		ekka_elements_output(e, &t);
+		for (int i = 0; i < n; i++) {
+			out_ints[i] = (int64_t)out[i];
+			ref_ints[i] = (int64_t)ref[i];
+		}
+		if (type == EKKA_I32)
+			ekka_elements_add_int(e, 0, (size_t)n, out_ints, ref_ints);
+		else
+			ekka_elements_add(e, 0, (size_t)n, out, ref, NULL, false);
+	} while (ekka_elements_again(e));
+	ekka_elements_verdict(e, "exact", &v);
+	cr_assert_eq(v.status, EKKA_FAIL);
+	ekka_elements_free(e);
+	return v.looks_like;
+}
+
+Test(elements, few_samples_and_integers)
+{
+	const double a[] = { 3, 5, 8, 13 }, twice[] = { 6, 10, 16, 26 }, more[] = { 4, 6, 9, 14 }, half[] = { 1.5, 2.5, 4, 6.5 }, odd[] = { 3.3, 5.5, 8.8, 14.3 },
+		     nines[] = { 99, 99, 99, 99 }, hundreds[] = { 100, 100, 100, 100 };
+
+	cr_expect_str_eq(looks(EKKA_F32, 1, twice, a), "a constant factor: 2 times what it should be");
+	cr_expect_str_eq(looks(EKKA_F32, 1, half, a), "a constant factor: 0.5 (1/2) of what it should be");
+	cr_expect_str_eq(looks(EKKA_F32, 1, odd, a), "");
+	cr_expect_str_eq(looks(EKKA_F32, 1, more, a), "");
+	cr_expect_str_eq(looks(EKKA_F32, 1, (const double[]){ 7.2 }, a), "");
+	cr_expect_str_eq(looks(EKKA_I32, 1, twice, a), "");
+	cr_expect_str_eq(looks(EKKA_I32, 2, more, a), "off by a constant: 1 added");
+	cr_expect_str_eq(looks(EKKA_I32, 4, hundreds, nines), "off by a constant: 1 added");
+	cr_expect_str_eq(looks(EKKA_F32, 4, hundreds, nines), "a constant factor: 1.0101 times what it should be");
+	cr_expect_str_eq(looks(EKKA_I32, 4, twice, a), "a constant factor: 2 times what it should be");
+}

@@ -345,6 +345,20 @@ Test(reduce, integers_are_exact_and_wrap)
 	}
 }
 
+Test(reduce, integers_that_were_left_out)
+{
+	struct reduction r = make("sum", EKKA_I32, EKKA_I64, 4, 9000, GAUSS);
+
+	for (int64_t row = 0; row < 4; row++) {
+		int64_t *sum = (int64_t *)r.y + row;
+
+		for (int64_t i = *sum = 0; i < 8960; i++)
+			*sum += ((const int32_t *)r.x + row * 9000)[i];
+	}
+	cr_expect(strstr(judge(&r).looks_like, "as if the reduction ended at element 8960 of 9000"), "%s", judge(&r).looks_like);
+	release(&r);
+}
+
 Test(reduce, an_index_beside_the_value)
 {
 	struct reduction r = make("max", EKKA_F32, EKKA_F32, 6, 50, GAUSS);
