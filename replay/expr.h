@@ -12,11 +12,14 @@
  *	+ - * fma		1. The compiler may contract a b + c: it then makes one rounding of the two. A product that overflows
  *				before a sum is unknown, not infinite
  *				None where the operands are exact, the type is f32 and the result such a number: i0 * 0.5, a - a
- *	/			4: div.full.f32 is within 2 ulp (PTX ISA), and an ulp is at most 2 u |r|
- *	functions		2 n + 1, n the ulps by which they may differ from the correctly rounded result after the CUDA C++ Programming Guide,
- *				"Mathematical Functions", the worse one of single (no -prec-sqrt, and pow as in older editions) and double precision:
+ *				In f64, where the operands are exact: nothing either, but for what a product loses that may be contracted. CUDA's
+ *				+ - * / fma and sqrt of doubles are those of IEEE 754, to nearest (the guide below: 0 ulp), as here
+ *	/			4: div.full.f32 is within 2 ulp (PTX ISA), and an ulp is at most 2 u |r|; f64: 1
+ *	functions		2 n + 1, n the ulps by which they may differ from the correctly rounded result, measured by NVIDIA: CUDA Programming Guide 13,
+ *				sections 5.5.7 and 5.5.8 (in older editions appendix "Mathematical Functions"), the worse one of single (sqrt with
+ *				fast math, and pow as in older editions) and double precision:
  *				sqrt log log2 log1p expm1 1, rsqrt log10 sin cos tanh atan asin acos erf 2, sinh 3, cosh 2, tan 4, erfc 5, pow 8
- *	exp exp2		2 (2 + 1.173 |x|) + 1: covers __expf, which engines use, by the same guide's table of intrinsics (exp2: x ln 2)
+ *	exp exp2		2 (2 + 1.173 |x|) + 1: covers __expf, which engines use, by the same guide, 5.5.9 (exp2: x ln 2); f64: 3
  *	sigmoid			that of exp + 8: 1 / (1 + exp(-x)), one addition and one division
  *	silu			that + 4, and |r| where x < -87: exp(-x) may overflow there and the result is 0
  *	softplus		that of exp + 4: log1p(exp(x)), whose condition t / ((1 + t) log1p(t)) is at most 1

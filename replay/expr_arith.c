@@ -19,44 +19,52 @@ static const double *error_of(const struct ekka_expr_register *a)
 struct operands { double a, ea, b, eb, c, ec; };
 
 /*
- * Does an operation round. Not where its operands are exact and their result is a binary32: every way of computing it gives that one
- * (but flushing of subnormals).
+ * What an operation's rounding adds to error e of its result r, s = |r| + e. In binary32, nothing where the operands are exact and their result is such a
+ * number: every way of computing it gives that one (but flushing of subnormals). In binary64, where the operands are exact, only what a product loses that may be
+ * contracted: kernels round to nearest as this machine does, and flush nothing.
  */
-static inline bool keeps_error(double r, double e, double size, double normal, double never)
+static inline double rounding(double r, double e, double s, double lost, double unit, double normal, double never, double ieee)
 {
-	return (e > 0) | (never > 0) | ((double)(float)r != r) | ((size < normal) & (size > 0));
+	double more = unit * s + (s < normal ? s : normal);
+	bool keeps = (e > 0) | (never > 0) | ((double)(float)r != r) | ((s < normal) & (s > 0));
+
+	more = keeps ? more : 0;
+	return (ieee > 0) & (e == 0) ? lost : more;
 }
 
-#define ARITH(name, R, E, MORE)                                                                                                          \
+#define ARITH(name, R, E, LOST, MORE)                                                                                                    \
 	EKKA_CLONES static double name(size_t n, const double *restrict pa, const double *restrict qa, const double *restrict pb,   \
 				       const double *restrict qb, const double *restrict pc, const double *restrict qc,               \
 				       double *restrict ret, double *restrict error, const struct ekka_expr_rounding *p)              \
 	{                                                                                                                            \
 		double odd = 0, unit = p->unit, normal = p->normal, overflow = p->overflow, never = p->single ? 0 : 1;               \
+		double ieee = p->ieee ? 1 : 0;                                                                                       \
 		(void)pc;                                                                                                            \
 		(void)qc;                                                                                                            \
 		(void)pb;                                                                                                            \
 		(void)qb;                                                                                                            \
 		for (size_t i = 0; i < n; i++) {                                                                                     \
-			double a = pa[i], ea = qa[i], b = pb[i], eb = qb[i], r, e, s, t;                                             \
+			double a = pa[i], ea = qa[i], b = pb[i], eb = qb[i], r, e, s;                                                \
 			(void)b;                                                                                                     \
 			(void)eb;                                                                                                    \
 			r = R;                                                                                                       \
 			e = E;                                                                                                       \
 			s = fabs(r) + e;                                                                                             \
-			t = s < normal ? s : normal;                                                                                 \
-			e += keeps_error(r, e, s, normal, never) ? unit * s + t : 0;                                                 \
+			e += rounding(r, e, s, LOST, unit, normal, never, ieee);                                                     \
 			odd += s + e < overflow && MORE ? 0 : 1;                                                                     \
 			ret[i] = r;                                                                                                  \
 			error[i] = e;                                                                                                \
 		}                                                                                                                    \
 		return odd;                                                                                                          \
 	}
-ARITH(block_add, a + b, ea + eb, fabs(a) + ea < overflow && fabs(b) + eb < overflow)
-ARITH(block_sub, a - b, ea + eb, fabs(a) + ea < overflow && fabs(b) + eb < overflow)
-ARITH(block_mul, a * b, fabs(a) * eb + ea * (fabs(b) + eb), true)
-ARITH(block_div, a / b, (ea + fabs(r) * eb) / (fabs(b) - eb < 0 ? 0 : fabs(b) - eb), true)
-ARITH(block_fma, fma(a, b, pc[i]), fabs(a) * eb + ea * (fabs(b) + eb) + qc[i], true)
+ARITH(block_add, a + b, ea + eb, 0, fabs(a) + ea < overflow && fabs(b) + eb < overflow)
+ARITH(block_sub, a - b, ea + eb, 0, fabs(a) + ea < overflow && fabs(b) + eb < overflow)
+ARITH(block_mul, a * b, fabs(a) * eb + ea * (fabs(b) + eb), 0, true)
+ARITH(block_div, a / b, (ea + fabs(r) * eb) / (fabs(b) - eb < 0 ? 0 : fabs(b) - eb), 0, true)
+ARITH(block_fma, a * b + pc[i], fabs(a) * eb + ea * (fabs(b) + eb) + qc[i], 0, true)
+/* These two call the library where the machine has no such instruction; products of binary32 numbers need it not. */
+ARITH(block_contracted, a * b, fabs(a) * eb + ea * (fabs(b) + eb), fabs(fma(a, b, -r)), true)
+ARITH(block_fused, fma(a, b, pc[i]), fabs(a) * eb + ea * (fabs(b) + eb) + qc[i], 0, true)
 
 static double result_of(enum ekka_expr_op op, const struct operands *o, double *ret_error)
 {
@@ -133,7 +141,8 @@ static void settle(enum ekka_expr_op op, const struct operands *o, double *r, do
 		return;
 	}
 	size = fabs(*r) + *e;
-	*e += keeps_error(*r, *e, size, p->normal, op == EKKA_X_DIV || !p->single) ? p->unit * size + fmin(size, p->normal) : 0;
+	*e += rounding(*r, *e, size, op == EKKA_X_MUL && p->contracts ? fabs(fma(o->a, o->b, -*r)) : 0, p->unit, p->normal,
+		       op == EKKA_X_DIV || !p->single, p->ieee);
 	if ((op == EKKA_X_ADD || op == EKKA_X_SUB) && (fabs(o->a) + o->ea >= p->overflow || fabs(o->b) + o->eb >= p->overflow))
 		*e = error_of_swallowing(op, o, r, *e, p->overflow);
 	else if (!p->contracts)
@@ -224,6 +233,7 @@ void ekka_expr_arith(enum ekka_expr_op op, size_t n, const struct ekka_expr_regi
 		     const struct ekka_expr_register *c, struct ekka_expr_register *r, const struct ekka_expr_rounding *p)
 {
 	const double *pb = b ? b->re : ZEROS, *pc = c ? c->re : ZEROS, *ea = error_of(a), *eb = error_of(b), *ec = error_of(c);
+	bool contracted = p->ieee && p->contracts;
 	double odd;
 
 	switch (op) {
@@ -243,8 +253,8 @@ void ekka_expr_arith(enum ekka_expr_op op, size_t n, const struct ekka_expr_regi
 	case EKKA_X_REM: remainders(n, a, b, r); return;
 	case EKKA_X_ADD: odd = block_add(n, a->re, ea, pb, eb, pc, ec, r->re, r->error, p); break;
 	case EKKA_X_SUB: odd = block_sub(n, a->re, ea, pb, eb, pc, ec, r->re, r->error, p); break;
-	case EKKA_X_MUL: odd = block_mul(n, a->re, ea, pb, eb, pc, ec, r->re, r->error, p); break;
-	case EKKA_X_FMA: odd = block_fma(n, a->re, ea, pb, eb, pc, ec, r->re, r->error, p); break;
+	case EKKA_X_MUL: odd = (contracted ? block_contracted : block_mul)(n, a->re, ea, pb, eb, pc, ec, r->re, r->error, p); break;
+	case EKKA_X_FMA: odd = (p->ieee ? block_fused : block_fma)(n, a->re, ea, pb, eb, pc, ec, r->re, r->error, p); break;
 	default: odd = block_div(n, a->re, ea, pb, eb, pc, ec, r->re, r->error, p); break;
 	}
 	r->exact = false;

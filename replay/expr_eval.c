@@ -178,12 +178,12 @@ static void read_table(const struct ekka_expr_node *node, size_t n, const struct
 
 static struct ekka_expr_rounding rounding_of(const struct ekka_expr *x, const struct ekka_expr_node *node)
 {
-	double k = node->op == EKKA_X_DIV ? 4 : 1;
+	double k = node->op == EKKA_X_DIV && x->compute != EKKA_F64 ? 4 : 1;
 
 	return (struct ekka_expr_rounding){ .unit = (node->last ? k - 1 : k) * x->format.unit + 0x1p-52, .normal = x->format.normal,
 					    .overflow = x->compute == EKKA_F64 ? INFINITY : x->format.overflow,
 					    .contracts = node->contracts,
-					    .single = x->compute == EKKA_F32 && node->op != EKKA_X_DIV };
+					    .single = x->compute == EKKA_F32 && node->op != EKKA_X_DIV, .ieee = x->compute == EKKA_F64 };
 }
 
 static void evaluate_real(const struct ekka_expr *x, const struct ekka_expr_node *node, size_t n, struct ekka_expr_state *s,

@@ -19,10 +19,12 @@ static double gelu_tanh_of(double x)
 
 static double rint_of(double x) { return rint(x); }
 
+static const double DOUBLES = 0x1p-40;	/* a unit roundoff below is that of f64 */
+
 /* k of exp's rounding. */
-static double exp_k(double x)
+static double exp_k(double x, double u)
 {
-	return 2 * (2 + 1.173 * fabs(x)) + 1;
+	return u < DOUBLES ? 3 : 2 * (2 + 1.173 * fabs(x)) + 1;
 }
 
 /* What the operand's error becomes: of a monotone function, by its ends; infinite where those leave the domain. */
@@ -51,6 +53,12 @@ static double plain_error(const struct ekka_expr_function *f, double x, double e
 	return c + f->k * u * (fabs(r) + c);
 }
 
+/* Of doubles it rounds as IEEE 754 has it. */
+static double sqrt_error(const struct ekka_expr_function *f, double x, double e, double r, double u)
+{
+	return u < DOUBLES && e == 0 ? 0 : plain_error(f, x, e, r, u);
+}
+
 static double exact_error(const struct ekka_expr_function *f, double x, double e, double r, double u)
 {
 	(void)u;
@@ -61,20 +69,20 @@ static double exp_error(const struct ekka_expr_function *f, double x, double e, 
 {
 	double c = carried(f, x, e, r), z = f->value == exp2 ? x * M_LN2 : x;
 
-	return c + exp_k(z) * u * (fabs(r) + c);
+	return c + exp_k(z, u) * u * (fabs(r) + c);
 }
 
 static double sigmoid_error(const struct ekka_expr_function *f, double x, double e, double r, double u)
 {
 	double c = carried(f, x, e, r);
 
-	return c + (exp_k(x) + f->k) * u * (fabs(r) + c);
+	return c + (exp_k(x, u) + f->k) * u * (fabs(r) + c);
 }
 
 static double silu_error(const struct ekka_expr_function *f, double x, double e, double r, double u)
 {
 	double z = f->value == quick_of ? 1.702 * x : x, c = carried(f, x, e, r);
-	double k = exp_k(z) + f->k + (f->value == quick_of ? 4 * fabs(x) : 0);
+	double k = exp_k(z, u) + f->k + (f->value == quick_of ? 4 * fabs(x) : 0);
 
 	return c + k * u * (fabs(r) + c) + (z - 2 * e < -87 ? fabs(r) + c : 0);
 }
@@ -118,7 +126,7 @@ static const struct ekka_expr_function functions[] = {
 	{ "log2", log2, plain_error, 3, 0, 0, INFINITY },
 	{ "log10", log10, plain_error, 5, 0, 0, INFINITY },
 	{ "log1p", log1p, plain_error, 3, 0, -1, INFINITY },
-	{ "sqrt", sqrt, plain_error, 3, 0, 0, INFINITY },
+	{ "sqrt", sqrt, sqrt_error, 3, 0, 0, INFINITY },
 	{ "rsqrt", rsqrt_of, plain_error, 5, 0, 0, INFINITY },
 	{ "sin", sin, plain_error, 5, 1, -INFINITY, INFINITY },
 	{ "cos", cos, plain_error, 5, 1, -INFINITY, INFINITY },
@@ -160,7 +168,7 @@ static bool same(double a, double b)
 void ekka_expr_apply(const struct ekka_expr_function *f, size_t n, const struct ekka_expr_register *a, struct ekka_expr_register *r,
 		     const struct ekka_expr_rounding *p)
 {
-	bool rounds = f->error != exact_error && f->error != round_error;
+	bool rounds = f->error != exact_error && f->error != round_error, correctly = p->ieee && f->error == sqrt_error;
 
 	r->exact = false;
 	for (size_t i = 0; i < n; i++) {
@@ -179,7 +187,7 @@ void ekka_expr_apply(const struct ekka_expr_function *f, size_t n, const struct 
 			continue;
 		}
 		d = f->error(f, x, e, v, p->unit);
-		if (rounds) {
+		if (rounds && !(correctly && d == 0)) {
 			d += fmin(fabs(v) + d, p->normal);
 			d = ekka_expr_overflow(&r->re[i], d, p);
 		}

@@ -66,6 +66,7 @@ struct ekka_expr_rounding {
 	double unit, normal, overflow;
 	bool contracts;
 	bool single;			/* results that are binary32 numbers are exact: the type is f32, and the operation correctly rounded */
+	bool ieee;			/* the type is f64: of exact operands the operations that round correctly give what they give here */
 };
 
 struct ekka_expr_register {

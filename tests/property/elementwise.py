@@ -242,6 +242,17 @@ def fills(rng):
     yield Case("elementwise", [put(rng, "in0", IN, "f32", a), put(rng, "out0", OUT, "f32", np.where(j <= i, a, 0))], {"expr": "where(i1 <= i0, in0, 0)"})
 
 
+def steps_of_doubles(rng):
+    """floor and others of f64 arithmetic that rounds correctly: at integers, too, there is one right result."""
+    exprs = {"floor(in0 / in1)": lambda a, b: np.floor(a / b), "trunc(in0 * in1)": lambda a, b: np.trunc(a * b), "ceil(in0 + in1)": lambda a, b: np.ceil(a + b),
+             "floor(sqrt(in0 * in0))": lambda a, b: np.floor(np.sqrt(a * a))}
+    for expr, f in exprs.items():
+        a, b = rng.integers(-99, 99, 60).astype(float), rng.integers(1, 9, 60) * 0.25
+        t = put(rng, "out0", OUT, "f64", f(a, b))
+        t.slack = 0.9           # the next integer is wrong
+        yield Case("elementwise", [put(rng, "in0", IN, "f64", a), put(rng, "in1", IN, "f64", b), t], {"expr": expr}, near=0, margin=0)
+
+
 def indexed(rng):
     """Gathers: rows of an embedding, indices of any integer type, negative ones added up."""
     for dtype in ("f32", "bf16", "f16", "i64", "u8", "f64"):
@@ -285,4 +296,4 @@ def float64_references(rng):
         yield Case("elementwise", [put(rng, "in0", IN, "f32", x), t], {"expr": f"{name}(in0)", "compute": "f32"}, near=0 if exact else 1e-14, margin=0 if exact else 1e-6)
 
 
-main(unary, special_values, binary, ternary, several_outputs, integers, divisions, casts, large_integers, rounding_casts, fills, indexed, chained, float64_references)
+main(unary, special_values, binary, ternary, several_outputs, integers, divisions, casts, large_integers, rounding_casts, fills, steps_of_doubles, indexed, chained, float64_references)
