@@ -118,6 +118,17 @@ class Problem:
         return t
 
 
+def large(rng):
+    """Several tiles of keys and rows."""
+    for dtype in ("bf16", "f32", "f64"):
+        p = Problem(rng, dtype)
+        p.b, p.hk, p.h, p.m, p.n, p.d, p.dv = 1, 2, 4, 150, 333, 16, 8
+        p.attrs["causal"] = "bottom-right"
+        p.operands()
+        p.results()
+        yield Case("attention", p.tensors("f64"), p.attrs, near=1e-12)
+
+
 def plain(rng):
     for dtype in ("f64", "f32", "bf16", "f16") * 6:
         p = Problem(rng, dtype)
@@ -265,4 +276,4 @@ def combine(rng):
         yield Case("attention_combine", tensors, attrs, near=1e-12)
 
 
-main(plain, lengths, paged, combine)
+main(large, plain, lengths, paged, combine)

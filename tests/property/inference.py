@@ -250,6 +250,18 @@ def reductions(rng):
                        {"at": "index[i0]", "expr": "in0", "reduce": how}, near=float(np.max(size)) * n * 2.0**-53)
 
 
+def large(rng):
+    """Thousands of writes to hundreds of places, and to one."""
+    for m in (1, 500):
+        x, before, at = formats.random(rng, [7000], "f32"), formats.random(rng, [m, 3], "f32"), rng.integers(0, m, 7000)
+        after, size = before.copy(), np.abs(before)
+        np.add.at(after, (at, 1), x)
+        np.add.at(size, (at, 1), np.abs(x))
+        t = put(rng, "out0", INOUT, "f32", after, before=before)
+        t.slack = 3 * 7000 * 2.0**-24 * size
+        yield Case("scatter", [put(rng, "in0", IN, "f32", x), put(rng, "index", IN, "i32", at, ("dense",)), t], {"at": "index[i0], 1", "expr": "in0", "reduce": "add"}, near=1e-10)
+
+
 def any_of_several(rng):
     """Where stores meet, any of them may be the last; other elements are untouched; two outputs at once."""
     for dtype in ("f32", "bf16", "i32"):
@@ -266,4 +278,4 @@ def any_of_several(rng):
                    {"at": "index[i0]", "expr": "out0 = in0; out1 = 7"}, near=0)
 
 
-main(ropes, quantizations, asymmetric, dequantizations, routing, alignment, stores, reductions, any_of_several)
+main(large, ropes, quantizations, asymmetric, dequantizations, routing, alignment, stores, reductions, any_of_several)

@@ -304,4 +304,28 @@ def convolutions(rng):
         yield Case("conv", tensors + [t], attrs, near=1e-11)
 
 
-main(gemms, without_product, pointers, triangles, epilogues, scales, convolutions, modes=((), ("--exact",)))
+def large(rng):
+    """Products that are screened, of several chunks of K and blocks of rows; a batch; epilogues by rows."""
+    for dtype, out, device, m, n, k in (("f32", "f32", -1, 300, 260, 700), ("bf16", "bf16", 0, 257, 300, 1000), ("f64", "f64", -1, 200, 310, 300),
+                                        ("c64", "c64", -1, 150, 140, 260), ("i8", "i32", 0, 140, 200, 520), ("f16", "f32", 0, 513, 129, 257)):
+        a, b = formats.random(rng, [m, k], dtype), formats.random(rng, [k, n], dtype)
+        x, y = (a.astype(np.int64), b.astype(np.int64)) if dtype == "i8" else (a, b)
+        t = put(rng, "C", OUT, out, x @ y, LAYOUTS)
+        t.slack = 0 if dtype == "i8" else 2 * loosest(dtype, out, k, device >= 0) * magnitude(a, b)
+        yield Case("gemm", [put(rng, "A", IN, dtype, a, LAYOUTS), put(rng, "B", IN, dtype, b, LAYOUTS), t], {"alpha": 1, "beta": 0} if dtype == "i8" else {"alpha": 1.0, "beta": 0.0},
+                   lib="cublas" if device >= 0 else "cblas", name="cublas" if device >= 0 else "cblas", device=device, near=1e-9)
+        if device >= 0 and dtype != "i8":
+            bias = formats.random(rng, [m], out)
+            z = gelu(x @ y / 32 + bias[:, None])
+            t = put(rng, "D", OUT, out, z, LAYOUTS)
+            t.slack = (magnitude(a, b) / 16 * loosest(dtype, out, k, True) + 2.0**-10 * np.abs(x @ y)) * 4
+            yield Case("matmul", [put(rng, "A", IN, dtype, a, LAYOUTS), put(rng, "B", IN, dtype, b, LAYOUTS), put(rng, "bias", IN, out, bias.reshape(m, 1), ("dense",)), t],
+                       {"epilogue": "gelu_bias", "compute": "f32", "split_k": 1, "reduction": 0, "alpha": 1 / 32, "beta": 0.0}, lib="cublaslt", name="cublasLtMatmul", near=1e-9)
+    x, w = formats.random(rng, [2, 20, 40, 37], "bf16"), formats.random(rng, [24, 20, 3, 3], "bf16")
+    y = correlate(x, w, [1, 1], [1, 1], [1, 1], 1)
+    t = put(rng, "y", OUT, "bf16", y)
+    t.slack = correlate(np.abs(x), np.abs(w), [1, 1], [1, 1], [1, 1], 1) * loosest("bf16", "bf16", 180, True) * 4
+    yield Case("conv", [put(rng, "x", IN, "bf16", x), put(rng, "w", IN, "bf16", w), t], {"pad": "1,1", "stride": "1,1", "compute": "f32"}, near=1e-10)
+
+
+main(large, gemms, without_product, pointers, triangles, epilogues, scales, convolutions, modes=((), ("--exact",)))

@@ -321,4 +321,36 @@ def cats(rng):
         yield Case("cat", [put(rng, f"in{i}", IN, dtype, p) for i, p in enumerate(parts)] + [put(rng, "out0", OUT, dtype, y)], {"dim": dim})
 
 
-main(reductions, variances, integer_reductions, arguments, mapped, scans, softmaxes, empty_rows, norms, sorts, cats)
+def long_rows(rng):
+    """More than fits into a working buffer, or into a block of the comparison: rows of thousands, thousands of rows."""
+    for rows, n in ((2, 9001), (9001, 2), (3, 8192)):
+        x = formats.random(rng, [rows, n], "f32")
+        y = np.sum(x, axis=-1)
+        t = put(rng, "out0", OUT, "f64", y)
+        t.slack = 2 * n * 2.0**-24 * np.sum(np.abs(x), axis=-1)
+        yield Case("reduce", [put(rng, "in0", IN, "f32", x), t], {"kind": "sum", "reduced": 1, "compute": "f32"}, near=1e-9)
+        i = put(rng, "out0", OUT, "i64", np.argmax(x, axis=-1))
+        yield Case("reduce", [put(rng, "in0", IN, "f32", x), i], {"kind": "argmax", "reduced": 1, "ties": "first"})
+        v, m = put(rng, "out0", OUT, "f64", np.var(x, axis=-1, ddof=1)), put(rng, "out1", OUT, "f64", np.mean(x, axis=-1))
+        v.slack, m.slack = 2.0**-4, 2.0**-4
+        yield Case("reduce", [put(rng, "in0", IN, "f32", x), v, m], {"kind": "var", "reduced": 1, "compute": "f32"}, near=1e-10)
+        s = put(rng, "out0", OUT, "f64", np.cumsum(x, axis=-1))
+        s.slack = 3 * n * 2.0**-24 * np.cumsum(np.abs(x), axis=-1)
+        yield Case("scan", [put(rng, "in0", IN, "f32", x), s], {"kind": "sum", "compute": "f32"}, near=1e-9)
+        p = put(rng, "y", OUT, "f64", special.softmax(x, axis=-1))
+        p.slack = 2.0**-8 * p.values(p.after).view(np.float64)
+        yield Case("softmax", [put(rng, "x", IN, "f32", x), p], {"compute": "f32"}, near=1e-15)
+        for kind in ("rms", "layer"):
+            d = x - (np.mean(x, axis=-1, keepdims=True) if kind == "layer" else 0)
+            y = d / np.sqrt(np.mean(d * d, axis=-1, keepdims=True) + 1e-5)
+            t = put(rng, "y", OUT, "f64", y)
+            t.slack = np.abs(y) * 2.0**-5 + 2.0**-5 if n > 2 else 1e9
+            t.fixed = None if n > 2 else np.ones(y.shape, bool)
+            yield Case("norm", [put(rng, "x", IN, "f32", x), t], {"kind": kind, "eps": 1e-5, "compute": "f32"}, near=1e-10)
+        order = np.argsort(x, axis=-1, kind="stable")
+        yield Case("sort", [put(rng, "x", IN, "f32", x), put(rng, "y", OUT, "f32", np.sort(x, axis=-1)), put(rng, "index", OUT, "i64", order)], {"descending": 0, "stable": 1})
+    a, b = formats.random(rng, [3, 700, 5], "bf16"), formats.random(rng, [3, 900, 5], "bf16")
+    yield Case("cat", [put(rng, "in0", IN, "bf16", a), put(rng, "in1", IN, "bf16", b), put(rng, "out0", OUT, "bf16", np.concatenate([a, b], axis=1))], {"dim": 1})
+
+
+main(long_rows, reductions, variances, integer_reductions, arguments, mapped, scans, softmaxes, empty_rows, norms, sorts, cats)
