@@ -33,6 +33,7 @@ class Tensor:
         self.name, self.dir, self.dtype, self.dims, self.strides, self.offset, self.span = name, dir, dtype, dims, strides, offset, span
         self.before, self.after, self.pointers, self.alias = before, after, 0, None
         self.fixed = None       # places that must not be perturbed: nothing is said of them
+        self.kept = None        # elements that are none of the output's (the other triangle): changed, they are what changed gaps are
         self.slack = 0.0
         self.gap_status = "UNDECIDED"   # what changed bytes between elements give
         self.saturate = False
@@ -130,8 +131,8 @@ def moved(rng, t, i):
     if t.dtype in formats.INTS:
         step = int(np.asarray(t.slack).reshape(-1)[i] if np.ndim(t.slack) else t.slack) + 1
         low, high = np.iinfo(raw.dtype).min, np.iinfo(raw.dtype).max
-        new = int(raw) + step if int(raw) + step <= high else int(raw) - step
-        return place, raw.dtype.type(new) if new >= low else None
+        new = [n for n in (int(raw) + step, int(raw) - step) if low <= n <= high]
+        return place, raw.dtype.type(new[rng.integers(len(new))]) if new else None
     slack = float(np.asarray(t.slack).reshape(-1)[i]) if np.ndim(t.slack) else float(t.slack)
     if t.dtype in formats.COMPLEX:
         part = formats.COMPLEX[t.dtype]
@@ -145,7 +146,9 @@ def moved(rng, t, i):
     step = slack + 2.5 * float(formats.quantum(v, t.dtype))
     if t.dtype in ("bf16", "f32"):
         step = max(step, 2.0**-120)
-    new = v + step if abs(v + step) < largest / 2 else v - np.copysign(step, v)
+    new = v + step * rng.choice([-1, 1])
+    if abs(new) > largest / 2:
+        new = v - np.copysign(step, v)
     if not np.isfinite(new) or abs(new) > largest:
         return place, None
     return place, formats.encode(np.array([new]), t.dtype)[0]
@@ -190,7 +193,7 @@ class Run:
 
     def gaps(self, t):
         used = np.zeros(t.after.shape[0], dtype=bool)
-        used[t.places().reshape(-1)] = True
+        used[t.places()[... if t.kept is None else ~t.kept].reshape(-1)] = True
         return np.flatnonzero(~used)
 
     def add(self, case):

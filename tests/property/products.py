@@ -111,7 +111,7 @@ def triangles(rng):
                 c = c - 1j * np.diag(np.imag(np.diag(c)))
             t = put(rng, "C", INOUT, dtype, c, LAYOUTS, before=c0)
             t.slack = (magnitude(a, other) * 2 + np.abs(c)) * 16 * (k + 16) * (2.0**-53 if dtype in ("f64", "c128") else 2.0**-24)
-            t.fixed = ~inside
+            t.fixed = t.kept = ~inside
             ta = put(rng, "A", IN, dtype, a, ("dense",))
             tb = put(rng, "B", IN, dtype, a.T, strides=ta.strides[::-1])
             tb.alias, tb.before = 0, None

@@ -82,6 +82,14 @@ def integer_reductions(rng):
             yield Case("reduce", [put(rng, "in0", IN, dtype, x), put(rng, "out0", OUT, out, y)], {"kind": kind, "reduced": 1})
 
 
+def equal_neighbours(x, at):
+    """Is the element before or behind place at[..., i] of its row as good as the one there."""
+    n = x.shape[-1]
+    here, before, behind = (np.take_along_axis(x, i, -1) for i in (at, np.maximum(at - 1, 0), np.minimum(at + 1, n - 1)))
+    alike = (lambda a: (a == here) | (np.isnan(a) & np.isnan(here))) if x.dtype.kind == "f" else (lambda a: a == here)
+    return (alike(before) & (at > 0)) | (alike(behind) & (at < n - 1))
+
+
 def arguments(rng):
     """Indices of extremes: the first of ties where that is asked for, any otherwise; NaN wins."""
     for kind in ("argmax", "argmin"):
@@ -99,9 +107,7 @@ def arguments(rng):
             if not ties and dtype != "f32":     # the last one is as good
                 best = n - 1 - (np.argmax(x[..., ::-1], axis=-1) if kind == "argmax" else np.argmin(x[..., ::-1], axis=-1))
             t = put(rng, "out0", OUT, "i64", best)
-            moved_to = np.minimum(best + 1, n - 1)
-            same = np.take_along_axis(x, np.expand_dims(np.where(best + 1 < n, best + 1, 0), -1), -1)[..., 0] == np.take_along_axis(x, np.expand_dims(best, -1), -1)[..., 0]
-            t.fixed = same & (moved_to != best) if not ties else None
+            t.fixed = equal_neighbours(x, best[..., None])[..., 0] if not ties else None
             yield Case("reduce", [put(rng, "in0", IN, dtype, x), t], {"kind": kind, "reduced": 1, **({"ties": "first"} if ties else {})})
             value = np.take_along_axis(x, np.expand_dims(best, -1), -1)[..., 0]
             index = put(rng, "out1", OUT, "i64", best)
@@ -151,9 +157,7 @@ def scans(rng):
                 best = y == x
                 index = np.maximum.accumulate(np.where(best, np.arange(n), 0), axis=-1)     # the last one that is as good
                 i = put(rng, "out1", OUT, "i64", index)
-                earlier = np.take_along_axis(x, np.maximum(index - 1, 0), -1) == np.take_along_axis(x, index, -1)
-                later = np.take_along_axis(x, np.minimum(index + 1, n - 1), -1) == np.take_along_axis(x, index, -1)
-                i.fixed = earlier | later
+                i.fixed = equal_neighbours(x, index)
                 tensors.append(i)
             yield Case("scan", tensors, {"kind": kind, **({"exclusive": 1} if exclusive else {})}, near=float(np.max(np.abs(y.astype(float)))) * n * 2.0**-50)
 
@@ -295,8 +299,7 @@ def sorts(rng):
                 order = np.take_along_axis(order, np.argsort(rng.random(order.shape), axis=-1), -1)
             y = np.take_along_axis(x, order, -1)
             it = put(rng, "index", OUT, "i64", order)
-            nearby = np.take_along_axis(x, np.where(order + 1 < n, order + 1, np.maximum(order - 1, 0)), -1)
-            it.fixed = (nearby == y) if not stable else None
+            it.fixed = equal_neighbours(x, order) if not stable else None
             yt = put(rng, "y", OUT, dtype, y)
             yt.fixed = np.isnan(y) if y.dtype.kind == "f" else None
             if attrs.get("sorted") == 0:
