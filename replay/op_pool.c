@@ -6,6 +6,8 @@
  *	avg		the sum of those within x, divided by how many there are
  *	avg_padded	the same sum, divided by how many lie within x and its padding; by `divisor` where that is given
  *
+ * `index`?, as y: of a maximum, its place in the plane i... of x, row-major; any of equal ones, of NaN any NaN's.
+ *
  * A window without an element of x has no result that is known. Layouts are whatever the strides say. Padding behind x is `pad_end`, which defaults to `pad`;
  * windows may reach beyond it (rounding up, as frameworks offer), where they count for nothing.
  *
@@ -24,7 +26,7 @@ static const char *const kind_names[] = { "max", "avg", "avg_padded" };
 
 struct pool {
 	struct ekka_rows rows;
-	struct ekka_array *x, *y, *before;	/* before: y's bytes, where beta is not 0 */
+	struct ekka_array *x, *y, *before, *index;	/* before: y's bytes, where beta is not 0; index: NULL: none */
 	enum kind kind;
 	bool nan;
 	double alpha, beta, divisor, u;
@@ -32,6 +34,7 @@ struct pool {
 	int64_t stride[EKKA_CONV_DIMS], dilation[EKKA_CONV_DIMS];
 	int64_t planes, n_in, n_out, n_window;
 	double *image, *ref, *bound, *old;	/* of one plane */
+	int64_t *place;			/* where the maxima are */
 };
 
 static bool take_settings(struct pool *x)
@@ -85,11 +88,13 @@ static int prepare(void *arg, struct ekka_error *err)
 		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for this kind of pooling");
 	if (n == 0)
 		n = ekka_rows_output(r, "y", &x->y, err);
+	if (n == 0)
+		n = ekka_rows_output(r, "index", &x->index, err);
 	if (n == 0 && x->beta != 0)
 		n = ekka_rows_take(r, "y", EKKA_PRE, true, &x->before, err);
 	if (n < 0 || r->settled)
 		return n;
-	if (!x->y || !take_settings(x)) {
+	if (!x->y || !take_settings(x) || (x->index && (x->index->n != x->y->n || x->kind != MAX))) {
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "the dimensions of x, y and the window do not fit together");
 		return 0;
 	}
@@ -100,15 +105,24 @@ static int prepare(void *arg, struct ekka_error *err)
 	x->ref = x->image ? ekka_rows_buffer(r, x->n_out, err) : NULL;
 	x->bound = x->ref ? ekka_rows_buffer(r, x->n_out, err) : NULL;
 	x->old = x->bound ? ekka_rows_buffer(r, x->n_out, err) : NULL;
-	return x->old ? 0 : EKKA_ERR_NOMEM;
+	x->place = x->old ? (int64_t *)(void *)ekka_rows_buffer(r, x->n_out, err) : NULL;
+	return x->place ? 0 : EKKA_ERR_NOMEM;
 }
 
 /* What a window holds. */
-struct seen { double largest, sum, abs; int64_t n, padded; bool has_nan; };
+struct seen { double largest, sum, abs; int64_t n, padded, place; bool has_nan; };
 
-static struct seen look(const struct pool *x, int64_t position)
+/* Is x[place] as good as what `s` has, as a maximum. */
+static bool as_large(const struct seen *s, double v)
 {
-	struct seen s = { .largest = -INFINITY };
+	return s->has_nan ? isnan(v) : v == s->largest;
+}
+
+/* place of the result: `wanted` where that holds a maximum, too, else the first that does. */
+static struct seen look(const struct pool *x, int64_t position, int64_t wanted)
+{
+	struct seen s = { .largest = -INFINITY, .place = -1 };
+	bool saw_wanted = false;
 	int64_t first[EKKA_CONV_DIMS];
 
 	for (unsigned d = EKKA_CONV_DIMS; d-- > 0; position /= x->out[d])
@@ -129,18 +143,23 @@ static struct seen look(const struct pool *x, int64_t position)
 		if (!inside)
 			continue;
 		s.n++;
+		saw_wanted |= place == wanted;
+		if (s.place < 0 || (!s.has_nan && (isnan(x->image[place]) || x->image[place] > s.largest)))
+			s.place = place;
 		s.has_nan |= isnan(x->image[place]);
 		s.largest = x->image[place] > s.largest ? x->image[place] : s.largest;
 		s.sum += x->image[place];
 		s.abs += fabs(x->image[place]);
 	}
+	if (saw_wanted && as_large(&s, x->image[wanted]))
+		s.place = wanted;
 	return s;
 }
 
 /* One element as that kind of pooling has it; old: what y held. */
 static void compute(const struct pool *x, enum kind kind, int64_t position, double old, double *ret, double *ret_bound)
 {
-	struct seen s = look(x, position);
+	struct seen s = look(x, position, -1);
 	double n = kind == AVERAGE ? (double)s.n : x->divisor != 0 ? x->divisor : (double)s.padded, tiny = ekka_dtype_tiny(x->x->dtype), v, b;
 	bool integers = ekka_dtype_is_integer(x->y->dtype);
 
@@ -162,6 +181,18 @@ static void compute(const struct pool *x, enum kind kind, int64_t position, doub
 		     isfinite(v) ? b : 0;
 }
 
+static void judge_places(struct pool *x, int64_t plane)
+{
+	ekka_array_get_int(x->index, plane * x->n_out, (size_t)x->n_out, x->place);
+	for (int64_t p = 0; p < x->n_out; p++) {
+		struct seen s = look(x, p, x->place[p]);
+
+		if (s.n > 0)	/* of an empty window nothing is known */
+			x->place[p] = s.place;
+	}
+	ekka_rows_compare_int(&x->rows, x->index, plane * x->n_out, x->n_out, x->place);
+}
+
 static void judge_planes(void *arg)
 {
 	struct pool *x = arg;
@@ -173,6 +204,8 @@ static void judge_planes(void *arg)
 		for (int64_t p = 0; p < x->n_out; p++)
 			compute(x, x->kind, p, x->old[p], &x->ref[p], &x->bound[p]);
 		ekka_rows_compare(&x->rows, x->y, plane * x->n_out, x->n_out, x->ref, x->bound);
+		if (x->index)
+			judge_places(x, plane);
 	}
 }
 
@@ -185,6 +218,8 @@ static bool explains(struct pool *x, enum kind kind)
 		int64_t plane = r->wrong[i].index / x->n_out;
 		double old = 0, ref, bound;
 
+		if (r->wrong[i].output != x->y)
+			return false;
 		ekka_array_get(x->x, plane * x->n_in, (size_t)x->n_in, x->image);
 		if (x->before)
 			ekka_array_get(x->before, r->wrong[i].index, 1, &old);

@@ -9,6 +9,7 @@ EKKA_KERNELS = \
 	spec/kernels/aten-functors-unary.kd \
 	spec/kernels/aten-index.kd \
 	spec/kernels/aten-norm.kd \
+	spec/kernels/aten-pool.kd \
 	spec/kernels/aten-random.kd \
 	spec/kernels/aten-reduce.kd \
 	spec/kernels/aten-scatter.kd \

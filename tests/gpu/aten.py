@@ -161,6 +161,12 @@ for dt in (torch.bfloat16, torch.float16, torch.float32):
         lambda: F.interpolate(mk(1,3,8,8,dt=dt),scale_factor=2),
         lambda: F.max_pool2d(mk(1,3,8,8,dt=dt),2),
         lambda: F.avg_pool2d(mk(1,3,8,8,dt=dt),2),
+        lambda: F.max_pool2d(mk(2,16,19,17,dt=dt),3,2,1),
+        lambda: F.max_pool2d(mk(2,16,19,17,dt=dt).contiguous(memory_format=torch.channels_last),3,2,1),
+        lambda: F.avg_pool2d(mk(2,16,19,17,dt=dt),3,2,1),
+        lambda: F.avg_pool2d(mk(2,16,19,17,dt=dt),3,2,1,count_include_pad=False),
+        lambda: F.avg_pool2d(mk(2,16,19,17,dt=dt).contiguous(memory_format=torch.channels_last),3,2,1,divisor_override=7),
+        lambda: F.adaptive_avg_pool2d(mk(2,16,16,12,dt=dt),(4,3)),
         lambda: F.conv2d(mk(2,16,12,12,dt=dt),mk(8,16,3,3,dt=dt)),
         lambda: F.conv1d(mk(2,16,24,dt=dt),mk(8,16,3,dt=dt),padding=1),
         lambda: F.conv1d(mk(2,16,24,dt=dt),mk(16,1,3,dt=dt),padding=1,groups=16),
@@ -244,4 +250,12 @@ for dt in (torch.bfloat16, torch.float16, torch.float32):
                     mask[..., 0] = True
                 with sdpa_kernel(backend), torch.no_grad():
                     attempt([lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=hk != 8)])
+
+# Few queries and many keys: split among blocks.
+for dt in (torch.bfloat16, torch.float16):
+    for hk, lq, lk, causal in ((8, 1, 3000, False), (2, 1, 5000, False), (8, 7, 2049, True)):
+        for hd in (64, 96, 128):
+            q, k, v = mk(1, 8, lq, hd, dt=dt), mk(1, hk, lk, hd, dt=dt), mk(1, hk, lk, hd, dt=dt)
+            with sdpa_kernel(SDPBackend.FLASH_ATTENTION), torch.no_grad():
+                attempt([lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=hk != 8)])
 torch.cuda.synchronize()

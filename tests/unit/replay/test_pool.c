@@ -195,3 +195,37 @@ Test(pool, what_does_not_fit_is_refused)
 	EXPECT(EKKA_INCOMPLETE, judge(&p, &b), "more rows than there is room for");
 	release(&b);
 }
+
+/* Places of maxima of three neighbours: any of equal ones, and of NaN. */
+Test(pool, places_of_maxima)
+{
+	enum { W = 12, OUT = 10 };
+	float x[W] = { 1, 5, 5, 2, 5, NAN, NAN, 0, -INFINITY, -INFINITY, -INFINITY, 3 }, y[OUT];
+	int64_t index[OUT];
+
+	for (int i = 0; i < OUT; i++) {
+		int best = i;
+
+		for (int j = i; j < i + 3; j++)
+			if (x[j] > x[best] || isnan(x[j]))
+				best = j;
+		y[i] = x[best];
+		index[i] = best;
+	}
+	for (int change = 0; change < 7; change++) {
+		static const struct { int at, to; enum ekka_status status; } changes[] = {
+			{ 0, 1, EKKA_PASS }, { 0, 2, EKKA_PASS }, { 0, 4, EKKA_FAIL }, { 4, 5, EKKA_PASS }, { 8, 9, EKKA_PASS }, { 3, -1, EKKA_FAIL }, { 8, 11, EKKA_FAIL },
+		};
+		int64_t was = index[changes[change].at];
+
+		index[changes[change].at] = changes[change].to;
+		fake_event_init(&f, "pool");
+		fake_event_tensor(&f, "x", EKKA_IN, EKKA_F32, "1x1x12", NULL, x, NULL);
+		fake_event_tensor(&f, "y", EKKA_OUT, EKKA_F32, "1x1x10", NULL, NULL, y);
+		fake_event_tensor(&f, "index", EKKA_OUT, EKKA_I64, "1x1x10", NULL, NULL, index);
+		fake_event_text(&f, "kind", "max");
+		fake_event_text(&f, "window", "3");
+		cr_expect_eq(fake_event_judge(&f).status, changes[change].status, "%d", change);
+		index[changes[change].at] = was;
+	}
+}
