@@ -131,15 +131,14 @@ static int ascending(const void *pa, const void *pb)
 	return *a < *b ? -1 : *a > *b;
 }
 
-/* Of few samples only a number that is not there by chance counts: a small whole factor or its reciprocal, a whole offset of several. */
+/* Of few samples only a number that is hardly there by chance counts: the nearest whole factor, or its reciprocal; a whole offset of several. */
 static double whole(const double *x, unsigned n, bool factor)
 {
 	double first = n > 0 ? x[0] : NAN, w = rint(factor && fabs(first) < 1 ? 1 / first : first);
-	bool enough = factor ? fabs(w) >= 2 && fabs(w) <= 1024 : n >= 2 && w != 0;
 
-	for (unsigned i = 0; i < n && enough; i++)
-		enough = fabs((factor && fabs(first) < 1 ? 1 / x[i] : x[i]) - w) <= fabs(w) * 0x1p-12;
-	return !enough ? NAN : factor && fabs(first) < 1 ? 1 / w : w;
+	if (factor ? !(fabs(w) >= 2 && fabs(w) <= 1024) : n < 2 || w == 0)
+		return NAN;
+	return factor && fabs(first) < 1 ? 1 / w : w;
 }
 
 /* Median of out / ref, or of out - ref; NaN when there are too few. */
