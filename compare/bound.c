@@ -187,8 +187,10 @@ static void eight_bits(struct ekka_bound_model *m, const struct ekka_bound_facts
 	double chunks = (double)facts->k / EKKA_BOUND_CHUNK;
 
 	tensor_core(m, arch, narrow ? 13 : 25, narrow ? 13 : 23, 16, "fp8");
-	if (facts->block_scaled)
+	if (facts->block_scaled || facts->micro_scaled)
 		m->group_coef *= 4;
+	if (facts->micro_scaled)
+		m->in += 0x1p-22;
 	if (facts->promotes || facts->block_scaled) {
 		m->promoted = (facts->k > EKKA_BOUND_CHUNK ? m->acc_coef / chunks : m->acc_coef) + gamma_of(chunks + (facts->block_scaled ? 6 : 4), 0x1p-24);
 		append(m->text, "promoted to f32 every 128");

@@ -34,6 +34,9 @@
  * Block-scaled FP8: as without fast accumulation, each stretch's sum multiplied by its factors on the way (two roundings more). The
  * factors are taken into the operands, whose largest powers of two then are up to 4 times too small for 2^e: the group's term is taken 4 times.
  *
+ * Factors of 16 or 32 k (Blackwell): each step's products, or their sum, are multiplied by two factors on the way, 2^-22 S for these roundings or
+ * truncations; the group's term 4 times, as above. Nothing is promoted.
+ *
  * Underflow: K tiny_acc (flushed sums and products) + K tiny_in (max |a| + max |b|) (flushed operands), tiny the smallest normal
  * number, since AMX and many engines flush subnormals.
  *
@@ -56,6 +59,7 @@ struct ekka_bound_facts {
 	int32_t cc_major, cc_minor;	/* 0 when unknown: the loosest architecture is taken */
 	bool promotes, fast_accum;	/* FP8 sums go to f32 after every EKKA_BOUND_CHUNK k; or the call asks not to. Neither: unknown */
 	bool block_scaled;		/* FP8 with an f32 factor for every EKKA_BOUND_CHUNK k of a line, which are part of S */
+	bool micro_scaled;		/* FP8 or FP4 with a narrow factor for every 16 or 32 k of a line, which are part of S */
 	bool splits_known;		/* the algorithm says how split K is reduced: */
 	unsigned splits;		/* partial sums that pass through the output type; 0: none */
 };

@@ -32,7 +32,8 @@ struct matmul {
 };
 
 enum { POINTER_MODE_VECTOR = 2, POINTER_MODE_ALPHA_VECTOR = 3, POINTER_MODE_ALPHA_VECTOR_BETA_HOST = 4 };
-enum { SCALE_SCALAR = 0, SCALE_OUTER_VECTOR = 3, SCALE_VEC128 = 4, SCALE_BLK128 = 5 };
+enum { SCALE_SCALAR = 0, SCALE_VEC16 = 1, SCALE_VEC32 = 2, SCALE_OUTER_VECTOR = 3, SCALE_VEC128 = 4, SCALE_BLK128 = 5 };
+enum { TYPE_E2M1 = 33 };	/* CUDA_R_4F_E2M1, which older headers lack */
 enum { EPILOGUE_RELU_BIT = 2, EPILOGUE_BIAS_BIT = 4, EPILOGUE_BGRAD_BIT = 16, EPILOGUE_GELU_BIT = 32, EPILOGUE_AUX_BIT = 128 };
 
 static const char *epilogue_name(uint32_t e)
@@ -75,6 +76,29 @@ static int bias_dtype(const struct matmul *x)
 	if (is_fp8(x->d.type))
 		return cuda_dtype(x->c.known ? x->c.type : CUDA_R_16BF);
 	return cuda_dtype(x->d.type);
+}
+
+/* Numbers of four bits, two in a byte: only along k, as cuBLAS takes them. */
+static bool is_packed(const struct matmul *x, const struct ekka_lt_layout *layout, bool transposed)
+{
+	bool is_operand = layout == &x->a || layout == &x->b;
+
+	return is_operand && layout->type == TYPE_E2M1 && layout->order == CUBLASLT_ORDER_COL && transposed == (layout == &x->a) && layout->rows % 2 == 0 &&
+	       layout->ld % 2 == 0 && layout->batch == 1;
+}
+
+/* A packed operand, as bytes: half as many along k. */
+static void packed(struct ekka_call *call, const char *name, const char *attribute, bool transposed, const struct ekka_lt_layout *layout, const void *p)
+{
+	int64_t k = (int64_t)layout->rows / 2, lines = (int64_t)layout->cols;
+	struct ekka_tensor t = { .name = name, .dir = EKKA_IN, .dtype = EKKA_U8, .place = EKKA_DEVICE, .n_dims = 2, .dim = { lines, k },
+				 .stride = { layout->ld / 2, 1 }, .addr = (uintptr_t)p, .alias_of = -1, .pre = true };
+
+	if (!transposed)
+		t = (struct ekka_tensor){ .name = name, .dir = EKKA_IN, .dtype = EKKA_U8, .place = EKKA_DEVICE, .n_dims = 2, .dim = { k, lines },
+					  .stride = { 1, layout->ld / 2 }, .addr = (uintptr_t)p, .alias_of = -1, .pre = true };
+	ekka_attr_str(call, attribute, "e2m1");
+	(void)ekka_tensor(call, &t);
 }
 
 /* A matrix of `layout`, transposed if asked. Returns its index, or -1. */
@@ -143,7 +167,7 @@ static const char *indescribable(const struct matmul *x)
 			return "a matrix is tiled (order)";
 		if (all[i]->plane != 0)
 			return "a matrix is complex in planes";
-		if (cuda_dtype(all[i]->type) < 0)
+		if (cuda_dtype(all[i]->type) < 0 && !is_packed(x, all[i], i < 2 && x->desc.trans[i] != CUBLAS_OP_N))
 			return "a data type is not one that ekkatrace describes";
 	}
 	if (x->desc.scale_type < 0 || cuda_dtype(x->desc.scale_type) < 0 || compute_name(x->desc.compute) == NULL)
@@ -222,6 +246,17 @@ static void block_scale(struct ekka_call *call, const char *name, const void *p,
 		(void)ekka_tensor(call, &t);
 }
 
+/*
+ * A byte for every 16 or 32 elements along k, in tiles of 128 lines by 4 (cuBLAS, "1D Block Scaling Factors Layout"): as they lie in memory, since where that of an
+ * element is, is no matter of strides.
+ */
+static void tiled_scale(struct ekka_call *call, const struct matmul *x, const char *name, const void *p, int64_t lines, int64_t elements)
+{
+	int64_t tiles = (lines + 127) / 128 * ((x->k + 4 * elements - 1) / (4 * elements));
+
+	vector(call, x, name, EKKA_IN, EKKA_U8, p, tiles * 512, 1, 0);
+}
+
 /* Scales: described where their shape is known; the mode is told in any case but the default. */
 static void describe_scales(struct ekka_call *call, const struct matmul *x)
 {
@@ -239,6 +274,8 @@ static void describe_scales(struct ekka_call *call, const struct matmul *x)
 			vector(call, x, names[i], EKKA_IN, EKKA_F32, x->desc.scale[i], x->m, 1, 0);
 		else if (mode == SCALE_OUTER_VECTOR && i == EKKA_LT_B)
 			vector(call, x, names[i], EKKA_IN, EKKA_F32, x->desc.scale[i], 1, x->n, 0);
+		else if ((mode == SCALE_VEC16 || mode == SCALE_VEC32) && i <= EKKA_LT_B && x->d.batch == 1)
+			tiled_scale(call, x, names[i], x->desc.scale[i], i == EKKA_LT_A ? x->m : x->n, mode == SCALE_VEC16 ? 16 : 32);
 		else if ((mode == SCALE_VEC128 || mode == SCALE_BLK128) && i <= EKKA_LT_B && x->d.batch == 1)
 			block_scale(call, names[i], x->desc.scale[i], i == EKKA_LT_A, mode == SCALE_BLK128, i == EKKA_LT_A ? x->m : x->n, x->k);
 	}
@@ -287,8 +324,14 @@ static void describe_matrices(struct ekka_call *call, const struct matmul *x)
 	int d;
 
 	if (!x->alpha_is_zero) {
-		(void)matrix(call, x, "A", EKKA_IN, &x->a, x->desc.trans[0] != CUBLAS_OP_N, x->A, -1);
-		(void)matrix(call, x, "B", EKKA_IN, &x->b, x->desc.trans[1] != CUBLAS_OP_N, x->B, -1);
+		if (x->a.type == TYPE_E2M1)
+			packed(call, "A", "A_packed", true, &x->a, x->A);
+		else
+			(void)matrix(call, x, "A", EKKA_IN, &x->a, x->desc.trans[0] != CUBLAS_OP_N, x->A, -1);
+		if (x->b.type == TYPE_E2M1)
+			packed(call, "B", "B_packed", false, &x->b, x->B);
+		else
+			(void)matrix(call, x, "B", EKKA_IN, &x->b, x->desc.trans[1] != CUBLAS_OP_N, x->B, -1);
 	}
 	d = matrix(call, x, "D", EKKA_OUT, &x->d, false, x->D, -1);
 	/* In place: what D held before is C. */

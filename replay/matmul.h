@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Op "matmul" between its files: matmul_take.c takes its operands from the event, op_matmul.c judges D, matmul_outputs.c judges what else is
+ * Op "matmul" between its files: matmul_take.c and matmul_blocks.c take its operands from the event, op_matmul.c judges D, matmul_outputs.c judges what else is
  * written. One belongs to one thread. Functions return as those of replay/op_job.h do.
  */
 #ifndef EKKA_REPLAY_MATMUL_H
@@ -22,6 +22,7 @@ struct ekka_matmul {
 	struct ekka_epilogue epilogue;
 	struct ekka_matrix input;	/* of the GELU whose gradient is taken */
 	double *vector[EKKA_MATMUL_VECTORS];	/* owned */
+	unsigned char *unpacked[2];	/* A's and B's numbers of four bits as e4m3; owned */
 	const char *name;		/* of the epilogue */
 	int aux;			/* tensor that the epilogue writes besides D, -1 none */
 	bool mask;			/* aux is a ReLU mask */
@@ -31,6 +32,15 @@ struct ekka_matmul {
 int ekka_matmul_tensor(const struct ekka_matmul *, const char *name);	/* its index, -1 none */
 
 bool ekka_matmul_takes_gradient(const char *epilogue);	/* of an activation, so that aux is an input */
+
+/* Tensor `index`, of `n` elements, as doubles that are the caller's. Untouched when the verdict is settled. */
+int ekka_matmul_take_vector(struct ekka_matmul *, int index, int64_t n, double **ret, struct ekka_error *err);
+
+/* Elements along k that share a factor in this mode; 0: none do. */
+int64_t ekka_matmul_block(int64_t mode);
+/* An operand's packed numbers, if it has such, and then the factors of its blocks: replay/matmul_blocks.c. */
+int ekka_matmul_unpack(struct ekka_matmul *, bool of_a, struct ekka_matrix *operand, struct ekka_error *err);
+int ekka_matmul_take_blocks(struct ekka_matmul *, bool of_a, struct ekka_matrix *operand, struct ekka_error *err);
 
 /* In this order, once gemm.c, m, n and batch are set: */
 int ekka_matmul_take_factors(struct ekka_matmul *, struct ekka_error *err);	/* alpha and beta with the scales in them, factors of rows and columns */

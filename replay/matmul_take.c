@@ -5,8 +5,6 @@
 #include "replay/blobs.h"
 #include "replay/matmul.h"
 
-enum { BLOCK = 128 };
-
 const char *const ekka_matmul_scale_modes[] = { "scaleA_mode", "scaleB_mode", "scaleC_mode", "scaleD_mode", "scaleAux_mode" };
 
 bool ekka_matmul_takes_gradient(const char *epilogue)
@@ -14,8 +12,7 @@ bool ekka_matmul_takes_gradient(const char *epilogue)
 	return !strncmp(epilogue, "drelu", 5) || !strncmp(epilogue, "dgelu", 5);
 }
 
-/* Tensor `index`, of `n` elements, as doubles. NULL when the verdict is settled. */
-static int take_vector(struct ekka_matmul *x, int index, int64_t n, double **ret, struct ekka_error *err)
+int ekka_matmul_take_vector(struct ekka_matmul *x, int index, int64_t n, double **ret, struct ekka_error *err)
 {
 	struct ekka_matrix m = { 0 };
 	struct ekka_panel p = { 0 };
@@ -47,17 +44,17 @@ int ekka_matmul_take_factors(struct ekka_matmul *x, struct ekka_error *err)
 
 	g->alpha[0] = 1;
 	if (alpha >= 0 && x->job.event->call.tensors[alpha].n_dims > 1)
-		r = take_vector(x, alpha, g->m, &x->vector[EKKA_MATMUL_ROW_ALPHA], err);
+		r = ekka_matmul_take_vector(x, alpha, g->m, &x->vector[EKKA_MATMUL_ROW_ALPHA], err);
 	else
 		r = ekka_job_scalar(&x->job, "alpha", 1, g->alpha, err);
 	for (int i = 0; i < 2 && r == 0 && !x->job.settled; i++) {
 		int64_t mode = ekka_job_attr(x->job.event, ekka_matmul_scale_modes[i], EKKA_SCALE_SCALAR);
 
-		if (mode == EKKA_SCALE_VEC128 || mode == EKKA_SCALE_BLK128)
+		if (ekka_matmul_block(mode) != 0)
 			continue;	/* with the matrices */
 		index = ekka_matmul_tensor(x, names[i]);
 		if (index >= 0 && mode == EKKA_SCALE_OUTER_VECTOR) {
-			r = take_vector(x, index, i == 0 ? g->m : g->n, &x->vector[i == 0 ? EKKA_MATMUL_ROW_SCALE : EKKA_MATMUL_COL_SCALE], err);
+			r = ekka_matmul_take_vector(x, index, i == 0 ? g->m : g->n, &x->vector[i == 0 ? EKKA_MATMUL_ROW_SCALE : EKKA_MATMUL_COL_SCALE], err);
 			continue;
 		}
 		r = ekka_job_scalar(&x->job, names[i], 1, scale, err);
@@ -180,7 +177,7 @@ int ekka_matmul_take_epilogue(struct ekka_matmul *x, struct ekka_error *err)
 		ekka_job_settle(&x->job, EKKA_INCOMPLETE, "the bias was not recorded");
 	if (r == 0 && !x->job.settled && bias >= 0) {
 		e->bias_step = x->job.event->call.tensors[bias].n_dims == 3 ? x->job.gemm.m : 0;
-		r = take_vector(x, bias, e->bias_step ? x->job.gemm.batch * x->job.gemm.m : x->job.gemm.m, &x->vector[EKKA_MATMUL_BIAS], err);
+		r = ekka_matmul_take_vector(x, bias, e->bias_step ? x->job.gemm.batch * x->job.gemm.m : x->job.gemm.m, &x->vector[EKKA_MATMUL_BIAS], err);
 		e->bias = x->vector[EKKA_MATMUL_BIAS];
 	}
 	if (r == 0 && !x->job.settled)
@@ -188,45 +185,6 @@ int ekka_matmul_take_epilogue(struct ekka_matmul *x, struct ekka_error *err)
 	e->every = e->activation != EKKA_ACT_NONE || e->col_scale || e->saturates || e->scale != 1 || ekka_matmul_tensor(x, "amax") >= 0;
 	if (e->bias || e->row_scale || e->every)
 		x->job.gemm.epilogue = e;
-	return r;
-}
-
-static bool is_fp8(enum ekka_dtype t)
-{
-	return t == EKKA_E4M3 || t == EKKA_E5M2;
-}
-
-/* The factors of an operand's blocks, by the mode; none in the other modes. */
-static int take_blocks(struct ekka_matmul *x, bool of_a, struct ekka_matrix *operand, struct ekka_error *err)
-{
-	double **all = &x->vector[of_a ? EKKA_MATMUL_BLOCKS_A : EKKA_MATMUL_BLOCKS_B];
-	int64_t mode = ekka_job_attr(x->job.event, ekka_matmul_scale_modes[of_a ? 0 : 1], EKKA_SCALE_SCALAR), line = mode == EKKA_SCALE_BLK128 ? BLOCK : 1;
-	int index = ekka_matmul_tensor(x, of_a ? "scaleA" : "scaleB"), r;
-	struct ekka_matrix m = { 0 };
-	struct ekka_panel p = { 0 };
-
-	if (mode != EKKA_SCALE_VEC128 && mode != EKKA_SCALE_BLK128)
-		return 0;
-	operand->scale_rows = of_a ? line : BLOCK;
-	operand->scale_cols = of_a ? BLOCK : line;
-	if (index < 0 || !is_fp8(operand->dtype) || operand->batch != 1) {
-		ekka_job_settle(&x->job, EKKA_UNSUPPORTED, "no reference for block scales but of single products of fp8");
-		return 0;
-	}
-	r = ekka_job_matrix(&x->job, index, EKKA_PRE, EKKA_SLOT_AUX, &m, err);
-	if (r == 0 && !x->job.settled &&
-	    ((operand->rows - 1) / operand->scale_rows >= m.rows || (operand->cols - 1) / operand->scale_cols >= m.cols))
-		ekka_job_settle(&x->job, EKKA_INCOMPLETE, "there are fewer block scales than blocks");
-	if (r == 0 && !x->job.settled) {
-		*all = p.re = malloc((size_t)(m.rows * m.cols) * sizeof **all);
-		r = p.re ? ekka_matrix_load(&m, 0, 0, m.rows, 0, m.cols, &p, err) : ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for block scales");
-	}
-	operand->scale = *all;
-	operand->scale_rs = p.rs;
-	operand->scale_cs = p.cs;
-	ekka_matrix_release(&m);
-	ekka_blobs_let_go(x->job.loaded[EKKA_SLOT_AUX]);
-	x->job.loaded[EKKA_SLOT_AUX] = NULL;
 	return r;
 }
 
@@ -245,10 +203,14 @@ int ekka_matmul_take_matrices(struct ekka_matmul *x, struct ekka_error *err)
 		r = ekka_job_matrix(&x->job, b, EKKA_PRE, EKKA_SLOT_B, &g->b, err);
 	if (r == 0 && !x->job.settled && g->has_c0)
 		r = ekka_job_matrix(&x->job, c, EKKA_PRE, EKKA_SLOT_C0, &g->c0, err);
-	if (r == 0 && !x->job.settled && g->has_product)
-		r = take_blocks(x, true, &g->a, err);
-	if (r == 0 && !x->job.settled && g->has_product)
-		r = take_blocks(x, false, &g->b, err);
+	for (int i = 0; i < 2; i++) {
+		struct ekka_matrix *operand = i == 0 ? &g->a : &g->b;
+
+		if (r == 0 && !x->job.settled && g->has_product)
+			r = ekka_matmul_unpack(x, i == 0, operand, err);
+		if (r == 0 && !x->job.settled && g->has_product)
+			r = ekka_matmul_take_blocks(x, i == 0, operand, err);
+	}
 	g->k = g->has_product ? g->a.cols : 0;
 	return r;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Op "matmul": cublasLtMatmul as preload/cublaslt.c describes it, D = epilogue(alpha A B + beta C), by the references of op gemm and
- * replay/epilogue.h. Tensors come by name. Secondary outputs are judged too (replay/matmul.h). Operands with f32 factors for 128 elements
- * or 128 x 128 are multiplied by them, exactly, as they are loaded (e4m3 times f32 fits a double).
+ * replay/epilogue.h. Tensors come by name. Secondary outputs are judged too (replay/matmul.h). Operands with factors for their blocks
+ * are multiplied by them, exactly, as they are loaded (fp8 times f32 fits a double): replay/matmul_blocks.c.
  *
- * Unsupported: block scales of 16 and 32 elements (ue4m3, ue8m0) and per item, block-scaled outputs, beta as a vector, tiled orders, triangles.
+ * Unsupported: block scales per item, block-scaled outputs, beta as a vector, tiled orders, triangles.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +27,8 @@ static const char *unsupported_mode(int64_t mode, bool of_operand)
 		return NULL;
 	case EKKA_SCALE_OUTER_VECTOR:
 		return of_operand ? NULL : "no reference for vectors of scales of C, D or aux";
-	case EKKA_SCALE_VEC128: case EKKA_SCALE_BLK128:
+	case EKKA_SCALE_VEC128: case EKKA_SCALE_BLK128: case EKKA_SCALE_VEC16_UE4M3: case EKKA_SCALE_VEC32_UE8M0:
 		return of_operand ? NULL : "no reference for a block-scaled output";
-	case EKKA_SCALE_VEC16_UE4M3:
-		return "no reference for a scale for every 16 elements (ue4m3)";
-	case EKKA_SCALE_VEC32_UE8M0:
-		return "no reference for a scale for every 32 elements (ue8m0)";
 	default:
 		return "no reference for this mode of scales";
 	}
@@ -66,17 +62,27 @@ static const char *unsupported(const struct ekka_matmul *x)
 	return NULL;
 }
 
+/* Is a factor of a block an f32, which only promoted sums are multiplied by. */
+static bool of_f32(const struct ekka_matmul *x)
+{
+	return ekka_matmul_block(ekka_job_attr(x->job.event, ekka_matmul_scale_modes[0], EKKA_SCALE_SCALAR)) == EKKA_BOUND_CHUNK ||
+	       ekka_matmul_block(ekka_job_attr(x->job.event, ekka_matmul_scale_modes[1], EKKA_SCALE_SCALAR)) == EKKA_BOUND_CHUNK;
+}
+
 void ekka_matmul_facts(const struct ekka_matmul *x, enum ekka_dtype out, struct ekka_bound_facts *ret)
 {
 	const struct ekka_event *e = x->job.event;
 	int64_t split_k = ekka_job_attr(e, "split_k", -1), reduction = ekka_job_attr(e, "reduction", -1);
+	const struct ekka_gemm *g = &x->job.gemm;
 	int a = ekka_matmul_tensor(x, "A"), b = ekka_matmul_tensor(x, "B");
+	bool blocks = x->vector[EKKA_MATMUL_BLOCKS_A] || x->vector[EKKA_MATMUL_BLOCKS_B], f32_blocks = blocks && of_f32(x);
 
 	*ret = (struct ekka_bound_facts){
-		.a = a >= 0 ? e->call.tensors[a].dtype : out, .b = b >= 0 ? e->call.tensors[b].dtype : out, .out = out, .k = x->job.gemm.k,
+		.a = g->has_product ? g->a.dtype : a >= 0 ? e->call.tensors[a].dtype : out,
+		.b = g->has_product ? g->b.dtype : b >= 0 ? e->call.tensors[b].dtype : out, .out = out, .k = x->job.gemm.k,
 		.compute = ekka_job_compute_type(e), .math = -1, .on_device = true,
-		.promotes = ekka_job_attr(e, "fast_accum", -1) == 0, .fast_accum = ekka_job_attr(e, "fast_accum", -1) == 1,
-		.block_scaled = x->vector[EKKA_MATMUL_BLOCKS_A] || x->vector[EKKA_MATMUL_BLOCKS_B],
+		.promotes = ekka_job_attr(e, "fast_accum", -1) == 0 && (!blocks || f32_blocks), .fast_accum = ekka_job_attr(e, "fast_accum", -1) == 1,
+		.block_scaled = f32_blocks, .micro_scaled = blocks && !f32_blocks,
 		.splits_known = split_k >= 0 && reduction >= 0,
 	};
 	if (ret->splits_known && split_k > 1 && (reduction & (REDUCTION_INPLACE | REDUCTION_OUTPUT_TYPE)))
@@ -175,6 +181,8 @@ static int judge_matmul(const struct ekka_op_context *ctx, const struct ekka_eve
 	ekka_job_release(&x.job);
 	for (unsigned i = 0; i < EKKA_MATMUL_VECTORS; i++)
 		free(x.vector[i]);
+	free(x.unpacked[0]);
+	free(x.unpacked[1]);
 	return r;
 }
 

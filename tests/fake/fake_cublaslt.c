@@ -12,7 +12,7 @@
 #define EXPORT FAKE_EXPORT
 
 enum { ATTRIBUTES = 40, FAST_ACCUM_SIZE = 1 };
-enum { SCALE_MODES = 31, SCALE_MODES_END = 36, OUTER_VECTOR = 3, VEC128 = 4, BLK128 = 5 };
+enum { SCALE_MODES = 31, SCALE_MODES_END = 36, VEC16 = 1, VEC32 = 2, OUTER_VECTOR = 3, VEC128 = 4, BLK128 = 5 };
 enum { DRELU_BIT = 8, BGRAD_BIT = 16, DGELU_BIT = 64, AUX_BIT = 128, ALL_BITS = 1023 };
 
 /* Behind both kinds of descriptors: attribute i's bytes. */
@@ -214,15 +214,22 @@ static double operand(const struct store *l, uint64_t at, bool transposed, int64
 static double block_scale(const struct matmul *x, int which, int mode, int64_t lines, int64_t k, int64_t i, int64_t l)
 {
 	const float *p = pointer(x, which);
+	int32_t how = attr(x, mode);
 
-	if (p == NULL || attr(x, mode) < VEC128)
+	if (p != NULL && (how == VEC16 || how == VEC32)) {
+		int64_t elements = how == VEC16 ? 16 : 32, blocks = (k + elements - 1) / elements;
+		uint8_t byte = ((const uint8_t *)p)[number_scale_place(i, l / elements, blocks)];
+
+		return how == VEC32 ? ldexp(1, byte - 127) : fp8_to_double(byte & 0x7f, 3, 7);
+	}
+	if (p == NULL || how < VEC128)
 		return 1;
 	return p[attr(x, mode) == VEC128 ? l / 128 * lines + i : i / 128 * (((k + 127) / 128 + 3) / 4 * 4) + l / 128];
 }
 
 static double scale_of(const struct matmul *x, int which, int mode, int64_t i)
 {
-	const float *p = attr(x, mode) < VEC128 ? pointer(x, which) : NULL;
+	const float *p = attr(x, mode) == 0 || attr(x, mode) == OUTER_VECTOR ? pointer(x, which) : NULL;
 
 	return p == NULL ? 1 : p[attr(x, mode) == OUTER_VECTOR ? i : 0];
 }

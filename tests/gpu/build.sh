@@ -30,7 +30,7 @@ $cc -o "$out/hard" "$gpu/hard.c" "$gpu/product.c" $cublas -ldl -lpthread
 $cc -DVIA_DLSYM -o "$out/hard-dlsym" "$gpu/hard.c" "$gpu/product.c" -L"$lib" -lcudart -ldl -lm -lpthread
 $cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-cublas.so" "$gpu/faulty_cublas.c" "$gpu/faulty_cublaslt.c" -ldl -lpthread
 $cc -shared -fPIC -fvisibility=hidden -o "$out/libfaulty-launch.so" "$gpu/faulty_launch.c" -Wl,--version-script="$gpu/faulty_launch.map" -ldl
-$cc -o "$out/lt-cases" "$gpu/lt_cases.c" "$gpu/lt_transform.c" -L"$lib" -Wl,--allow-shlib-undefined -Wl,--no-as-needed -lcublasLt -lcudart -lm
+$cc -o "$out/lt-cases" "$gpu/lt_cases.c" "$gpu/lt_check.c" "$gpu/lt_transform.c" -L"$lib" -Wl,--allow-shlib-undefined -Wl,--no-as-needed -lcublasLt -lcudart -lm
 # cuDNN, where its headers and library are.
 if [ -r "$cuda/include/cudnn_graph.h" ] && ls "$lib"/libcudnn.so* >/dev/null 2>&1; then
 	cudnn="-L$lib -Wl,--allow-shlib-undefined -Wl,--no-as-needed -l:libcudnn.so.9 -lcudart -lm"

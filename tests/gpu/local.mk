@@ -20,7 +20,7 @@ tests_gpu_cases_local_SOURCES = tests/gpu/cases_local.c
 tests_gpu_cases_local_LDADD = -ldl
 
 check_PROGRAMS += tests/gpu/lt-cases
-tests_gpu_lt_cases_SOURCES = tests/gpu/lt_buffers.h tests/gpu/lt_cases.c tests/gpu/lt_transform.c
+tests_gpu_lt_cases_SOURCES = tests/gpu/lt_buffers.h tests/gpu/lt_problem.h tests/gpu/lt_cases.c tests/gpu/lt_check.c tests/gpu/lt_transform.c
 tests_gpu_lt_cases_CPPFLAGS = $(fake_cppflags)
 tests_gpu_lt_cases_LDADD = tests/fake/libcublasLt.la tests/fake/libcudart.la -lm
 

@@ -28,13 +28,13 @@ static inline struct buffer make(cudaDataType type, size_t n, unsigned seed)
 {
 	struct buffer b = { .bytes = n * number_size(type), .type = type };
 
-	b.host = malloc(b.bytes);
+	b.host = calloc(1, b.bytes);
 	if (b.host == NULL)
 		exit(2);
 	for (size_t i = 0; i < n; i++) {
 		int v = rand_r(&seed) % 33 - 16;
 
-		number_store(type, b.host, (int64_t)i, type == CUDA_R_8I || type == CUDA_R_32I ? v : v / 16.0);
+		number_store(type, b.host, (int64_t)i, type == CUDA_R_8I || type == CUDA_R_32I ? v : (int)type == NUMBER_E2M1 ? v / 3.0 : v / 16.0);
 	}
 	MUST(cudaMalloc(&b.device, b.bytes));
 	MUST(cudaMemcpy(b.device, b.host, b.bytes, cudaMemcpyHostToDevice));
@@ -48,6 +48,17 @@ static inline struct buffer make_scales(size_t n, unsigned seed)
 
 	for (size_t i = 0; i < n; i++)
 		number_store(CUDA_R_32F, b.host, (int64_t)i, 0.25 + (double)((i * 5 + seed) % 9) / 8);
+	MUST(cudaMemcpy(b.device, b.host, b.bytes, cudaMemcpyHostToDevice));
+	return b;
+}
+
+/* Bytes that are factors: powers of two (UE8M0), or e4m3 without sign. */
+static inline struct buffer make_byte_scales(size_t n, int powers, unsigned seed)
+{
+	struct buffer b = make(CUDA_R_8I, n, seed);
+
+	for (size_t i = 0; i < n; i++)
+		((uint8_t *)b.host)[i] = (uint8_t)(powers ? 125 + (i * 7 + seed) % 5 : 44 + (i * 5 + seed) % 24);
 	MUST(cudaMemcpy(b.device, b.host, b.bytes, cudaMemcpyHostToDevice));
 	return b;
 }

@@ -7,37 +7,13 @@
 
 #include <string.h>
 
-#include "tests/gpu/lt_buffers.h"
+#include "tests/gpu/lt_problem.h"
 
 enum { WORKSPACE = 32 << 20 };
-/* Attributes that older headers lack. */
-enum { SCALE_MODE_A = 31, SCALE_MODE_B = 32, OUTER_VECTOR = 3, VEC128 = 4, BLK128 = 5 };
-enum { DRELU_BIT = 8, BGRAD_BIT = 16, DGELU_BIT = 64, AUX_BIT = 128, MASK_BITS = CUBLASLT_EPILOGUE_RELU | DRELU_BIT };
-enum { ANY_BGRAD = BGRAD_BIT | CUBLASLT_EPILOGUE_BGRADA | CUBLASLT_EPILOGUE_BGRADB };
 
 static cublasLtHandle_t handle;
 static cudaStream_t stream;
 static void *workspace;
-
-struct test_case {
-	const char *name;
-	cudaDataType type_a, type_b, type_c, type_d;
-	cublasComputeType_t compute;
-	cudaDataType scale;
-	int m, n, k;
-	uint32_t epilogue;
-	double alpha, beta, tolerance;
-	int batch;			/* 0 as 1 */
-	int tb;				/* B is transposed (A always is) */
-	int row_major;			/* A, B, D are row by row */
-	int in_place;			/* C is D */
-	int pointer_mode;
-	int scales;			/* of A and B, and of an FP8 D, amax with it */
-	int mode_a, mode_b;		/* of the scales: cublasLtMatmulMatrixScale_t */
-	int fast;
-	int no_algo;
-	int padding;			/* of D's columns */
-};
 
 #define F32_ALL CUDA_R_32F, CUDA_R_32F, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F
 #define TF32_ALL CUDA_R_32F, CUDA_R_32F, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUDA_R_32F
@@ -46,6 +22,7 @@ struct test_case {
 #define FP8(a, b, c, d) a, b, c, d, CUBLAS_COMPUTE_32F, CUDA_R_32F
 #define E4M3 CUDA_R_8F_E4M3
 #define E5M2 CUDA_R_8F_E5M2
+#define E2M1 (cudaDataType)NUMBER_E2M1
 #define SMALL 96, 64, 160
 #define GRADIENT 128, 64, 160
 #define BLOCKS 144, 160, 384
@@ -97,6 +74,10 @@ static const struct test_case cases[] = {
 	{ "e4m3-bf16-rows-blocks", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC128, .mode_b = BLK128 },
 	{ "e4m3-bf16-blocks-rows", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = BLK128, .mode_b = VEC128 },
 	{ "e4m3-f32-rows-rows", FP8(E4M3, E4M3, CUDA_R_32F, CUDA_R_32F), BLOCKS, PLAIN, 1, 0, 1e-2, .scales = 1, .mode_a = VEC128, .mode_b = VEC128 },
+	{ "mxfp8", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC32, .mode_b = VEC32 },
+	{ "mxfp8-e5m2-f32", FP8(E4M3, E5M2, CUDA_R_32F, CUDA_R_32F), BLOCKS, PLAIN, 1, 0, 1e-2, .scales = 1, .mode_a = VEC32, .mode_b = VEC32 },
+	{ "nvfp4", FP8(E2M1, E2M1, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16 },
+	{ "nvfp4-bias", FP8(E2M1, E2M1, CUDA_R_16F, CUDA_R_16F), BLOCKS, CUBLASLT_EPILOGUE_BIAS, 0.5, 0, 1e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16 },
 	{ "bf16-drelu", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU, 1, 0, 1e-2, .batch = 1 },
 	{ "bf16-drelu-bgrad", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU_BGRAD, 1, 0, 1e-2, .batch = 1 },
 	{ "bf16-dgelu", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DGELU, 1, 0, 1e-2, .batch = 1 },
@@ -108,15 +89,6 @@ static const struct test_case cases[] = {
 	{ "bf16-bgradb-transposed", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_BGRADB, 1, 0, 1e-2, .tb = 1 },
 	{ "f16-bgrada", F16_ALL, GRADIENT, CUBLASLT_EPILOGUE_BGRADA, 1, 0, 4e-3, .batch = 1 },
 	{ "f32-bgradb", F32_ALL, GRADIENT, CUBLASLT_EPILOGUE_BGRADB, 1, 0, 1e-3, .batch = 1 },
-};
-
-struct problem {
-	const struct test_case *c;
-	int batch, ldd;
-	long long stride_a, stride_b, stride_d, aux_ld;
-	struct buffer a, b, c0, d, bias, aux, scale_a, scale_b, scale_d, scale_aux, amax, amax_aux, alpha, beta;
-	cublasLtMatmulDesc_t desc;
-	cublasLtMatrixLayout_t la, lb, lc, ld;
 };
 
 static cublasLtMatrixLayout_t layout(const struct problem *p, cudaDataType type, int rows, int cols, int ld, long long stride)
@@ -135,27 +107,6 @@ static cublasLtMatrixLayout_t layout(const struct problem *p, cudaDataType type,
 	return l;
 }
 
-static int blocks_of(int n)
-{
-	return (n + 127) / 128;
-}
-
-/* Lines of k elements: how many scales there are, and where the one of an element is. Blocks along k are padded to a multiple of 4. */
-static size_t scale_count(int mode, int lines, int k)
-{
-	int padded = (blocks_of(k) + 3) / 4 * 4;
-
-	return (size_t)(mode == OUTER_VECTOR ? lines : mode == VEC128 ? lines * blocks_of(k) : mode == BLK128 ? blocks_of(lines) * padded : 1);
-}
-
-static double scale_at(const struct buffer *b, int mode, int lines, int k, int line, int l)
-{
-	int padded = (blocks_of(k) + 3) / 4 * 4;
-
-	return number_load(CUDA_R_32F, b->host, mode == OUTER_VECTOR ? line : mode == VEC128 ? l / 128 * lines + line :
-			   mode == BLK128 ? line / 128 * padded + l / 128 : 0);
-}
-
 #define SET(attr, value) MUST(cublasLtMatmulDescSetAttribute(p->desc, (cublasLtMatmulDescAttributes_t)(attr), &(value), sizeof(value)))
 
 static void set_scales(struct problem *p)
@@ -168,9 +119,8 @@ static void set_scales(struct problem *p)
 		SET(CUBLASLT_MATMUL_DESC_FAST_ACCUM, fast);
 	if (!c->scales)
 		return;
-	/* Some room behind, for a library that reads them shifted. */
-	p->scale_a = make_scales(scale_count(mode_a, c->m, c->k) + 4, 71);
-	p->scale_b = make_scales(scale_count(mode_b, c->n, c->k) + 4, 72);
+	p->scale_a = lt_scales(mode_a, c->m, c->k, 71);
+	p->scale_b = lt_scales(mode_b, c->n, c->k, 72);
 	if (mode_a != 0)
 		SET(SCALE_MODE_A, mode_a);
 	if (mode_b != 0)
@@ -268,144 +218,6 @@ static int choose(const struct problem *p, cublasLtMatmulHeuristicResult_t *ret)
 	return n > 0;
 }
 
-static double alpha_at(const struct problem *p, int i)
-{
-	return p->alpha.host == NULL ? p->c->alpha : number_load(CUDA_R_32F, p->alpha.host, p->c->pointer_mode > 1 ? i : 0);
-}
-
-/* Before the activation. */
-static double sum_at(const struct problem *p, int item, int i, int j)
-{
-	const struct test_case *c = p->c;
-	long long at = item * p->stride_d + (c->row_major ? (long long)i * c->n + j : i + (long long)j * p->ldd);
-	double sum = 0;
-
-	for (int l = 0; l < c->k; l++)
-		sum += (c->scales ? scale_at(&p->scale_a, c->mode_a, c->m, c->k, i, l) * scale_at(&p->scale_b, c->mode_b, c->n, c->k, j, l) : 1) *
-		       number_load(c->type_a, p->a.host, item * p->stride_a + l + (long long)i * c->k) *
-		       number_load(c->type_b, p->b.host, item * p->stride_b + (c->tb ? j + (long long)l * c->n :
-									       c->row_major ? (long long)l * c->n + j : l + (long long)j * c->k));
-	sum *= alpha_at(p, i);
-	if (c->beta != 0)
-		sum += c->beta * number_load(c->type_c, p->c0.host, at);
-	if (c->epilogue & CUBLASLT_EPILOGUE_BIAS)
-		sum += number_load(p->bias.type, p->bias.host, (long long)item * c->m + i);
-	return sum;
-}
-
-static int mask_bit(const struct problem *p, int i, int j)
-{
-	long long at = i + (long long)j * p->aux_ld;
-
-	return ((const unsigned char *)p->aux.host)[at / 8] >> at % 8 & 1;
-}
-
-static int check_aux(const struct problem *p, int i, int j, double t)
-{
-	if (p->aux.host == NULL || p->batch > 1 || p->c->epilogue & (DRELU_BIT | DGELU_BIT))
-		return 0;
-	if (p->c->epilogue & CUBLASLT_EPILOGUE_RELU)
-		return fabs(t) > 0.05 && mask_bit(p, i, j) != (t > 0);
-	t *= p->scale_aux.host != NULL ? number_load(CUDA_R_32F, p->scale_aux.host, 0) : 1;
-	return fabs(number_load(p->c->type_d, p->aux.host, i + (long long)j * p->aux_ld) - t) > p->c->tolerance * (1 + fabs(t));
-}
-
-static double activation(const struct problem *p, int i, int j, double t)
-{
-	uint32_t e = p->c->epilogue;
-
-	if (e & DRELU_BIT)
-		return mask_bit(p, i, j) ? t : 0;
-	if (e & DGELU_BIT)
-		return t * number_gelu_slope(number_load(p->c->type_d, p->aux.host, i + (long long)j * p->aux_ld));
-	return e & CUBLASLT_EPILOGUE_RELU ? fmax(t, 0) : e & CUBLASLT_EPILOGUE_GELU ? number_gelu(t) : t;
-}
-
-/* One element of the bias gradient, and the sum of its terms' magnitudes. */
-static double bias_gradient(const struct problem *p, int at, double *ret_abs)
-{
-	const struct test_case *c = p->c;
-	int terms = c->epilogue & BGRAD_BIT ? c->n : c->k;
-	double sum = 0;
-
-	*ret_abs = 0;
-	for (int l = 0; l < terms; l++) {
-		double v = c->epilogue & CUBLASLT_EPILOGUE_BGRADA ? number_load(c->type_a, p->a.host, l + (long long)at * c->k) :
-			   c->epilogue & CUBLASLT_EPILOGUE_BGRADB ?
-				   number_load(c->type_b, p->b.host, c->tb ? at + (long long)l * c->n : l + (long long)at * c->k) :
-				   number_load(c->type_d, p->d.host, at + (long long)l * p->ldd);
-
-		sum += v;
-		*ret_abs += fabs(v);
-	}
-	return sum;
-}
-
-static int check_bias_gradient(struct problem *p)
-{
-	const struct test_case *c = p->c;
-
-	if (!(c->epilogue & ANY_BGRAD))
-		return 0;
-	fetch(&p->bias);
-	for (int i = 0; i < (c->epilogue & CUBLASLT_EPILOGUE_BGRADB ? c->n : c->m); i++) {
-		double size, want = bias_gradient(p, i, &size), got = number_load(p->bias.type, p->bias.host, i);
-
-		if (fabs(got - want) <= c->tolerance * (1 + size))
-			continue;
-		fprintf(stderr, "%s: bias gradient %d: %g instead of %g\n", c->name, i, got, want);
-		return 1;
-	}
-	return 0;
-}
-
-static int check_amax(const struct test_case *c, struct buffer *amax, double most)
-{
-	double got;
-
-	if (amax->host == NULL)
-		return 0;
-	fetch(amax);
-	got = number_load(CUDA_R_32F, amax->host, 0);
-	if (fabs(got - most) <= 0.1 * most)
-		return 0;
-	fprintf(stderr, "%s: amax is %g instead of %g\n", c->name, got, most);
-	return 1;
-}
-
-static int check(struct problem *p)
-{
-	const struct test_case *c = p->c;
-	double most = 0, most_aux = 0;
-
-	fetch(&p->d);
-	if (p->aux.host != NULL)
-		fetch(&p->aux);
-	for (int item = 0; item < p->batch; item++)
-		for (int j = 0; j < c->n; j++)
-			for (int i = 0; i < c->m; i++) {
-				double t = sum_at(p, item, i, j), want, got;
-
-				if (check_aux(p, i, j, t)) {
-					fprintf(stderr, "%s: aux (%d, %d) is wrong\n", c->name, i, j);
-					return 1;
-				}
-				most_aux = fmax(most_aux, fabs(t));
-				t = activation(p, i, j, t);
-				most = fmax(most, fabs(t));
-				want = t * (p->scale_d.host != NULL ? number_load(CUDA_R_32F, p->scale_d.host, 0) : 1);
-				got = number_load(c->type_d, p->d.host,
-						  item * p->stride_d + (c->row_major ? (long long)i * c->n + j : i + (long long)j * p->ldd));
-				if (fabs(got - want) <= c->tolerance * (1 + fabs(want)) || (c->type_d == CUDA_R_8I && fabs(want) > 126))
-					continue;
-				fprintf(stderr, "%s: item %d, element (%d, %d): %g instead of %g\n", c->name, item, i, j, got, want);
-				return 1;
-			}
-	if (check_bias_gradient(p))
-		return 1;
-	return check_amax(c, &p->amax, most) || check_amax(c, &p->amax_aux, most_aux);
-}
-
 /* 0 right, 1 wrong, -1 no algorithm. */
 static int run(const struct test_case *c)
 {
@@ -438,7 +250,7 @@ static int run(const struct test_case *c)
 		if (c->epilogue & CUBLASLT_EPILOGUE_BIAS)
 			MUST(cudaMemsetAsync(p.bias.device, 0, p.bias.bytes, stream));
 		MUST(cudaStreamSynchronize(stream));
-		wrong = check(&p);
+		wrong = lt_check(&p);
 	}
 	release(&p);
 	return wrong;
@@ -465,3 +277,4 @@ int main(int argc, char *argv[])
 	MUST(cublasLtDestroy(handle));
 	return n_wrong != 0;
 }
+

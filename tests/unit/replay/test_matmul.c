@@ -236,7 +236,7 @@ Test(matmul, block_scales_are_taken_where_they_lie)
 
 Test(matmul, scales_that_have_no_reference_are_told)
 {
-	static const struct { int64_t mode; const char *why; } modes[] = { { 1, "ue4m3" }, { 2, "ue8m0" }, { 6, "this mode" } };
+	static const struct { int64_t mode; const char *why; } modes[] = { { 6, "this mode" }, { 7, "this mode" } };
 	struct ekka_verdict v;
 
 	compute_blocks(RIGHT);
@@ -250,6 +250,110 @@ Test(matmul, scales_that_have_no_reference_are_told)
 	f.tensor[4].dim[0] = 2;
 	v = fake_event_judge(&f);
 	cr_expect(v.status == EKKA_INCOMPLETE && strstr(v.reason, "fewer block scales"), "%s", v.reason);
+}
+
+/* ---- factors of 16 and 32 elements ------------------------------------- */
+
+enum { TK = 224, TILE_BYTES = 2 * 4 * 512 };		/* at least 2 tiles of lines, and 4 of 16-element blocks */
+enum micro { AS_IT_IS, ROW_BY_ROW, LARGER_BLOCKS, NEXT_TILE, OTHER_HALF, ONE_LESS, MICRO_WRONGS };
+
+static const double e2m1[] = { 0, 0.5, 1, 1.5, 2, 3, 4, 6 };
+static unsigned char factors[2][TILE_BYTES], packed[2][BM * TK];
+
+static double micro_element(int side, int i, int l, bool four_bits, enum micro how)
+{
+	unsigned nibble, at = (unsigned)(i * TK + l);
+
+	if (!four_bits)
+		return samples_get(EKKA_E4M3, packed[side], at);
+	nibble = packed[side][at / 2] >> ((l % 2 != 0) != (how == OTHER_HALF && side == 0) ? 4 : 0) & 15;
+	return nibble & 8 ? -e2m1[nibble & 7] : e2m1[nibble & 7];
+}
+
+static double micro_factor(int side, int i, int l, bool four_bits, enum micro how)
+{
+	int size = (four_bits ? 16 : 32) * (how == LARGER_BLOCKS ? 2 : 1), across = (TK / (four_bits ? 16 : 32) + 3) / 4, j = l / size;
+	int tile = i / 128 * across + j / 4 + (how == NEXT_TILE), at = tile * 512 + i % 128 % 32 * 16 + i % 128 / 32 * 4 + j % 4;
+	unsigned byte = factors[side][how == ROW_BY_ROW ? i * across * 4 + j : at];
+
+	return four_bits ? samples_get(EKKA_E4M3, &byte, 0) : ldexp(1, (int)byte - (how == ONE_LESS ? 128 : 127));
+}
+
+static void compute_micro(bool four_bits, enum micro how)
+{
+	for (int side = 0; side < 2; side++) {
+		samples_fill(EKKA_E4M3, packed[side], BM * TK, GAUSS, 1, 5 + (uint64_t)side);
+		for (int i = 0; i < BM * TK && four_bits; i++)
+			packed[side][i] = (unsigned char)(i * 37 + side * 11 + i / 7);
+		for (int i = 0; i < TILE_BYTES; i++)
+			factors[side][i] = (unsigned char)(four_bits ? 40 + (i * 29 + i / 5) % 40 : 122 + (i * 7 + i / 11) % 9);
+	}
+	for (int i = 0; i < BM; i++)
+		for (int j = 0; j < BM; j++) {
+			float sum = 0;
+
+			for (int l = 0; l < TK; l++)
+				sum += (float)(micro_element(0, i, l, four_bits, how) * micro_factor(0, i, l, four_bits, how) *
+					       micro_element(1, j, l, four_bits, how) * micro_factor(1, j, l, four_bits, how));
+			out[i * BM + j] = sum;
+		}
+}
+
+static void describe_micro(bool four_bits)
+{
+	const char *n = four_bits ? "4096x1" : "2048x1";
+
+	fake_event_init(&f, "matmul");
+	fake_event_text(&f, "epilogue", "default");
+	fake_event_text(&f, "compute", "f32");
+	fake_event_int(&f, "scaleA_mode", four_bits ? 1 : 2);
+	fake_event_int(&f, "scaleB_mode", four_bits ? 1 : 2);
+	fake_event_tensor(&f, "A", EKKA_IN, four_bits ? EKKA_U8 : EKKA_E4M3, four_bits ? "130x112" : "130x224", NULL, packed[0], NULL);
+	fake_event_tensor(&f, "B", EKKA_IN, four_bits ? EKKA_U8 : EKKA_E4M3, four_bits ? "112x130" : "224x130", four_bits ? "1x112" : "1x224", packed[1], NULL);
+	fake_event_tensor(&f, "D", EKKA_OUT, EKKA_F32, "130x130", NULL, NULL, out);
+	fake_event_tensor(&f, "scaleA", EKKA_IN, EKKA_U8, n, NULL, factors[0], NULL);
+	fake_event_tensor(&f, "scaleB", EKKA_IN, EKKA_U8, n, NULL, factors[1], NULL);
+	if (four_bits) {
+		fake_event_text(&f, "A_packed", "e2m1");
+		fake_event_text(&f, "B_packed", "e2m1");
+	}
+}
+
+Test(matmul, factors_of_few_elements_lie_in_tiles)
+{
+	for (int four_bits = 0; four_bits <= 1; four_bits++)
+		for (enum micro how = AS_IT_IS; how < MICRO_WRONGS; how++) {
+			struct ekka_verdict v;
+
+			if ((how == OTHER_HALF && !four_bits) || (how == ONE_LESS && four_bits))
+				continue;
+			compute_micro(four_bits, how);
+			describe_micro(four_bits);
+			v = fake_event_judge(&f);
+			cr_expect_eq(v.status, how == AS_IT_IS ? EKKA_PASS : EKKA_FAIL, "%s, %d: %s %s, margin %g", four_bits ? "e2m1" : "e4m3", how,
+				     ekka_status_name(v.status), v.reason, v.margin);
+		}
+}
+
+Test(matmul, packed_operands_that_have_no_reference_are_told)
+{
+	struct ekka_verdict v;
+
+	compute_micro(true, AS_IT_IS);
+	describe_micro(true);
+	f.attr[f.event.call.n_attrs - 1].value.s = "int4";
+	v = fake_event_judge(&f);
+	cr_expect(v.status == EKKA_UNSUPPORTED && strstr(v.reason, "packed"), "%s", v.reason);
+	describe_micro(true);
+	f.tensor[3].dim[0] = 3584;
+	v = fake_event_judge(&f);
+	cr_expect(v.status == EKKA_INCOMPLETE && strstr(v.reason, "fewer block scales"), "%s", v.reason);
+	/* A NaN among the factors. */
+	compute_micro(false, AS_IT_IS);
+	factors[0][0] = 255;
+	describe_micro(false);
+	v = fake_event_judge(&f);
+	cr_expect_eq(v.status, EKKA_FAIL, "%s", v.reason);
 }
 
 /* ---- the screen, and the workspace ------------------------------------ */
