@@ -6,6 +6,7 @@ Needs a bundle or an installed tree (bin/ekka, lib/.../libekkatrace.so) and the 
 (subjects, faulty cuBLAS). The same script runs the subjects on the fake machine (--fake DIR).
 """
 import argparse
+import collections
 import concurrent.futures
 import glob
 import json
@@ -456,11 +457,12 @@ class Suite:
             "%s %s" % (m["op"], m["dtype"]): [m["measured"], m["median"], m["p99"], m["max"]] for m in margins}
 
     def step_backends(self):
-        """What the CPU and the GPU say of the same traces, event by event, with everything recomputed."""
+        """What the CPU and the GPU say of the same traces, launches and all, event by event, with everything recomputed."""
         traces = [("cases", self.record("backends-cases", self.subject("linked"), self.cuda_env)[0])]
-        for attn, dtype in (("sdpa", "bfloat16"), ("eager", "float32")):
-            argv = self.llama("--size", "small", "--batch", "2", "--prompt", "128", "--attn", attn, "--dtype", dtype)
-            traces.append(("llama %s %s" % (attn, dtype), self.record("backends-llama-" + attn, argv, os.environ, 240)[0]))
+        for attn, backend, dtype in (("sdpa", "flash", "bfloat16"), ("sdpa", "efficient", "float32"), ("eager", "math", "float16")):
+            argv = self.llama("--size", "small", "--batch", "2", "--prompt", "600", "--steps", "2", "--attn", attn, "--dtype", dtype, "--backend", backend,
+                              *(["--no-gqa"] if backend == "efficient" else []))
+            traces.append(("llama %s %s" % (backend, dtype), self.record("backends-llama-" + backend, argv, os.environ, 240)[0]))
         for name, trace in traces:
             verdicts, seconds = {}, {}
             for where in ("cpu", "gpu"):
@@ -468,13 +470,54 @@ class Suite:
                 status, out, seconds[where] = self.run("backends-%s-%s" % (name, where), argv, self.cuda_env, 240)
                 verdicts[where] = {v["event"]: v for v in json.loads(out)["verdicts"]} if status in (0, 1) else {}
             cpu, gpu = verdicts["cpu"], verdicts["gpu"]
-            other = [e for e in cpu if e not in gpu or cpu[e]["verdict"] != gpu[e]["verdict"]]
-            # Margins of a GPU's own would differ by the rounding of float64, relative to bounds of float32 and coarser.
-            far = [e for e in cpu if e in gpu and isinstance(cpu[e]["margin"], float) and isinstance(gpu[e]["margin"], float) and
-                   abs(cpu[e]["margin"] - gpu[e]["margin"]) > 1e-6 * (1 + abs(cpu[e]["margin"]))]
+            other = [e for e in cpu if e not in gpu or any(cpu[e][key] != gpu[e][key] for key in ("verdict", "where", "looks_like"))]
+            far = {e: (cpu[e]["margin"], gpu[e]["margin"]) for e in cpu if e in gpu and not self.same_margin(cpu[e], gpu[e]["margin"])}
+            ops = collections.Counter(v["op"] for v in cpu.values())
             self.row("backends " + name, bool(cpu) and len(cpu) == len(gpu) and not other and not far,
-                     "%d events, %d with another verdict %s, %d with another margin %s; CPU %.1f s, GPU %.1f s" % (
-                         len(cpu), len(other), other[:5], len(far), far[:5], seconds["cpu"], seconds["gpu"]))
+                     "%d events (%s), %d with another verdict %s, %d with another margin %s; CPU %.1f s, GPU %.1f s" % (
+                         len(cpu), ", ".join("%d %s" % (n, op) for op, n in ops.most_common()), len(other), other[:5], len(far), list(far.items())[:5],
+                         seconds["cpu"], seconds["gpu"]))
+
+    @staticmethod
+    def same_margin(verdict, other):
+        """
+        Up to the rounding of float64, which an exact operation's margin of 0 does not have either. References are off by some 1e-13 of what a bound of float32 is
+        made of; attention's bound is summed up in float32 on the CPU.
+        """
+        margin = verdict["margin"]
+        if margin is None or other is None:
+            return margin is other
+        return abs(margin - other) <= (4e-6 if verdict["op"] == "attention" else 1e-6) * max(abs(margin), abs(other)) + 1e-9
+
+    def step_bench(self):
+        """How long replay takes on the CPU, on the GPU and by `auto`, against what the run itself took on the GPU; every product and attention recomputed, too."""
+        size = self.args.large
+        argv = self.llama("--size", size, "--batch", "2", "--prompt", "512", "--steps", "8", "--backend", "flash")
+        plain = [self.run("bench.plain", argv, limit=120)[1] for _ in range(2)][-1]
+        trace, status, _, _ = self.record("bench", argv, os.environ, 300)
+        if status != 0:
+            return self.row("bench", False, "the recording's status is %d" % status)
+        run = json.loads(plain)
+        # The files are in memory from here on.
+        report, _ = self.replay("bench.warm", trace, 300, ["--backend", "cpu"])
+        gpu_ns = report["summary"]["gpu_ns_total"] if report else 0
+        base = gpu_ns / 1e9 if gpu_ns else run["prefill_s"][0] + run["decode_s"][0]
+        source = "GPU time of its calls and launches" if gpu_ns else "wall time, unrecorded: GPU time is not known"
+        seconds = {}
+        for options in (["cpu"], ["gpu"], ["auto"], ["cpu", "--exact"], ["gpu", "--exact"]):
+            name = " ".join(options)
+            times = []
+            for _ in range(3 if len(options) == 1 else 1):
+                report, s = self.replay("bench " + name, trace, 300, ["--backend", *options])
+                times.append(s)
+                if report is None or report["summary"]["fail"]:
+                    return self.row("bench " + name, False, "no report, or something failed")
+            seconds[name] = statistics.median(times)
+        self.facts["bench"] = {"run_s": base, "of": source, "replay_s": seconds}
+        shutil.rmtree(trace, ignore_errors=True)
+        self.row("bench", min(seconds["gpu"], seconds["auto"]) <= 3 * base, "the run: %.3f s (%s); replay: %s" % (
+            base, source, ", ".join("%s %.2f s (%.1fx)" % (name, s, s / base) for name, s in seconds.items())))
+        return None
 
     def step_llamafaults(self):
         argv = self.llama("--size", "small", "--batch", "2", "--prompt", "64", "--attn", "eager", "--steps", "4")
