@@ -151,3 +151,21 @@ void ekka_attention_logits(const struct ekka_attention *x, int64_t b, int64_t h,
 				s[j] = -INFINITY;
 	}
 }
+
+bool ekka_attention_added(const struct ekka_attention *x, int64_t b, int64_t h, int64_t i, int64_t j0, int64_t n, double *ret, double *scratch)
+{
+	int64_t diagonal = i / x->parts + keys(x, b) - x->q_len[b];
+
+	if (!x->alibi && !x->bias.array && !x->mask.array)
+		return false;
+	for (int64_t j = 0; j < n; j++)
+		ret[j] = x->alibi ? -x->alibi[h] * fabs((double)(diagonal - j0 - j)) : 0;
+	if (x->bias.array)
+		view(&x->bias, b, h, i / x->parts, j0, n, ret);
+	if (x->mask.array) {
+		view(&x->mask, b, h, i / x->parts, j0, n, scratch);
+		for (int64_t j = 0; j < n; j++)
+			ret[j] = scratch[j] == 0 ? -INFINITY : ret[j];
+	}
+	return true;
+}

@@ -46,6 +46,7 @@
 
 #include "replay/array.h"
 
+struct ekka_backend;
 struct ekka_team;
 
 /* Rounding errors of one kernel; see above. */
@@ -118,6 +119,12 @@ void ekka_attention_v_lines(const struct ekka_attention *, int64_t b, int64_t hk
 void ekka_attention_logits(const struct ekka_attention *, int64_t b, int64_t h, int64_t i, int64_t j0, int64_t n, double *s, double *magnitude,
 			   double *scratch);
 
+/*
+ * What the logits of row i get besides c q.k_j: bias and ALiBi, -inf where the mask has none; 0 where neither is. `scratch` as long as `ret`, n. True with
+ * something to add. Not for both bias and ALiBi.
+ */
+bool ekka_attention_added(const struct ekka_attention *, int64_t b, int64_t h, int64_t i, int64_t j0, int64_t n, double *ret, double *scratch);
+
 /* Fills x->error from types, sizes and the device. 0, or -1 with the reason in x->error.text. */
 struct ekka_attention_facts {
 	enum ekka_dtype p;		/* type P is rounded to */
@@ -140,9 +147,10 @@ struct ekka_attention_result {
 	double max, sum, sum_bound;
 };
 
-/* What computes: threads that may help, and memory for groups of heads (0: as little as will do); both may be unset. */
+/* What computes: threads that may help, memory for groups of heads (0: as little as will do), and a backend; all may be unset. */
 struct ekka_attention_means {
 	struct ekka_team *team;
+	struct ekka_backend *backend;
 	uint64_t memory_bytes;
 };
 

@@ -8,73 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay/attention.h"
 #include "compare/clones.h"
+#include "replay/attention_work.h"
+#include "replay/backend.h"
+#include "replay/exp.h"
 #include "replay/team.h"
 
-enum { TILE = 256, BLOCK = 96 };	/* keys, rows: what lies in a core's second cache with D = 128 */
+enum { TILE = EKKA_ATTENTION_TILE, BLOCK = 96 };	/* keys, rows: what lies in a core's second cache with D = 128 */
 
 static const double WIDEN = 1 + 0x1p-10;	/* rounding in float32 sums */
-static const double STEEP = 1.3;		/* expm1(x) <= 1.3 x up to x = 0.5 */
+static const double STEEP = EKKA_ATTENTION_STEEP;
 static const double ABSORBED = -0x1p100;
-
-/* All rows of one batch item that share a K head: row r is row r % m of head hk * group + r / m. */
-struct work {
-	const struct ekka_attention *x;
-	int64_t rows, group, m;		/* rows = group * m */
-	int64_t b, hk;
-	double *q, *q_norm;		/* [rows, d], [rows] */
-	/* Results: out before it is divided by sum, sum W |v|, running m, l and sum p expm1(eta). Zero, max -inf, before the first tile. */
-	double *o;			/* [rows, dv] */
-	float *w;			/* [rows, dv] */
-	double *max, *sum, *eta;	/* [rows] */
-	double *largest, *v_sum;	/* [dv]: of |v| */
-	/* One tile. */
-	double *k, *k_norm, *v;		/* [TILE, d], [TILE], [TILE, dv] */
-	float *v_abs;			/* [TILE, dv] */
-	bool *odd;			/* [TILE]: v is not finite there */
-	bool any_odd;
-	double *s, *magnitude, *scratch;/* [BLOCK, TILE], [TILE], [TILE] */
-	float *weight;			/* [BLOCK, TILE] */
-	double *bound;			/* [dv] */
-	double *memory;			/* all of it; owned */
-};
-
-static int64_t head(const struct work *w, int64_t r)
-{
-	return w->hk * w->group + r / w->m;
-}
-
-/* exp(x) for x <= 0, to 2^-50; NaN stays. Without a table, so that it vectorises: e^x = 2^k e^r, |r| <= log(2) / 2, Taylor to r^13. */
-static inline double exp_negative(double x)
-{
-	double t = x < -708 ? -708 : x, k, r, e;
-	int64_t bits;
-
-	k = (t * 0x1.71547652b82fep0 + 0x1.8p52) - 0x1.8p52;
-	r = (t - k * 0x1.62e42fefa3800p-1) - k * 0x1.ef35793c76730p-45;
-	e = 1.0 / 6227020800.0;
-	e = e * r + 1.0 / 479001600.0;
-	e = e * r + 1.0 / 39916800.0;
-	e = e * r + 1.0 / 3628800.0;
-	e = e * r + 1.0 / 362880.0;
-	e = e * r + 1.0 / 40320.0;
-	e = e * r + 1.0 / 5040.0;
-	e = e * r + 1.0 / 720.0;
-	e = e * r + 1.0 / 120.0;
-	e = e * r + 1.0 / 24.0;
-	e = e * r + 1.0 / 6.0;
-	e = e * r + 0.5;
-	e = e * r + 1.0;
-	e = e * r + 1.0;
-	/* 2^k through the exponent's bits: k + 1.5 * 2^52 has k in its low bits. */
-	r = k + 0x1.8p52;
-	memcpy(&bits, &r, sizeof bits);
-	bits = (int64_t)((uint64_t)bits << 52) + 0x3ff0000000000000;
-	memcpy(&r, &bits, sizeof r);
-	e *= r;
-	return x < -708 ? 0 : e;
-}
 
 struct factors { double max, logit, u, softcap, base; };
 
@@ -85,7 +29,7 @@ EKKA_CLONES static void weigh(const struct factors *f, int64_t n, double *restri
 	double max = f->max, logit = f->logit, u4 = 4 * f->u, cap = f->softcap, base = f->base, top = fabs(max);
 
 	for (int64_t j = 0; j < n; j++) {
-		double x = s[j], p = exp_negative(x - max), size = x < 0 ? -x : x, eta;
+		double x = s[j], p = ekka_exp(x - max), size = x < 0 ? -x : x, eta;
 
 		size = p > 0 ? size : 0;
 		eta = logit * k_norm[j] + u4 * (magnitude[j] + size + top) + cap * size;
@@ -120,7 +64,7 @@ static double dot(const double *a, const double *b, int64_t n)
 	return sum;
 }
 
-static void load_tile(struct work *w, int64_t j0, int64_t n)
+void ekka_attention_load_tile(struct ekka_attention_work *w, int64_t j0, int64_t n)
 {
 	const struct ekka_attention *x = w->x;
 
@@ -144,7 +88,7 @@ static void load_tile(struct work *w, int64_t j0, int64_t n)
 }
 
 /* What is not finite in V reaches only rows that see its key; what engines multiply it with elsewhere is their own matter: 0, or NaN. */
-static void spread_odd(struct work *w, int64_t r0, int64_t nr, int64_t n)
+static void spread_odd(struct ekka_attention_work *w, int64_t r0, int64_t nr, int64_t n)
 {
 	int64_t dv = w->x->dv;
 
@@ -165,17 +109,25 @@ static void spread_odd(struct work *w, int64_t r0, int64_t nr, int64_t n)
 	}
 }
 
+struct ekka_attention_factors ekka_attention_factors(const struct ekka_attention_work *w, int64_t r)
+{
+	const struct ekka_attention_error *e = &w->x->error;
+
+	return (struct ekka_attention_factors){ .logit = e->product * fabs(w->x->scale) * w->q_norm[r],
+						.base = e->p_round + e->rescale + e->exponential + e->sum };
+}
+
 /* One row of a block: weights from products, what was there before scaled down to the new maximum. */
-static void soften(struct work *w, int64_t r, int64_t j0, int64_t n, double *s, float *weight)
+static void soften(struct ekka_attention_work *w, int64_t r, int64_t j0, int64_t n, double *s, float *weight)
 {
 	const struct ekka_attention *x = w->x;
 	const struct ekka_attention_error *e = &x->error;
+	struct ekka_attention_factors own = ekka_attention_factors(w, r);
+	struct factors f = { .logit = own.logit, .u = e->u, .softcap = e->softcap, .base = own.base };
 	double max = w->max[r], alpha, more;
-	struct factors f = { .logit = e->product * fabs(x->scale) * w->q_norm[r], .u = e->u, .softcap = e->softcap,
-			     .base = e->p_round + e->rescale + e->exponential + e->sum };
 
 	memset(w->magnitude, 0, (size_t)n * sizeof *w->magnitude);
-	ekka_attention_logits(x, w->b, head(w, r), r % w->m, j0, n, s, w->magnitude, w->scratch);
+	ekka_attention_logits(x, w->b, ekka_attention_head(w, r), r % w->m, j0, n, s, w->magnitude, w->scratch);
 	for (int64_t j = 0; j < n; j++)
 		max = s[j] > max ? s[j] : max;
 	f.max = max == -INFINITY ? 0 : max;
@@ -192,7 +144,7 @@ static void soften(struct work *w, int64_t r, int64_t j0, int64_t n, double *s, 
 }
 
 /* Does any row of the block see a key of the tile. */
-static bool touches(const struct work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
+static bool touches(const struct ekka_attention_work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
 {
 	for (int64_t r = r0; r < r0 + nr; r++) {
 		int64_t lo, hi;
@@ -204,7 +156,7 @@ static bool touches(const struct work *w, int64_t r0, int64_t nr, int64_t j0, in
 	return false;
 }
 
-static void block(struct work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
+static void block(struct ekka_attention_work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
 {
 	const struct ekka_attention *x = w->x;
 	int d = (int)x->d, dv = (int)x->dv;
@@ -222,11 +174,11 @@ static void block(struct work *w, int64_t r0, int64_t nr, int64_t j0, int64_t n)
 }
 
 /* Divides, and composes the bound. */
-static void finish(struct work *w, int64_t r, void (*row)(void *arg, const struct ekka_attention_result *), void *arg)
+static void finish(struct ekka_attention_work *w, int64_t r, void (*row)(void *arg, const struct ekka_attention_result *), void *arg)
 {
 	const struct ekka_attention *x = w->x;
 	const struct ekka_attention_error *e = &x->error;
-	int64_t h = head(w, r), i = r % w->m;
+	int64_t h = ekka_attention_head(w, r), i = r % w->m;
 	struct ekka_attention_result result = { .row = { w->b, h, i }, .ref = w->o + r * x->dv, .bound = w->bound, .max = w->max[r],
 						.sum = w->sum[r] };
 	double l = w->sum[r], lambda = w->eta[r] / l + e->order + e->exponential, *o = w->o + r * x->dv;
@@ -258,7 +210,7 @@ static void finish(struct work *w, int64_t r, void (*row)(void *arg, const struc
 	row(arg, &result);
 }
 
-static void start(struct work *w)
+static void start(struct ekka_attention_work *w)
 {
 	const struct ekka_attention *x = w->x;
 
@@ -272,14 +224,14 @@ static void start(struct work *w)
 	}
 }
 
-static void go_through(struct work *w)
+static void go_through(struct ekka_attention_work *w)
 {
 	int64_t n = w->x->k_len[w->b];
 
 	for (int64_t j0 = 0; j0 < n; j0 += TILE) {
 		int64_t nk = n - j0 < TILE ? n - j0 : TILE;
 
-		load_tile(w, j0, nk);
+		ekka_attention_load_tile(w, j0, nk);
 		for (int64_t r0 = 0; r0 < w->rows; r0 += BLOCK)
 			block(w, r0, w->rows - r0 < BLOCK ? w->rows - r0 : BLOCK, j0, nk);
 	}
@@ -290,14 +242,15 @@ struct groups {
 	const struct ekka_attention *x;
 	void (*row)(void *arg, const struct ekka_attention_result *);
 	void *arg;
-	struct work *work;		/* [slots] */
+	struct ekka_backend *backend;
+	struct ekka_attention_work *work;	/* [slots] */
 };
 
 static int compute_group(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
 {
 	const struct groups *g = arg;
 	const struct ekka_attention *x = g->x;
-	struct work *w = &g->work[slot];
+	struct ekka_attention_work *w = &g->work[slot];
 
 	(void)err;
 	w->b = part / x->heads_k;
@@ -305,9 +258,12 @@ static int compute_group(void *arg, int64_t part, unsigned slot, struct ekka_err
 	w->m = ekka_attention_rows(x, w->b);
 	w->rows = w->group * w->m;
 	for (int64_t r = 0; r < w->rows; r++) {
-		ekka_attention_q_line(x, w->b, head(w, r), r % w->m, w->q + r * x->d);
+		ekka_attention_q_line(x, w->b, ekka_attention_head(w, r), r % w->m, w->q + r * x->d);
 		w->q_norm[r] = sqrt(dot(w->q + r * x->d, w->q + r * x->d, x->d));
 	}
+	start(w);
+	if (g->backend && g->backend->attention && g->backend->attention(g->backend, w))
+		return 0;
 	start(w);
 	go_through(w);
 	return 0;
@@ -316,7 +272,7 @@ static int compute_group(void *arg, int64_t part, unsigned slot, struct ekka_err
 static int take_group(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
 {
 	const struct groups *g = arg;
-	struct work *w = &g->work[slot];
+	struct ekka_attention_work *w = &g->work[slot];
 
 	(void)part;
 	(void)err;
@@ -334,13 +290,13 @@ static uint64_t work_bytes(const struct ekka_attention *x)
 }
 
 /* One allocation for all. False: no memory. */
-static bool work_init(struct work *w, const struct ekka_attention *x)
+static bool work_init(struct ekka_attention_work *w, const struct ekka_attention *x)
 {
 	int64_t rows = x->heads / x->heads_k * x->m, d = x->d, dv = x->dv;
 	double *p = calloc(work_bytes(x), 1);
 	float *f;
 
-	*w = (struct work){ .x = x, .group = x->heads / x->heads_k, .memory = p };
+	*w = (struct ekka_attention_work){ .x = x, .group = x->heads / x->heads_k, .memory = p };
 	if (!p)
 		return false;
 #define PART(name, count) (w->name = p, p += (count))
@@ -372,7 +328,7 @@ int ekka_attention_run(const struct ekka_attention *x, const struct ekka_attenti
 		       void (*row)(void *arg, const struct ekka_attention_result *), void *arg, struct ekka_error *err)
 {
 	struct ekka_parts parts = { .n = x->batch * x->heads_k, .compute = compute_group, .take = take_group };
-	struct groups g = { .x = x, .row = row, .arg = arg };
+	struct groups g = { .x = x, .row = row, .arg = arg, .backend = means->backend };
 	bool good = true;
 	int r = 0;
 

@@ -14,6 +14,7 @@
 #include "compare/verdict.h"
 #include "trace/error.h"
 
+struct ekka_attention_work;
 struct ekka_gemm;
 struct ekka_gemm_work;
 
@@ -31,6 +32,13 @@ struct ekka_backend {
 	/* NULL: not for this backend, because it is too small or does not fit. g is borrowed until end. */
 	struct ekka_backend_gemm *(*gemm_begin)(struct ekka_backend *, const struct ekka_gemm *g);
 	void (*gemm_end)(struct ekka_backend_gemm *);
+	/*
+	 * Attention's sums of one group of rows, q and q_norm given: fills o, w, max, sum, eta, largest and v_sum as attention_run.c does it tile by tile.
+	 * False: not for this backend, or it could not; what it wrote counts for nothing. NULL: never.
+	 */
+	bool (*attention)(struct ekka_backend *, struct ekka_attention_work *);
+	/* Why events that it might have taken went to the CPU (no device, no memory, an error) into text, EKKA_TEXT; "" when there was nothing of the kind. */
+	void (*note)(struct ekka_backend *, char *text);
 	void (*close)(struct ekka_backend *);
 };
 

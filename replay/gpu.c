@@ -3,6 +3,7 @@
 
 #include "replay/gpu.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,10 @@ static bool driver_ok(struct ekka_gpu *gpu, CUresult r)
 {
 	if (r == CUDA_SUCCESS)
 		return true;
-	if (r != CUDA_ERROR_OUT_OF_MEMORY)
-		atomic_store(&gpu->broken, true);
+	if (r == CUDA_ERROR_OUT_OF_MEMORY)
+		atomic_fetch_add(&gpu->lacking, 1);
+	else if (!atomic_exchange(&gpu->broken, true))
+		atomic_store(&gpu->error, (int)r);
 	return false;
 }
 
@@ -23,8 +26,10 @@ static bool blas_ok(struct ekka_gpu *gpu, cublasStatus_t r)
 {
 	if (r == CUBLAS_STATUS_SUCCESS)
 		return true;
-	if (r != CUBLAS_STATUS_ALLOC_FAILED)
-		atomic_store(&gpu->broken, true);
+	if (r == CUBLAS_STATUS_ALLOC_FAILED)
+		atomic_fetch_add(&gpu->lacking, 1);
+	else if (!atomic_exchange(&gpu->broken, true))
+		atomic_store(&gpu->error, -(int)r);
 	return false;
 }
 
@@ -140,15 +145,34 @@ static double *pointer(CUdeviceptr p)
 	return (double *)(uintptr_t)p;
 }
 
+bool ekka_gpu_dgemm(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, cublasOperation_t op_a, cublasOperation_t op_b, int64_t m, int64_t n, int64_t k, double alpha,
+		    CUdeviceptr a, int64_t ld_a, CUdeviceptr b, int64_t ld_b, double beta, CUdeviceptr c, int64_t ld_c)
+{
+	return m <= INT_MAX && n <= INT_MAX && k <= INT_MAX &&
+	       blas_ok(gpu, gpu->lib->p_cublasDgemm(l->blas, op_a, op_b, (int)m, (int)n, (int)k, &alpha, pointer(a), (int)ld_a, pointer(b), (int)ld_b, &beta,
+						    pointer(c), (int)ld_c));
+}
+
 bool ekka_gpu_multiply(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, int64_t ni, int64_t nj, int64_t nk, double alpha, CUdeviceptr a,
 		       CUdeviceptr b, int64_t ld, double beta, CUdeviceptr c)
 {
 	/* Row-major c is column-major c^T = b a^T; a row-major panel is the transpose of a column-major one. */
-	return blas_ok(gpu, gpu->lib->p_cublasDgemm(l->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)nj, (int)ni, (int)nk, &alpha, pointer(b), (int)ld,
-						    pointer(a), (int)ld, &beta, pointer(c), (int)nj));
+	return ekka_gpu_dgemm(gpu, l, CUBLAS_OP_T, CUBLAS_OP_N, nj, ni, nk, alpha, b, ld, a, ld, beta, c, nj);
 }
 
 /* ---- opening and closing ---------------------------------------------- */
+
+static void note(struct ekka_backend *base, char *text)
+{
+	struct ekka_gpu *gpu = (struct ekka_gpu *)base;
+	int error = atomic_load(&gpu->error);
+
+	text[0] = '\0';
+	if (error)
+		(void)snprintf(text, EKKA_TEXT, "%.200s failed (%s error %d)", base->name, error > 0 ? "CUDA" : "cuBLAS", abs(error));
+	else if (atomic_load(&gpu->lacking))
+		(void)snprintf(text, EKKA_TEXT, "%.200s had no memory for %lu parts", base->name, atomic_load(&gpu->lacking));
+}
 
 static void close_gpu(struct ekka_backend *base)
 {
@@ -227,15 +251,18 @@ static int open_device(struct ekka_gpu *gpu, const void *image, struct ekka_erro
 {
 	char name[128] = "";
 	CUcontext ignored;
+	CUresult r;
 	bool good;
 
 	if (!driver_ok(gpu, gpu->lib->p_cuInit(0)) || !driver_ok(gpu, gpu->lib->p_cuDeviceGet(&gpu->device, 0)))
 		return ekka_error_set(err, EKKA_ERR_INVALID, "no CUDA device");
 	(void)gpu->lib->p_cuDeviceGetName(name, sizeof name - 1, gpu->device);
 	(void)snprintf(gpu->base.name, sizeof gpu->base.name, "GPU (%s)", name);
-	if (!driver_ok(gpu, gpu->lib->p_cuDevicePrimaryCtxRetain(&gpu->context, gpu->device))) {
+	r = gpu->lib->p_cuDevicePrimaryCtxRetain(&gpu->context, gpu->device);
+	if (r != CUDA_SUCCESS) {
 		gpu->context = NULL;
-		return ekka_error_set(err, EKKA_ERR_INVALID, "no context on %s", name);
+		return ekka_error_set(err, EKKA_ERR_INVALID, "no context on %s%s (CUDA error %d)", name, r == CUDA_ERROR_DEVICE_UNAVAILABLE ? ", which is another's" :
+				      r == CUDA_ERROR_OUT_OF_MEMORY ? ", whose memory is full" : "", (int)r);
 	}
 	if (!driver_ok(gpu, gpu->lib->p_cuCtxPushCurrent(gpu->context)))
 		return ekka_error_set(err, EKKA_ERR_INVALID, "no context on %s", name);
@@ -244,7 +271,7 @@ static int open_device(struct ekka_gpu *gpu, const void *image, struct ekka_erro
 	if (!good)
 		return ekka_error_set(err, EKKA_ERR_INVALID, "%s does not take our kernels", name);
 	if (!works(gpu))
-		return ekka_error_set(err, EKKA_ERR_INVALID, "%s does not multiply in float64", name);
+		return ekka_error_set(err, EKKA_ERR_INVALID, atomic_load(&gpu->lacking) ? "%s has no memory left" : "%s does not multiply in float64", name);
 	return 0;
 }
 
@@ -256,7 +283,7 @@ struct ekka_backend *ekka_gpu_open_with(const struct ekka_gpu_library *lib, cons
 		(void)ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for a backend");
 		return NULL;
 	}
-	gpu->base = (struct ekka_backend){ .gemm_begin = ekka_gpu_gemm_begin, .gemm_end = ekka_gpu_gemm_end, .close = close_gpu };
+	gpu->base = (struct ekka_backend){ .gemm_begin = ekka_gpu_gemm_begin, .gemm_end = ekka_gpu_gemm_end, .attention = ekka_gpu_attention, .note = note, .close = close_gpu };
 	gpu->lib = lib;
 	gpu->flags = flags;
 	pthread_mutex_init(&gpu->lock, NULL);

@@ -17,7 +17,7 @@
 
 enum { EKKA_GPU_LANES = 4 };
 
-#define EKKA_GPU_KERNELS(f) f(convert) f(extremes) f(add) f(twofold)
+#define EKKA_GPU_KERNELS(f) f(convert) f(extremes) f(add) f(twofold) f(soften) f(magnitudes)
 enum ekka_gpu_kernel {
 #define NUMBER(name) EKKA_GPU_##name,
 	EKKA_GPU_KERNELS(NUMBER)
@@ -42,6 +42,8 @@ struct ekka_gpu {
 	CUmodule module;
 	CUfunction kernel[EKKA_GPU_N_KERNELS];
 	atomic_bool broken;
+	atomic_int error;		/* CUDA's or, negative, cuBLAS's number that broke it */
+	atomic_ulong lacking;		/* how often there was no memory */
 	pthread_mutex_t lock;		/* lanes' `busy` */
 	pthread_cond_t freed;
 	struct ekka_gpu_lane lane[EKKA_GPU_LANES];
@@ -68,6 +70,14 @@ void ekka_gpu_free(struct ekka_gpu *, CUdeviceptr);
 /* c[ni, nj] = alpha a b^T + beta c, all row-major, a and b with rows of ld elements. */
 bool ekka_gpu_multiply(struct ekka_gpu *, struct ekka_gpu_lane *, int64_t ni, int64_t nj, int64_t nk, double alpha, CUdeviceptr a,
 		       CUdeviceptr b, int64_t ld, double beta, CUdeviceptr c);
+
+/* c = alpha op(a) op(b) + beta c as BLAS has it: column-major, c [m, n] with columns ld_c apart. */
+bool ekka_gpu_dgemm(struct ekka_gpu *, struct ekka_gpu_lane *, cublasOperation_t op_a, cublasOperation_t op_b, int64_t m, int64_t n, int64_t k, double alpha,
+		    CUdeviceptr a, int64_t ld_a, CUdeviceptr b, int64_t ld_b, double beta, CUdeviceptr c, int64_t ld_c);
+
+/* gpu_attention.c */
+bool ekka_gpu_attention_pays(const struct ekka_attention_work *);
+bool ekka_gpu_attention(struct ekka_backend *, struct ekka_attention_work *);
 
 /* gpu_gemm.c */
 bool ekka_gpu_gemm_pays(const struct ekka_gemm *);	/* is it large enough to be done sooner than on the CPU */

@@ -3,7 +3,7 @@ EXTRA_DIST += replay/gpu_kernels.cu
 libreplay_la_SOURCES += replay/gpu_open.c
 if HAVE_CUDA
 libreplay_la_CPPFLAGS += $(CUDA_CPPFLAGS)
-libreplay_la_SOURCES += replay/gpu_library.h replay/gpu_library.c replay/gpu.h replay/gpu.c replay/gpu_gemm.c
+libreplay_la_SOURCES += replay/gpu_library.h replay/gpu_library.c replay/gpu.h replay/gpu.c replay/gpu_gemm.c replay/gpu_attention.c
 nodist_libreplay_la_SOURCES = replay/gpu_image.h
 BUILT_SOURCES += replay/gpu_image.h
 

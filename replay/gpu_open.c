@@ -7,6 +7,7 @@
 #ifdef HAVE_CUDA
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "replay/gpu.h"
@@ -25,16 +26,16 @@ struct lazy {
 	pthread_mutex_t lock;
 	bool tried;
 	struct ekka_backend *real;
+	struct ekka_error why;		/* there is none */
 };
 
 static struct ekka_backend *real_of(struct ekka_backend *base)
 {
 	struct lazy *z = (struct lazy *)base;
-	struct ekka_error ignored = { 0 };
 
 	pthread_mutex_lock(&z->lock);
 	if (!z->tried)
-		z->real = ekka_gpu_open(0, &ignored);
+		z->real = ekka_gpu_open(0, &z->why);
 	z->tried = true;
 	pthread_mutex_unlock(&z->lock);
 	return z->real;
@@ -45,6 +46,24 @@ static struct ekka_backend_gemm *gemm_begin(struct ekka_backend *base, const str
 	struct ekka_backend *real = ekka_gpu_gemm_pays(g) ? real_of(base) : NULL;
 
 	return real ? real->gemm_begin(real, g) : NULL;
+}
+
+static bool attention(struct ekka_backend *base, struct ekka_attention_work *w)
+{
+	struct ekka_backend *real = ekka_gpu_attention_pays(w) ? real_of(base) : NULL;
+
+	return real && real->attention(real, w);
+}
+
+static void note(struct ekka_backend *base, char *text)
+{
+	const struct lazy *z = (struct lazy *)base;
+
+	text[0] = '\0';
+	if (z->real)
+		z->real->note(z->real, text);
+	else if (z->tried)
+		(void)snprintf(text, EKKA_TEXT, "%.400s", z->why.message);
 }
 
 static void close_lazy(struct ekka_backend *base)
@@ -63,7 +82,7 @@ struct ekka_backend *ekka_gpu_when_it_pays(void)
 
 	if (!z)
 		return NULL;
-	z->base = (struct ekka_backend){ .gemm_begin = gemm_begin, .gemm_end = ekka_gpu_gemm_end, .close = close_lazy };
+	z->base = (struct ekka_backend){ .gemm_begin = gemm_begin, .gemm_end = ekka_gpu_gemm_end, .attention = attention, .note = note, .close = close_lazy };
 	pthread_mutex_init(&z->lock, NULL);
 	return &z->base;
 }

@@ -114,7 +114,7 @@ static void audit(struct ekka_attention_task *t)
 static int judge_attention(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
 	struct ekka_attention_task t = { 0 };
-	struct ekka_attention_means means = { .team = ctx->team, .memory_bytes = ctx->memory_bytes / 4 };
+	struct ekka_attention_means means = { .team = ctx->team, .backend = ctx->backend, .memory_bytes = ctx->memory_bytes / 4 };
 	int r = ekka_rows_init(&t.rows, ctx, event, v, err);
 
 	if (r == 0)

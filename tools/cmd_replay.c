@@ -127,6 +127,18 @@ static struct ekka_backend *open_backend(int *ret_status)
 	return b;
 }
 
+/* Where a GPU could have helped and did not, the reader should know: the same verdicts, later. */
+static void say_where(struct ekka_backend *backend)
+{
+	char text[EKKA_TEXT];
+
+	if (!backend)
+		return;
+	backend->note(backend, text);
+	if (text[0])
+		ekka_message("large references were computed on the CPU: %s", text);
+}
+
 static int run(const struct ekka_report_source *from, struct ekka_backend *backend, struct listing *l)
 {
 	struct ekka_replay_options options = {
@@ -142,6 +154,7 @@ static int run(const struct ekka_report_source *from, struct ekka_backend *backe
 	if (ekka_replay_run(from->trace, &options, &report, &err) != 0)
 		return ekka_fatal("%s: %s", from->path, err.message);
 	ekka_progress_hide();
+	say_where(backend);
 	status = l->out_of_memory ? ekka_fatal("out of memory") : print(from, &report, l);
 	if (!status)
 		status = status_of(&report);

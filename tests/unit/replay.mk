@@ -74,7 +74,9 @@ tests_unit_replay_test_epilogue_LDADD = $(replay_test_libs)
 if HAVE_CUDA
 check_PROGRAMS += tests/unit/replay/test_gpu
 TESTS += tests/unit/replay/test_gpu
-tests_unit_replay_test_gpu_SOURCES = tests/unit/replay/test_gpu.c $(replay_test_problem)
+tests_unit_replay_test_gpu_SOURCES = tests/unit/replay/test_gpu.c tests/unit/replay/gpu_stand_in.h tests/unit/replay/gpu_stand_in.c \
+	tests/unit/replay/attention_sim.h tests/unit/replay/attention_sim.c tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c \
+	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_gpu_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 tests_unit_replay_test_gpu_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(OPENBLAS_CFLAGS)
 tests_unit_replay_test_gpu_LDADD = $(replay_test_libs)

@@ -295,6 +295,8 @@ static void make_event(struct sim *s)
 	s->raw[0] = pack(s, s->q, bq, rq, s->heads, s->d);
 	s->raw[1] = s->vector_cache ? pack_vectors(s, blocks) : pack(s, s->k, bk, rk, s->heads_k, s->d);
 	s->raw[2] = pack(s, s->v, bk, rk, s->heads_k, s->dv);
+	if (s->odd_v)
+		memcpy(s->raw[2] + 2 * s->odd_v * s->dv, &(uint16_t){ 0x7f80 }, 2);
 	s->raw[3] = pack(s, s->out, bq, rq, s->heads, s->dv * parts(s));
 	describe(s, "q", EKKA_IN, bq, rq, s->heads, s->d, s->raw[0]);
 	if (s->vector_cache) {
@@ -416,7 +418,7 @@ struct ekka_verdict sim_judge(struct sim s)
 	s.event.event.call.attrs = s.event.attr;
 	s.event.event.call.tensors = s.event.tensor;
 	s.event.trace.segment.devices = &s.event.trace.device;
-	v = fake_event_judge(&s.event);
+	v = fake_event_judge_on(&s.event, s.backend);
 	sim_release(&s);
 	return v;
 }

@@ -38,12 +38,14 @@ struct sim {
 	const char *lie;		/* the event says other lengths than there are */
 	const int32_t *lie_numbers;
 	bool lie_page;			/* a page that does not exist */
+	int64_t odd_v;			/* bf16: the first value of V's line of that number is infinite in memory; 0: none */
 	/* Filled by sim_run; owned. */
 	float *q, *k, *v, *out, *lse_out, *bias_in, *slopes, *max_out, *sum_out, scale_in;
 	unsigned char *mask_in;
 	int32_t *table, *lens;
 	unsigned char *raw[5];		/* q, k, v, out in their types, and the bias */
 	struct fake_event event;
+	struct ekka_backend *backend;	/* that judges; NULL: the CPU */
 };
 
 /* Fills operands, computes, and makes the event. */

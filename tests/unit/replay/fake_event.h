@@ -27,7 +27,8 @@ void fake_event_text(struct fake_event *, const char *attr, const char *value);
 void fake_event_real(struct fake_event *, const char *attr, double value);
 void fake_event_int(struct fake_event *, const char *attr, int64_t value);
 
-/* Judges it with the op's reference; asserts that nothing went wrong. */
+/* Judges it with the op's reference, on a backend (NULL: the CPU); asserts that nothing went wrong. */
 struct ekka_verdict fake_event_judge(struct fake_event *);
+struct ekka_verdict fake_event_judge_on(struct fake_event *, struct ekka_backend *);
 
 #endif

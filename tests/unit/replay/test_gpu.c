@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The GPU backend against the CPU, twice: on a stand-in that runs our kernels on the host, with a few threads one after another and CBLAS for cuBLAS, and
- * on the machine's own GPU if there is one.
- */
-#include <cblas.h>
+/* The GPU backend against the CPU, twice: on a stand-in and on the machine's own GPU if there is one. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,126 +7,15 @@
 
 #include "replay/convert.h"
 #include "replay/gpu.h"
+#include "tests/unit/replay/attention_sim.h"
+#include "tests/unit/replay/gpu_stand_in.h"
 #include "tests/unit/replay/problem.h"
-
-/* ---- kernels, for the host -------------------------------------------- */
-
-struct dim { unsigned x; };
-static __thread struct dim blockIdx, blockDim, threadIdx, gridDim;
-#undef __global__
-#undef __device__
-#define __global__ static
-#define __device__
-#define atomicMax(p, v) (*(p) = *(p) > (v) ? *(p) : (v))
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wcast-align"
-#include "replay/gpu_kernels.cu"
-#pragma GCC diagnostic pop
-
-#define P(type, i) (*(type *)p[i])
-static void run_convert(void **p)
-{
-	ekka_gpu_convert(P(double *, 0), P(double *, 1), P(void *, 2), P(int, 3), P(i64, 4), P(i64, 5), P(i64, 6), P(i64, 7), P(i64, 8), P(i64, 9));
-}
-static void run_extremes(void **p)
-{
-	ekka_gpu_extremes(P(double *, 0), P(double *, 1), P(double *, 2), P(double *, 3), P(double *, 4), P(i64, 5), P(i64, 6), P(i64, 7), P(i64, 8),
-			  P(i64, 9));
-}
-static void run_add(void **p)
-{
-	ekka_gpu_add(P(i64, 0), P(double *, 1), P(double *, 2), P(double *, 3), P(double *, 4), P(double *, 5), P(double *, 6), P(double *, 7),
-		     P(double *, 8), P(double *, 9));
-}
-static void run_twofold(void **p)
-{
-	ekka_gpu_twofold(P(double *, 0), P(double *, 1), P(double *, 2), P(double *, 3), P(double, 4), P(i64, 5), P(i64, 6), P(i64, 7), P(i64, 8));
-}
-
-static const struct { const char *name; void (*run)(void **); } kernels[] = {
-	{ "ekka_gpu_convert", run_convert }, { "ekka_gpu_extremes", run_extremes }, { "ekka_gpu_add", run_add }, { "ekka_gpu_twofold", run_twofold },
-};
-
-/* ---- the stand-in: everything happens at once ------------------------- */
-
-static int n_launches, fail_after = -1;	/* CUDA fails from that launch on */
-static CUresult init(unsigned flags) { (void)flags; return CUDA_SUCCESS; }
-static CUresult get(CUdevice *d, int n) { *d = n; return CUDA_SUCCESS; }
-static CUresult name_of(char *s, int n, CUdevice d) { (void)d; (void)snprintf(s, (size_t)n, "stand-in"); return CUDA_SUCCESS; }
-static CUresult retain(CUcontext *c, CUdevice d) { (void)d; *c = (CUcontext)&n_launches; return CUDA_SUCCESS; }
-static CUresult release(CUdevice d) { (void)d; return CUDA_SUCCESS; }
-static CUresult push(CUcontext c) { (void)c; return CUDA_SUCCESS; }
-static CUresult pop(CUcontext *c) { *c = NULL; return CUDA_SUCCESS; }
-static CUresult load_module(CUmodule *m, const void *image) { *m = (CUmodule)(uintptr_t)image; return CUDA_SUCCESS; }
-static CUresult unload(CUmodule m) { (void)m; return CUDA_SUCCESS; }
-static CUresult memory(size_t *room, size_t *total) { *room = *total = (size_t)1 << 40; return CUDA_SUCCESS; }
-static CUresult allocate(CUdeviceptr *p, size_t n)
-{
-	*p = (CUdeviceptr)(uintptr_t)aligned_alloc(256, (n + 255) / 256 * 256);
-	memset((void *)(uintptr_t)*p, 0xff, n);	/* NaN: what is not set shows */
-	return CUDA_SUCCESS;
-}
-static CUresult release_memory(CUdeviceptr p) { free((void *)(uintptr_t)p); return CUDA_SUCCESS; }
-static CUresult in(CUdeviceptr to, const void *from, size_t n, CUstream s) { (void)s; memcpy((void *)(uintptr_t)to, from, n); return CUDA_SUCCESS; }
-static CUresult out(void *to, CUdeviceptr from, size_t n, CUstream s) { (void)s; memcpy(to, (void *)(uintptr_t)from, n); return CUDA_SUCCESS; }
-static CUresult set(CUdeviceptr to, unsigned char v, size_t n, CUstream s) { (void)s; memset((void *)(uintptr_t)to, v, n); return CUDA_SUCCESS; }
-static CUresult create(CUstream *s, unsigned flags) { (void)flags; *s = (CUstream)&n_launches; return CUDA_SUCCESS; }
-static CUresult with_stream(CUstream s) { (void)s; return CUDA_SUCCESS; }
-static CUresult function_of(CUfunction *f, CUmodule m, const char *name)
-{
-	(void)m;
-	for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++)
-		if (!strcmp(kernels[i].name, name)) {
-			*f = (CUfunction)(uintptr_t)&kernels[i];
-			return CUDA_SUCCESS;
-		}
-	return CUDA_ERROR_NOT_FOUND;
-}
-static CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream s,
-		       void **params, void **extra)
-{
-	(void)gx, (void)gy, (void)gz, (void)bx, (void)by, (void)bz, (void)shared, (void)s, (void)extra;
-	if (fail_after >= 0 && n_launches >= fail_after)
-		return CUDA_ERROR_LAUNCH_FAILED;
-	n_launches++;
-	gridDim.x = 2;
-	blockDim.x = 3;
-	for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
-		for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
-			((void (**)(void **))(uintptr_t)f)[1](params);
-	return CUDA_SUCCESS;
-}
-static cublasStatus_t blas_create(cublasHandle_t *h) { *h = (cublasHandle_t)&n_launches; return CUBLAS_STATUS_SUCCESS; }
-static cublasStatus_t blas_destroy(cublasHandle_t h) { (void)h; return CUBLAS_STATUS_SUCCESS; }
-static cublasStatus_t blas_stream(cublasHandle_t h, CUstream s) { (void)h; (void)s; return CUBLAS_STATUS_SUCCESS; }
-static CBLAS_TRANSPOSE op(cublasOperation_t t) { return t == CUBLAS_OP_N ? CblasNoTrans : CblasTrans; }
-static cublasStatus_t dgemm(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const double *alpha, const double *a, int lda,
-			    const double *b, int ldb, const double *beta, double *c, int ldc)
-{
-	(void)h;
-	for (int j = 0; *beta == 0 && j < n; j++)	/* as BLAS has it: c is not read */
-		memset(c + (size_t)j * (size_t)ldc, 0, (size_t)m * sizeof *c);
-	cblas_dgemm(CblasColMajor, op(ta), op(tb), m, n, k, *alpha, a, lda, b, ldb, *beta, c, ldc);
-	return CUBLAS_STATUS_SUCCESS;
-}
-static cublasStatus_t sgemm(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const float *alpha, const float *a, int lda,
-			    const float *b, int ldb, const float *beta, float *c, int ldc)
-{
-	(void)h;
-	cblas_sgemm(CblasColMajor, op(ta), op(tb), m, n, k, *alpha, a, lda, b, ldb, *beta, c, ldc);
-	return CUBLAS_STATUS_SUCCESS;
-}
-
-static const struct ekka_gpu_library stand_in = {
-	init, get, name_of, retain, release, push, pop, load_module, unload, function_of, memory, allocate, release_memory, in, out, set, create,
-	with_stream, with_stream, launch, blas_create, blas_destroy, blas_stream, sgemm, dgemm,
-};
 
 /* The machine's own, or the stand-in; NULL: no GPU here. */
 static struct ekka_backend *open_one(bool own)
 {
 	struct ekka_error err = { 0 };
-	struct ekka_backend *b = own ? ekka_gpu_open(EKKA_GPU_ALWAYS, &err) : ekka_gpu_open_with(&stand_in, &stand_in, EKKA_GPU_ALWAYS, &err);
+	struct ekka_backend *b = own ? ekka_gpu_open(EKKA_GPU_ALWAYS, &err) : ekka_gpu_open_with(&gpu_stand_in, &gpu_stand_in, EKKA_GPU_ALWAYS, &err);
 
 	cr_assert(b || own, "%s", err.message);
 	return b;
@@ -230,16 +115,16 @@ Test(gpu, a_device_that_fails_in_between_changes_nothing)
 		struct ekka_backend *b;
 		struct problem p;
 
-		n_launches = 0;
-		fail_after = after;
+		gpu_launches = 0;
+		gpu_fail_after = after;
 		b = open_one(false);
 		problem_init(&p, EKKA_BF16, EKKA_F32, 70, 50, 300, 3, GAUSSIAN, 9);
 		problem_compute(&p, SEQUENTIAL);
 		compare(&p, b, "failing", (uint64_t)after);
-		cr_expect(n_launches <= after);
+		cr_expect(gpu_launches <= after);
 		problem_release(&p);
 		b->close(b);
-		fail_after = -1;
+		gpu_fail_after = -1;
 	}
 }
 
@@ -252,14 +137,110 @@ Test(gpu, kernels_convert_as_the_cpu_does)
 
 	for (unsigned i = 0; i < 1 << 16; i++)
 		all[i] = (uint16_t)i;
-	gridDim.x = blockDim.x = 1;
-	blockIdx.x = threadIdx.x = 0;
 	for (size_t t = 0; t < sizeof small / sizeof small[0]; t++) {
 		ekka_convert(small[t], all, 1, 1 << 16 >> (ekka_dtype_bytes(small[t]) < 2 ? 1 : 0), want, im);
-		ekka_gpu_convert(got, NULL, all, (int)small[t], 0, 1, 1, 1, 1 << 15, 1 << 15);
+		gpu_stand_in_convert(got, all, (int)small[t], 1 << 15);
 		for (unsigned i = 0; i < 1 << 15; i++)
 			cr_assert(want[i] == got[i] ? signbit(want[i]) == signbit(got[i]) : isnan(want[i]) && isnan(got[i]), "%s %x: %g and %g",
 				  ekka_dtype_name(small[t]), i, want[i], got[i]);
 	}
 	free(want);
+}
+
+/* ---- attention -------------------------------------------------------- */
+
+static void attention_alike(struct ekka_backend *b, const char *what, struct sim s)
+{
+	struct ekka_verdict cpu = sim_judge(s), gpu;
+	int before = gpu_launches;
+	char note[EKKA_TEXT];
+
+	s.backend = b;
+	gpu = sim_judge(s);
+	cr_expect_eq(cpu.status, gpu.status, "%s: %s on the CPU, %s on the GPU: margins %g and %g", what, ekka_status_name(cpu.status), ekka_status_name(gpu.status),
+		     cpu.margin, gpu.margin);
+	/* The bound's sums are in float32 on the CPU. */
+	cr_expect(cpu.margin == gpu.margin || (isnan(cpu.margin) && isnan(gpu.margin)) || fabs(cpu.margin - gpu.margin) <= 2e-6 * cpu.margin,
+		  "%s: margins %.17g and %.17g", what, cpu.margin, gpu.margin);
+	cr_expect_eq(cpu.n_bad, gpu.n_bad, "%s", what);
+	cr_expect_eq(cpu.n_elements, gpu.n_elements, "%s", what);
+	cr_expect_str_eq(cpu.looks_like, gpu.looks_like);
+	b->note(b, note);
+	cr_expect_str_eq(note, "", "%s", what);
+	if (strstr(b->name, "stand-in"))
+		cr_expect(gpu_launches > before, "%s: the backend did nothing", what);
+}
+
+#define ATTENTION .dtype = EKKA_BF16, .batch = 2, .heads = 4, .heads_k = 2, .m = 60, .n = 300, .d = 64, .dv = 48, .left = -1, .right = -1, .tile = 64
+
+static void attentions(struct ekka_backend *b)
+{
+	static const int32_t lengths[] = { 97, 270 };
+	struct sim window = { ATTENTION, .causal = true };
+
+	attention_alike(b, "dense", (struct sim){ ATTENTION, .lse = true });
+	attention_alike(b, "causal", (struct sim){ ATTENTION, .causal = true, .size = 3 });
+	attention_alike(b, "top-left", (struct sim){ ATTENTION, .causal = true, .top_left = true });
+	window.left = 17;
+	attention_alike(b, "window", window);
+	attention_alike(b, "softcap", (struct sim){ ATTENTION, .softcap = 5, .size = 2 });
+	attention_alike(b, "alibi", (struct sim){ ATTENTION, .alibi = true, .causal = true });
+	attention_alike(b, "bias", (struct sim){ ATTENTION, .bias = true, .lse = true });
+	attention_alike(b, "mask", (struct sim){ ATTENTION, .mask = true, .lse = true });
+	attention_alike(b, "bias and mask", (struct sim){ ATTENTION, .bias = true, .mask = true });
+	attention_alike(b, "lengths", (struct sim){ ATTENTION, .len_k = lengths, .causal = true });
+	attention_alike(b, "no scale", (struct sim){ ATTENTION, .fault = SIM_NO_SCALE });
+	attention_alike(b, "last tile", (struct sim){ ATTENTION, .fault = SIM_LAST_TILE });
+	attention_alike(b, "mask more", (struct sim){ ATTENTION, .causal = true, .fault = SIM_MASK_MORE });
+	attention_alike(b, "a value of V is infinite", (struct sim){ ATTENTION, .causal = true, .odd_v = 290 });
+	attention_alike(b, "NaN", (struct sim){ ATTENTION, .fault = SIM_NAN_ROW });
+}
+
+Test(gpu, attention_is_judged_alike_on_the_stand_in) { both(false, attentions); }
+Test(gpu, attention_is_judged_alike_on_the_gpu) { both(true, attentions); }
+
+Test(gpu, attention_that_fails_in_between_or_finds_no_memory_changes_nothing)
+{
+	struct sim s = { ATTENTION, .causal = true };
+	struct ekka_verdict cpu = sim_judge(s), gpu;
+	char note[EKKA_TEXT];
+
+	for (int after = -1; after < 12; after++) {
+		gpu_launches = 0;
+		gpu_fail_after = -1;
+		s.backend = open_one(false);
+		gpu_fail_after = after;
+		gpu_memory_lacks = after < 0;
+		gpu = sim_judge(s);
+		cr_expect(gpu.status == cpu.status && fabs(gpu.margin - cpu.margin) <= 2e-6 * cpu.margin && gpu.n_elements == cpu.n_elements, "after %d: %s, margins %g and %g", after,
+			  ekka_status_name(gpu.status), cpu.margin, gpu.margin);
+		gpu_memory_lacks = false;
+		s.backend->note(s.backend, note);
+		cr_expect(strstr(note, after < 0 ? "no memory" : "failed (CUDA error 719)"), "after %d: '%s'", after, note);
+		s.backend->close(s.backend);
+	}
+	gpu_fail_after = -1;
+}
+
+/* `auto` looks for a device when something comes that is worth it, and says why it had none. */
+Test(gpu, what_was_not_there_is_said)
+{
+	struct ekka_backend *lazy = ekka_gpu_when_it_pays(), *own;
+	struct sim small = { ATTENTION }, large = { ATTENTION };
+	struct ekka_error err = { 0 };
+	char note[EKKA_TEXT];
+
+	small.backend = large.backend = lazy;
+	(void)sim_judge(small);
+	lazy->note(lazy, note);
+	cr_expect_str_eq(note, "", "nothing was looked for");
+	large.heads_k = 1;
+	large.m = 140;
+	(void)sim_judge(large);		/* 4 * 140 * 300 * 64 > 2^23 */
+	own = ekka_gpu_open(0, &err);
+	lazy->note(lazy, note);
+	cr_expect_str_eq(note, own ? "" : err.message);
+	if (own)
+		own->close(own);
+	lazy->close(lazy);
 }

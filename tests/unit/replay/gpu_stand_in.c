@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/replay/gpu_stand_in.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- kernels, for the host -------------------------------------------- */
+
+struct dim { unsigned x; };
+static __thread struct dim blockIdx, blockDim, threadIdx, gridDim;
+#undef __global__
+#undef __device__
+#define __global__ static
+#define __device__
+#define atomicMax(p, v) (*(p) = *(p) > (v) ? *(p) : (v))
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-align"
+#include "replay/gpu_kernels.cu"
+#pragma GCC diagnostic pop
+
+#define P(type, i) (*(type *)p[i])
+static void run_convert(void **p)
+{
+	ekka_gpu_convert(P(double *, 0), P(double *, 1), P(void *, 2), P(int, 3), P(i64, 4), P(i64, 5), P(i64, 6), P(i64, 7), P(i64, 8), P(i64, 9));
+}
+static void run_extremes(void **p)
+{
+	ekka_gpu_extremes(P(double *, 0), P(double *, 1), P(double *, 2), P(double *, 3), P(double *, 4), P(i64, 5), P(i64, 6), P(i64, 7), P(i64, 8),
+			  P(i64, 9));
+}
+static void run_add(void **p)
+{
+	ekka_gpu_add(P(i64, 0), P(double *, 1), P(double *, 2), P(double *, 3), P(double *, 4), P(double *, 5), P(double *, 6), P(double *, 7),
+		     P(double *, 8), P(double *, 9));
+}
+static void run_soften(void **p)
+{
+	ekka_gpu_soften(P(struct ekka_gpu_softmax, 0), P(i64, 1), P(i64, 2), P(i64, 3), P(i64, 4), P(double *, 5), P(double *, 6), P(double *, 7), P(double *, 8),
+			P(double *, 9), P(double *, 10), P(double *, 11), P(double *, 12), P(double *, 13), P(double *, 14), P(double *, 15), P(i64 *, 16),
+			P(i64 *, 17));
+}
+static void run_magnitudes(void **p)
+{
+	ekka_gpu_magnitudes(P(i64, 0), P(double *, 1), P(double *, 2));
+}
+static void run_twofold(void **p)
+{
+	ekka_gpu_twofold(P(double *, 0), P(double *, 1), P(double *, 2), P(double *, 3), P(double, 4), P(i64, 5), P(i64, 6), P(i64, 7), P(i64, 8));
+}
+
+static const struct { const char *name; void (*run)(void **); } kernels[] = {
+	{ "ekka_gpu_convert", run_convert }, { "ekka_gpu_extremes", run_extremes }, { "ekka_gpu_add", run_add }, { "ekka_gpu_twofold", run_twofold },
+	{ "ekka_gpu_soften", run_soften }, { "ekka_gpu_magnitudes", run_magnitudes },
+};
+
+/* ---- the stand-in: everything happens at once ------------------------- */
+
+int gpu_launches, gpu_fail_after = -1;
+bool gpu_memory_lacks;
+static CUresult init(unsigned flags) { (void)flags; return CUDA_SUCCESS; }
+static CUresult get(CUdevice *d, int n) { *d = n; return CUDA_SUCCESS; }
+static CUresult name_of(char *s, int n, CUdevice d) { (void)d; (void)snprintf(s, (size_t)n, "stand-in"); return CUDA_SUCCESS; }
+static CUresult retain(CUcontext *c, CUdevice d) { (void)d; *c = (CUcontext)&gpu_launches; return CUDA_SUCCESS; }
+static CUresult release(CUdevice d) { (void)d; return CUDA_SUCCESS; }
+static CUresult push(CUcontext c) { (void)c; return CUDA_SUCCESS; }
+static CUresult pop(CUcontext *c) { *c = NULL; return CUDA_SUCCESS; }
+static CUresult load_module(CUmodule *m, const void *image) { *m = (CUmodule)(uintptr_t)image; return CUDA_SUCCESS; }
+static CUresult unload(CUmodule m) { (void)m; return CUDA_SUCCESS; }
+static CUresult memory(size_t *room, size_t *total) { *room = *total = (size_t)1 << 40; return CUDA_SUCCESS; }
+static CUresult allocate(CUdeviceptr *p, size_t n)
+{
+	if (gpu_memory_lacks)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*p = (CUdeviceptr)(uintptr_t)aligned_alloc(256, (n + 255) / 256 * 256);
+	memset((void *)(uintptr_t)*p, 0xff, n);	/* NaN: what is not set shows */
+	return CUDA_SUCCESS;
+}
+static CUresult release_memory(CUdeviceptr p) { free((void *)(uintptr_t)p); return CUDA_SUCCESS; }
+static CUresult in(CUdeviceptr to, const void *from, size_t n, CUstream s) { (void)s; memcpy((void *)(uintptr_t)to, from, n); return CUDA_SUCCESS; }
+static CUresult out(void *to, CUdeviceptr from, size_t n, CUstream s) { (void)s; memcpy(to, (void *)(uintptr_t)from, n); return CUDA_SUCCESS; }
+static CUresult set(CUdeviceptr to, unsigned char v, size_t n, CUstream s) { (void)s; memset((void *)(uintptr_t)to, v, n); return CUDA_SUCCESS; }
+static CUresult create(CUstream *s, unsigned flags) { (void)flags; *s = (CUstream)&gpu_launches; return CUDA_SUCCESS; }
+static CUresult with_stream(CUstream s) { (void)s; return CUDA_SUCCESS; }
+static CUresult function_of(CUfunction *f, CUmodule m, const char *name)
+{
+	(void)m;
+	for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++)
+		if (!strcmp(kernels[i].name, name)) {
+			*f = (CUfunction)(uintptr_t)&kernels[i];
+			return CUDA_SUCCESS;
+		}
+	return CUDA_ERROR_NOT_FOUND;
+}
+static CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream s,
+		       void **params, void **extra)
+{
+	(void)gx, (void)gy, (void)gz, (void)bx, (void)by, (void)bz, (void)shared, (void)s, (void)extra;
+	if (gpu_fail_after >= 0 && gpu_launches >= gpu_fail_after)
+		return CUDA_ERROR_LAUNCH_FAILED;
+	gpu_launches++;
+	gridDim.x = 2;
+	blockDim.x = 3;
+	for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
+		for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
+			((void (**)(void **))(uintptr_t)f)[1](params);
+	return CUDA_SUCCESS;
+}
+static cublasStatus_t blas_create(cublasHandle_t *h) { *h = (cublasHandle_t)&gpu_launches; return CUBLAS_STATUS_SUCCESS; }
+static cublasStatus_t blas_destroy(cublasHandle_t h) { (void)h; return CUBLAS_STATUS_SUCCESS; }
+static cublasStatus_t blas_stream(cublasHandle_t h, CUstream s) { (void)h; (void)s; return CUBLAS_STATUS_SUCCESS; }
+static CBLAS_TRANSPOSE op(cublasOperation_t t) { return t == CUBLAS_OP_N ? CblasNoTrans : CblasTrans; }
+static cublasStatus_t dgemm(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const double *alpha, const double *a, int lda,
+			    const double *b, int ldb, const double *beta, double *c, int ldc)
+{
+	(void)h;
+	for (int j = 0; *beta == 0 && j < n; j++)	/* as BLAS has it: c is not read */
+		memset(c + (size_t)j * (size_t)ldc, 0, (size_t)m * sizeof *c);
+	cblas_dgemm(CblasColMajor, op(ta), op(tb), m, n, k, *alpha, a, lda, b, ldb, *beta, c, ldc);
+	return CUBLAS_STATUS_SUCCESS;
+}
+static cublasStatus_t sgemm(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const float *alpha, const float *a, int lda,
+			    const float *b, int ldb, const float *beta, float *c, int ldc)
+{
+	(void)h;
+	cblas_sgemm(CblasColMajor, op(ta), op(tb), m, n, k, *alpha, a, lda, b, ldb, *beta, c, ldc);
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+const struct ekka_gpu_library gpu_stand_in = {
+	init, get, name_of, retain, release, push, pop, load_module, unload, function_of, memory, allocate, release_memory, in, out, set, create,
+	with_stream, with_stream, launch, blas_create, blas_destroy, blas_stream, sgemm, dgemm,
+};
+
+
+void gpu_stand_in_convert(double *re, const void *src, int dtype, int64_t n)
+{
+	gridDim.x = blockDim.x = 1;
+	blockIdx.x = threadIdx.x = 0;
+	ekka_gpu_convert(re, NULL, src, dtype, 0, 1, 1, 1, n, n);
+}
