@@ -15,6 +15,7 @@
 #include "cupti/kernel.h"
 #include "cupti/launch.h"
 #include "cupti/memory.h"
+#include "cupti/shared.h"
 #include "cupti/slot.h"
 
 #include "preload/conf.h"
@@ -253,6 +254,7 @@ void ekka_launches_start(void)
 void ekka_launches_fork_child(void)
 {
 	ekka_alloc_fork_child();
+	ekka_shared_fork_child();
 	ekka_graphs_fork_child();
 	ekka_slots_fork_child();
 }

@@ -9,6 +9,7 @@
 #include "cupti/alloc.h"
 #include "cupti/hooks.h"
 #include "cupti/memory.h"
+#include "cupti/shared.h"
 
 #include "preload/capture.h"
 #include "preload/cuda.h"
@@ -56,7 +57,7 @@ WATCHED_AFTER_RETRY(cuMemAlloc_v2, true, NULL, ekka_alloc_add(*p, bytes, EKKA_AL
 WATCHED_AFTER_RETRY(cuMemAllocPitch_v2, true, NULL, ekka_alloc_add(*p, *pitch * rows, EKKA_ALLOC_DEVICE), tell_memory(&e, *p, *pitch * rows),
 	      CUdeviceptr *, p, size_t *, pitch, size_t, width, size_t, rows, unsigned, element)
 /* The host may have filled it at any time: what was written is not known. */
-WATCHED_AFTER_RETRY(cuMemAllocManaged, true, NULL, ekka_versions_disable(); ekka_alloc_add(*p, bytes, EKKA_ALLOC_DEVICE), ekka_memory_attr(&e, "address", (const void *)*p),
+WATCHED_AFTER_RETRY(cuMemAllocManaged, true, NULL, ekka_versions_share(*p, bytes); ekka_alloc_add(*p, bytes, EKKA_ALLOC_DEVICE), ekka_memory_attr(&e, "address", (const void *)*p),
 	      CUdeviceptr *, p, size_t, bytes, unsigned, flags)
 WATCHED_AFTER_RETRY(cuMemAllocAsync, true, stream, add_async(*p, bytes, stream), tell_memory(&e, *p, bytes), CUdeviceptr *, p, size_t, bytes,
 	      CUstream, stream)
@@ -75,6 +76,8 @@ EKKA_PUBLIC CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t by
 
 	if (res == CUDA_ERROR_OUT_OF_MEMORY && ekka_memory_make_room())
 		res = call(handle, bytes, prop, flags);
+	if (res == CUDA_SUCCESS && ekka_memory_on())
+		ekka_shared_created(*handle);
 	return res;
 }
 
@@ -101,7 +104,7 @@ FREE(cuMemHostUnregister, NULL, void *, p)
 WATCHED_AFTER(cuMemAddressReserve, NULL, ekka_alloc_reserve(*p, bytes), ekka_memory_attr(&e, "address", (const void *)*p), CUdeviceptr *, p,
 	      size_t, bytes, size_t, alignment, CUdeviceptr, where, unsigned long long, flags)
 WATCHED_AROUND(cuMemAddressFree, NULL, , if (ekka_memory_on()) ekka_alloc_unreserve(p), , CUdeviceptr, p, size_t, bytes)
-WATCHED_AFTER(cuMemMap, NULL, , tell_memory(&e, p, bytes), CUdeviceptr, p, size_t, bytes, size_t, offset,
+WATCHED_AFTER(cuMemMap, NULL, ekka_shared_map(handle, offset, p, bytes), tell_memory(&e, p, bytes), CUdeviceptr, p, size_t, bytes, size_t, offset,
 	      CUmemGenericAllocationHandle, handle, unsigned long long, flags)
 
 static bool is_readable(const CUmemAccessDesc *access, size_t n)
@@ -134,7 +137,9 @@ static bool is_mapped(uint64_t p, uint64_t bytes)
 /* Inside a reservation nothing is learned: what could not be unmapped is put back. */
 static void unmapped(CUresult res, uint64_t p, uint64_t bytes, bool was_mapped)
 {
-	if (was_mapped && res != CUDA_SUCCESS)
+	if (res == CUDA_SUCCESS)
+		ekka_shared_unmap(p, bytes);
+	else if (was_mapped)
 		ekka_alloc_map(p, bytes);
 	ekka_alloc_free_end();
 }
@@ -145,25 +150,51 @@ WATCHED_AROUND(cuMemUnmap, NULL, , bool map = ekka_memory_on(); bool whole = map
 /* ---- what ends much at once ------------------------------------------- */
 
 /*
- * Memory that others write, too, another process or a graphics library: nothing is known from here on. No event, as such a handle is no
- * value; the allocation's size is asked for when it matters.
+ * Memory that others write, too: another process, a network card, a graphics library, an address that stands for several devices. No events, as such handles are no
+ * values; an allocation's size is asked for when it matters.
  */
-#define SHARED(symbol, ...)                                                              \
+#define SHARED(symbol, before, after, ...)                                               \
 	EKKA_PUBLIC CUresult symbol(PAIRS(PAIR_PARAMETER, __VA_ARGS__))                  \
 	{                                                                                \
 		__typeof__(&symbol) call = REAL(symbol);                                 \
-		CUresult res = call ? call(PAIRS(PAIR_NAME, __VA_ARGS__)) : NO_DRIVER;   \
                                                                                          \
-		ekka_versions_disable();                                                 \
-		if (ekka_memory_on())                                                    \
-			ekka_alloc_add(0, 0, EKKA_ALLOC_DEVICE);                         \
+		if (ekka_memory_on()) {                                                  \
+			before;                                                          \
+		}                                                                        \
+		CUresult res = call ? call(PAIRS(PAIR_NAME, __VA_ARGS__)) : NO_DRIVER;   \
+		if (res == CUDA_SUCCESS && ekka_memory_on()) {                           \
+			after;                                                           \
+		}                                                                        \
 		return res;                                                              \
 	}
-SHARED(cuIpcOpenMemHandle, CUdeviceptr *, p, CUipcMemHandle, handle, unsigned, flags)
-SHARED(cuIpcOpenMemHandle_v2, CUdeviceptr *, p, CUipcMemHandle, handle, unsigned, flags)
-SHARED(cuMemPoolImportPointer, CUdeviceptr *, p, CUmemoryPool, pool, CUmemPoolPtrExportData *, data)
-SHARED(cuGraphicsMapResources, unsigned, count, CUgraphicsResource *, resources, CUstream, stream)
-SHARED(cuGraphicsMapResources_ptsz, unsigned, count, CUgraphicsResource *, resources, CUstream, stream)
+
+static void add_shared(uint64_t addr)
+{
+	ekka_alloc_add(0, 0, EKKA_ALLOC_DEVICE);
+	ekka_shared_allocation(addr);
+}
+
+SHARED(cuIpcOpenMemHandle, , add_shared(*p), CUdeviceptr *, p, CUipcMemHandle, handle, unsigned, flags)
+SHARED(cuIpcOpenMemHandle_v2, , add_shared(*p), CUdeviceptr *, p, CUipcMemHandle, handle, unsigned, flags)
+SHARED(cuMemPoolImportPointer, , add_shared(*p), CUdeviceptr *, p, CUmemoryPool, pool, CUmemPoolPtrExportData *, data)
+SHARED(cuIpcGetMemHandle, ekka_shared_allocation(p), , CUipcMemHandle *, handle, CUdeviceptr, p)
+SHARED(cuMemPoolExportPointer, ekka_shared_allocation(p), , CUmemPoolPtrExportData *, data, CUdeviceptr, p)
+SHARED(cuMemGetHandleForAddressRange, ekka_versions_share(p, bytes), , void *, handle, CUdeviceptr, p, size_t, bytes, CUmemRangeHandleType, type,
+       unsigned long long, flags)
+SHARED(cuMemImportFromShareableHandle, , ekka_shared_foreign(*handle), CUmemGenericAllocationHandle *, handle, void *, from,
+       CUmemAllocationHandleType, type)
+SHARED(cuMemExportToShareableHandle, ekka_shared_foreign(handle), , void *, to, CUmemGenericAllocationHandle, handle, CUmemAllocationHandleType, type,
+       unsigned long long, flags)
+SHARED(cuMemRetainAllocationHandle, , ekka_shared_retained(*handle, (uintptr_t)p), CUmemGenericAllocationHandle *, handle, void *, p)
+#define ANYWHERE ekka_versions_disable(), ekka_alloc_add(0, 0, EKKA_ALLOC_DEVICE)
+SHARED(cuGraphicsMapResources, , ANYWHERE, unsigned, count, CUgraphicsResource *, resources, CUstream, stream)
+SHARED(cuGraphicsMapResources_ptsz, , ANYWHERE, unsigned, count, CUgraphicsResource *, resources, CUstream, stream)
+#if CUDA_VERSION >= 12010
+SHARED(cuMulticastBindMem, ekka_versions_disable(), , CUmemGenericAllocationHandle, to, size_t, to_offset, CUmemGenericAllocationHandle, handle, size_t, offset,
+       size_t, bytes, unsigned long long, flags)
+SHARED(cuMulticastBindAddr, ekka_versions_disable(), , CUmemGenericAllocationHandle, to, size_t, to_offset, CUdeviceptr, p, size_t, bytes,
+       unsigned long long, flags)
+#endif
 
 /* Before, and once more after: somebody may have asked meanwhile. */
 #define ENDS(symbol, what, ...)                                                                                  \

@@ -128,11 +128,26 @@ static CUresult enqueue(struct scope *s, const struct ekka_tensor *t, const stru
 	return drv->p_cuMemcpyDtoDAsync(copy->staged, t->addr, copy->bytes, s->stream);
 }
 
+/* Where the memory is, CUDA's at all; *ret_stays: of the device alone, so that every write of it is one that the engine issues. */
+static bool memory_type(const struct ekka_cuda_driver *drv, uint64_t addr, CUmemorytype *ret_type, bool *ret_stays)
+{
+	CUpointer_attribute which[] = { CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_IS_MANAGED };
+	unsigned type = 0, managed = 0;
+	void *data[] = { &type, &managed };
+
+	if (drv->p_cuPointerGetAttributes(2, which, data, addr) != CUDA_SUCCESS || type == 0)
+		return false;
+	*ret_type = (CUmemorytype)type;
+	*ret_stays = type == CU_MEMORYTYPE_DEVICE && !managed;
+	return true;
+}
+
 /* Copies one tensor. NULL and *ret, or why not. */
 static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, struct ekka_cuda_taken *ret)
 {
 	struct ekka_cuda_copy *copy;
 	CUmemorytype type = 0;
+	bool stays = false;
 	uint64_t bytes = t->span_bytes;
 	const char *why;
 	CUresult res;
@@ -142,7 +157,7 @@ static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, st
 	if (t->n_ptrs > 0 && s->c->gather == NULL)
 		return "no gather kernel";
 	/* Memory the driver does not know (plain malloc) is nothing that a copy of ours could read in stream order. */
-	if (s->drv->p_cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, t->addr) != CUDA_SUCCESS)
+	if (!memory_type(s->drv, t->addr, &type, &stays))
 		return "not CUDA memory";
 	copy = get_copy(s, bytes, &why);
 	if (copy == NULL)
@@ -153,7 +168,7 @@ static const char *snapshot_one(struct scope *s, const struct ekka_tensor *t, st
 	if (res == CUDA_SUCCESS) {
 		s->n_enqueued++;
 		ret->copy = copy;
-		ret->stays = type == CU_MEMORYTYPE_DEVICE && t->n_ptrs == 0;
+		ret->stays = stays && t->n_ptrs == 0;
 		return NULL;
 	}
 	give_up(s, copy);

@@ -128,7 +128,9 @@ bool ekka_call_enter(struct ekka_call *call, unsigned fn_id, const void *caller)
 {
 	if (!enter(call, fn_id, NULL, caller, (uintptr_t)(call + 1)))
 		return false;
-	ekka_self.frame[ekka_self.depth++] = (struct ekka_frame){ .at = (uintptr_t)call, .muted = ekka_private(call)->muted };
+	ekka_self.frame[ekka_self.depth++] = (struct ekka_frame){
+		.at = (uintptr_t)call, .muted = ekka_private(call)->muted, .host = ekka_versions_on_host(call->fn),
+	};
 	return true;
 }
 
@@ -141,11 +143,17 @@ bool ekka_left_out(void)
 	return true;
 }
 
+/* What a call inside others writes on the device is theirs, unless they know nothing of devices. */
+static bool writes_by_itself(void)
+{
+	return ekka_self.depth == 0 || ekka_self.frame[0].host;
+}
+
 bool ekka_launch_enter(struct ekka_call *call, const struct ekka_kernel *kernel, const void *frame, const void *caller,
 		       bool (*above)(const void *pc))
 {
 	if (!enter(call, UINT_MAX, kernel, caller, (uintptr_t)frame)) {
-		if (ekka_self.depth == 0 && !ekka_self.inside)
+		if (writes_by_itself() && !ekka_self.inside)
 			ekka_versions_wrote_anything();
 		return false;
 	}
@@ -300,14 +308,14 @@ void ekka_call_begin(struct ekka_call *call)
 		ekka_snapshot_host(call, EKKA_PRE);
 		ekka_snapshot_device(call, EKKA_PRE);
 	}
-	if (call->outermost)
+	if (call->outermost || writes_by_itself())
 		ekka_versions_wrote_by(call);	/* it is about to */
 	if (ekka_conf.sync && !ekka_queue_wait_written(ekka_queue_position()))
 		ekka_count_drop("sync", 1);
 	ekka_queue_kick();
 	ekka_timing_begin(call);	/* last: between its two events lies nothing of ours */
 out:
-	if (p->muted && call->outermost)
+	if (p->muted && (call->outermost || writes_by_itself()))
 		ekka_versions_wrote_anything();
 	leave(call);
 }

@@ -38,6 +38,7 @@ struct ekka_thread {
 		uintptr_t at;		/* address of its struct ekka_call */
 		uint64_t event;
 		bool muted;
+		bool host;		/* of a library that computes on the host: what it launches is no part of its tensors */
 	} frame[EKKA_MAX_DEPTH];
 };
 extern _Thread_local struct ekka_thread ekka_self __attribute__((tls_model("initial-exec"), visibility("hidden")));

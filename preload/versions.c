@@ -17,7 +17,7 @@ enum {
 	REGIONS = 1 << 17,		/* slots of 2 MiB each: 256 GiB, of which half are used at most */
 	POOL_BYTES = 1 << 20,
 	SNAPSHOTS = 1 << 15,		/* registered at a time; a later one takes an earlier one's place */
-	CLOCK_MAX = 0x7fff0000,
+	CLOCK_MAX = 0x7fff0000,		/* a page's time above that: it is shared */
 	CONTENTS = 1 << 16, MARGIN = 4096 /* serials that other threads may take between a look-up and its queue entry */
 };
 
@@ -130,36 +130,57 @@ void ekka_versions_wrote_anything(void)
 	atomic_store(&anything, tick());
 }
 
-void ekka_versions_wrote(uint64_t addr, uint64_t bytes)
+/* `force`: what is shared gets that time, too. */
+static void stamp(_Atomic uint32_t *at, uint32_t time, bool force)
+{
+	if (force || atomic_load_explicit(at, memory_order_relaxed) <= CLOCK_MAX)
+		atomic_store_explicit(at, time, memory_order_release);
+}
+
+/* Gives a range its time, region by region; false: some of it has no place for one. */
+static bool stamp_range(uint64_t addr, uint64_t bytes, uint32_t time, bool force)
 {
 	uint64_t end, next;
-	uint32_t now;
 
-	if (bytes == 0 || !is_enabled())
-		return;
-	if (__builtin_add_overflow(addr, bytes, &end)) {
-		ekka_versions_wrote_anything();
-		return;
-	}
-	now = tick();
+	if (__builtin_add_overflow(addr, bytes, &end))
+		return false;
 	for (; addr < end; addr = next) {
 		struct region *r = region_of(addr >> REGION_BITS, true);
 
 		next = ((addr >> REGION_BITS) + 1) << REGION_BITS;
-		if (r == &unknown) {
-			ekka_versions_wrote_anything();
-			return;
-		}
+		if (r == &unknown)
+			return false;
 		if (next <= end && addr >> REGION_BITS << REGION_BITS == addr) {
-			atomic_store_explicit(&r->all, now, memory_order_release);
-			continue;
+			stamp(&r->all, time, force);
+			if (!force)
+				continue;
 		}
 		for (uint64_t at = addr; at < end && at < next; at = ((at >> PAGE_BITS) + 1) << PAGE_BITS)
-			atomic_store_explicit(&r->page[(at >> PAGE_BITS) % PAGES], now, memory_order_release);
+			stamp(&r->page[(at >> PAGE_BITS) % PAGES], time, force);
 	}
+	return true;
 }
 
-static bool on_host(const struct ekka_fn *fn)
+void ekka_versions_wrote(uint64_t addr, uint64_t bytes)
+{
+	if (bytes != 0 && is_enabled() && !stamp_range(addr, bytes, tick(), false))
+		ekka_versions_wrote_anything();
+}
+
+/* Whether anything counts as known yet or not: it may, later. */
+void ekka_versions_share(uint64_t addr, uint64_t bytes)
+{
+	if (bytes != 0 && !stamp_range(addr, bytes, UINT32_MAX, true))
+		ekka_versions_disable();
+}
+
+void ekka_versions_own(uint64_t addr, uint64_t bytes)
+{
+	if (bytes != 0)
+		(void)stamp_range(addr, bytes, tick(), true);
+}
+
+bool ekka_versions_on_host(const struct ekka_fn *fn)
 {
 	return strcmp(fn->library, "cblas") == 0 || strcmp(fn->library, "blas") == 0;
 }
@@ -208,7 +229,7 @@ static void wrote_workspace(struct ekka_call *call)
 
 void ekka_versions_wrote_by(struct ekka_call *call)
 {
-	if (!is_enabled() || (call->fn && on_host(call->fn)))
+	if (!is_enabled() || (call->fn && ekka_versions_on_host(call->fn)))
 		return;
 	if (!knows_its_writes(call)) {
 		ekka_versions_wrote_anything();

@@ -19,18 +19,23 @@
 /* Every write is seen from now on: launches, memory operations, library calls. Before that nothing is ever known. */
 void ekka_versions_enable(void);
 
-/*
- * For good: memory appeared that others write unseen, managed memory or another process's; or an entry point of the driver that we watch was
- * given out past us.
- */
+/* For good: an entry point of the driver that we watch was given out past us, or memory that others write lies where nobody knows. */
 void ekka_versions_disable(void);
+
+/* This memory others may write unseen: nothing of it is known from now on; until it is the engine's alone again. */
+void ekka_versions_share(uint64_t addr, uint64_t bytes);
+void ekka_versions_own(uint64_t addr, uint64_t bytes);
 
 /* The engine issued a write of these bytes; of bytes nobody knows. */
 void ekka_versions_wrote(uint64_t addr, uint64_t bytes);
 void ekka_versions_wrote_anything(void);
 
-/* The same for what a call writes by its description; anything, if it has none. For the outermost call, after the real one. */
+/*
+ * The same for what a call writes by its description; anything, if it has none; nothing, if it computes on the host. For the outermost call, and for
+ * calls inside of one that computes on the host.
+ */
 void ekka_versions_wrote_by(struct ekka_call *call);
+bool ekka_versions_on_host(const struct ekka_fn *fn);
 
 /* The clock, to be read before a copy is enqueued. */
 uint32_t ekka_versions_now(void);

@@ -265,12 +265,11 @@ FAKE_EXPORT CUresult cuMemAllocManaged(CUdeviceptr *p, size_t bytes, unsigned fl
 	return *p != 0 ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
-FAKE_EXPORT CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr p)
+static CUresult pointer_attribute(void *data, CUpointer_attribute attribute, CUdeviceptr p)
 {
 	uint64_t start = 0, bytes = 0;
 	enum fake_kind kind = fake_range_of(p, &start, &bytes);
 
-	ENTER(cuPointerGetAttribute);
 	if (kind == FAKE_NONE)
 		return CUDA_ERROR_INVALID_VALUE;
 	switch ((int)attribute) {
@@ -289,6 +288,26 @@ FAKE_EXPORT CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attri
 	default:
 		return CUDA_ERROR_INVALID_VALUE;
 	}
+}
+
+FAKE_EXPORT CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr p)
+{
+	ENTER(cuPointerGetAttribute);
+	return pointer_attribute(data, attribute, p);
+}
+
+/* What is not known is zero, and no error. */
+FAKE_EXPORT CUresult cuPointerGetAttributes(unsigned n, CUpointer_attribute *which, void **data, CUdeviceptr p)
+{
+	ENTER(cuPointerGetAttributes);
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t value = 0;
+		size_t bytes = which[i] == CU_POINTER_ATTRIBUTE_RANGE_START_ADDR || which[i] == CU_POINTER_ATTRIBUTE_RANGE_SIZE ? 8 : 4;
+
+		(void)pointer_attribute(&value, which[i], p);
+		memcpy(data[i], &value, bytes);
+	}
+	return CUDA_SUCCESS;
 }
 
 struct copy { uint64_t dst, src; size_t bytes; };

@@ -241,7 +241,7 @@ Test(snapshot, never_synchronises_and_calls_little)
 	cudaStream_t stream;
 	char *p[3] = { device_buffer(N, 1), device_buffer(N, 2), device_buffer(N, 3) };
 	static const char *const per_call[] = { "cuCtxGetCurrent", "cuStreamIsCapturing", "cuMemcpyDtoDAsync_v2", "cuEventRecord",
-						"cuPointerGetAttribute", "cuCtxGetId", "cuMemAlloc_v2", "cuEventCreate" };
+						"cuPointerGetAttributes", "cuCtxGetId", "cuMemAlloc_v2", "cuEventCreate" };
 	unsigned long before = 0, after = 0;
 
 	cudaStreamCreate(&stream);
@@ -437,6 +437,22 @@ Test(snapshot, pinned_and_managed_memory)
 	memset(p, 5, N);
 	cr_assert_null(take(p, N, NULL));
 	expect(copies[0], 5, N);
+}
+
+Test(snapshot, only_memory_of_the_device_alone_stays_as_it_is)
+{
+	struct ekka_cuda_taken taken[EKKA_MAX_TENSORS];
+	char *p[3] = { device_buffer(N, 5) };
+
+	cudaMallocHost((void **)&p[1], N);
+	cudaMallocManaged((void **)&p[2], N, cudaMemAttachGlobal);
+	describe(3, p, N, NULL);
+	ekka_cuda_snapshot(&call, EKKA_PRE, taken);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_not_null(taken[i].copy);
+		cr_assert_eq(taken[i].stays, i == 0);
+		ekka_cuda_copy_release(taken[i].copy);
+	}
 }
 
 Test(snapshot, bytes_that_nothing_wrote_are_not_copied_again)

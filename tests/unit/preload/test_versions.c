@@ -55,6 +55,37 @@ Test(versions, a_write_anywhere_into_the_range_ends_it)
 	}
 }
 
+/* A write of ours ends nothing: the others may write again at once. */
+Test(versions, of_shared_memory_nothing_is_known_until_it_is_ours_again)
+{
+	static const struct { uint64_t from, bytes; } rows[] = { { 0, 4 * KIB }, { 8 * KIB, KIB }, { MIB, 2 * MIB }, { 4 * MIB, 2 * MIB } };
+
+	ekka_versions_share(base, rows[0].bytes);	/* before anything can be known */
+	ekka_versions_enable();
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t at = base + rows[i].from, bytes = rows[i].bytes;
+
+		if (i > 0) {
+			(void)snap(at, bytes);
+			ekka_versions_share(at, bytes);
+			cr_expect_eq(ekka_versions_find(at, bytes), 0, "row %u", i);
+		}
+		ekka_versions_wrote(at, bytes);
+		(void)snap(at, bytes);
+		cr_expect_eq(ekka_versions_find(at, bytes), 0, "row %u, written", i);
+		ekka_versions_wrote(base, 16 * MIB);
+		(void)snap(at + bytes - 1, 1);
+		cr_expect_eq(ekka_versions_find(at + bytes - 1, 1), 0, "row %u, its end", i);
+		uint64_t behind = snap(at + bytes + 4 * KIB, KIB);
+		cr_expect_eq(ekka_versions_find(at + bytes + 4 * KIB, KIB), behind, "row %u, behind it", i);
+		(void)snap(at, bytes);
+		ekka_versions_own(at, bytes);
+		cr_expect_eq(ekka_versions_find(at, bytes), 0, "row %u, what it was", i);
+		uint64_t serial = snap(at, bytes);
+		cr_expect_eq(ekka_versions_find(at, bytes), serial, "row %u, ours", i);
+	}
+}
+
 Test(versions, only_the_same_range_is_known)
 {
 	ekka_versions_enable();
