@@ -14,6 +14,19 @@ static int incomplete(struct ekka_verdict *v, const struct ekka_tensor *t, enum 
 	return 0;
 }
 
+int64_t ekka_dtype_wrap(enum ekka_dtype t, int64_t v)
+{
+	switch (t) {
+	case EKKA_I8: return (int8_t)v;
+	case EKKA_U8: return (uint8_t)v;
+	case EKKA_I16: return (int16_t)v;
+	case EKKA_U16: return (uint16_t)v;
+	case EKKA_I32: return (int32_t)v;
+	case EKKA_U32: return (uint32_t)v;
+	default: return v;
+	}
+}
+
 bool ekka_dtype_is_integer(enum ekka_dtype t)
 {
 	return ekka_dtype_unit_roundoff(t) == 0 && !ekka_dtype_is_complex(t);

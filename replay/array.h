@@ -37,6 +37,9 @@ bool ekka_array_recorded(const struct ekka_op_context *, const struct ekka_event
 
 bool ekka_dtype_is_integer(enum ekka_dtype);	/* real integers, bool (u8) included */
 
+/* An integer as it is when it is stored in this type; others than integers of less than 64 bits: itself. */
+int64_t ekka_dtype_wrap(enum ekka_dtype, int64_t);
+
 /*
  * Gives the array other dims, for broadcasting: dims of 1 are repeated, and dims that it lacks in front are added. False, and nothing
  * changed, when they do not fit.

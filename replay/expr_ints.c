@@ -47,19 +47,6 @@ static int64_t right(int64_t a, int64_t b)
 	return b < 0 || b > 63 ? (a < 0 ? -1 : 0) : a >> b;
 }
 
-static int64_t wrap(enum ekka_dtype t, int64_t v)
-{
-	switch (t) {
-	case EKKA_I8: return (int8_t)v;
-	case EKKA_U8: return (uint8_t)v;
-	case EKKA_I16: return (int16_t)v;
-	case EKKA_U16: return (uint16_t)v;
-	case EKKA_I32: return (int32_t)v;
-	case EKKA_U32: return (uint32_t)v;
-	default: return v;
-	}
-}
-
 static void values(enum ekka_expr_op op, size_t n, const int64_t *a, const int64_t *b, int64_t *r)
 {
 #define EACH(e)                                         \
@@ -253,12 +240,12 @@ static void wrap_integers(enum ekka_dtype t, size_t n, const struct ekka_expr_re
 	for (size_t i = 0; i < n; i++) {
 		double e = error_at(a, i);
 
-		r->ints[i] = wrap(t, a->ints[i]);
+		r->ints[i] = ekka_dtype_wrap(t, a->ints[i]);
 		if (a->exact)
 			continue;
 		/* Near the type's end a small uncertainty becomes a large one. */
-		r->error[i] = e == 0 || (e < 0x1p62 && wrap(t, a->ints[i] + (int64_t)e) - r->ints[i] == (int64_t)e &&
-					 r->ints[i] - wrap(t, a->ints[i] - (int64_t)e) == (int64_t)e) ? e : ekka_expr_unknown(e, e);
+		r->error[i] = e == 0 || (e < 0x1p62 && ekka_dtype_wrap(t, a->ints[i] + (int64_t)e) - r->ints[i] == (int64_t)e &&
+					 r->ints[i] - ekka_dtype_wrap(t, a->ints[i] - (int64_t)e) == (int64_t)e) ? e : ekka_expr_unknown(e, e);
 	}
 }
 

@@ -57,7 +57,7 @@ static double cut(enum ekka_dtype t, double x, double r)
 /* A whole number as y's integer type takes it. */
 static double whole(const struct ekka_quantize *q, double x)
 {
-	return q->unsaturated && fabs(x) < 0x1p53 ? (double)ekka_rows_wrap(q->y->dtype, (int64_t)x) : clamp(q, x);
+	return q->unsaturated && fabs(x) < 0x1p53 ? (double)ekka_dtype_wrap(q->y->dtype, (int64_t)x) : clamp(q, x);
 }
 
 static double rounded(const struct ekka_quantize *q, double x)

@@ -206,7 +206,7 @@ static void one_row_ints(struct reduce *x, int64_t row, int64_t i)
 	}
 	ref[i] = ints_result(&f, x->o.kind);
 	if (x->out)
-		ref[i] = is_arg(x->o.kind) ? right_index_int(x, x->out, row, f.best_index, f.best) : ekka_rows_wrap(x->out->dtype, ref[i]);
+		ref[i] = is_arg(x->o.kind) ? right_index_int(x, x->out, row, f.best_index, f.best) : ekka_dtype_wrap(x->out->dtype, ref[i]);
 	index[i] = x->second ? right_index_int(x, x->second, row, f.best_index, f.best) : 0;
 }
 
@@ -275,7 +275,7 @@ static bool explains(struct reduce *x, const struct ekka_fold_options *o, int64_
 		p.value *= factor;
 		p.error *= fabs(factor);
 		if (x->integers && fabs(p.value) < 0x1p53) {
-			if ((int64_t)r->wrong[i].got != ekka_rows_wrap(x->out->dtype, (int64_t)p.value))
+			if ((int64_t)r->wrong[i].got != ekka_dtype_wrap(x->out->dtype, (int64_t)p.value))
 				return false;
 			continue;
 		}

@@ -150,7 +150,7 @@ static void scan_integers(struct scan *x, struct state *s, int64_t row, int64_t 
 
 		step_integer(x, s, in[i]);
 		s->n++;
-		ref[i] = ekka_rows_wrap(x->out->dtype, x->exclusive ? before : s->integer);
+		ref[i] = ekka_dtype_wrap(x->out->dtype, x->exclusive ? before : s->integer);
 		places[i] = s->best_index;
 	}
 }

@@ -122,7 +122,6 @@ static void judge_reals(struct ekka_scatter *j, int64_t first, size_t n, const s
 static bool judge_ints(struct ekka_scatter *j, int64_t first, size_t n, const struct ekka_write **at, const struct ekka_write *end)
 {
 	int64_t got[EKKA_EXPR_BLOCK], ref[EKKA_EXPR_BLOCK], before[EKKA_EXPR_BLOCK] = { 0 };
-	struct ekka_array store = { .dtype = j->out->dtype, .n = 1, .n_walk = 1, .walk_dim = { 1 }, .walk_stride = { 1 } };
 	bool open = false;
 
 	ekka_array_get_int(j->out, first, n, got);
@@ -142,9 +141,7 @@ static bool judge_ints(struct ekka_scatter *j, int64_t first, size_t n, const st
 			ref[i] = ekka_scatter_reduce(j->reduction, ref[i], (*at)->i);
 			fits = ref[i] == got[i];
 		}
-		/* Wraps as the dtype does: by way of its bytes. */
-		store.bytes = (unsigned char *)&ref[i];
-		ekka_array_get_int(&store, 0, 1, &ref[i]);
+		ref[i] = ekka_dtype_wrap(j->out->dtype, ref[i]);
 		if (any || (j->lost && got[i] != ref[i])) {
 			ref[i] = got[i];
 			open = true;

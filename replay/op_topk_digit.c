@@ -63,7 +63,7 @@ static int64_t value_of(const struct step *x, int64_t known)
 static void compare(struct ekka_rows *r, const struct ekka_array *out, int64_t at, int64_t n, int64_t *ref)
 {
 	for (int64_t i = 0; i < n; i++)
-		ref[i] = ekka_rows_wrap(out->dtype, ref[i]);
+		ref[i] = ekka_dtype_wrap(out->dtype, ref[i]);
 	ekka_rows_compare_int(r, out, at, n, ref);
 }
 

@@ -298,19 +298,6 @@ static bool shared(const struct ekka_event *e, unsigned i)
 	return false;
 }
 
-int64_t ekka_rows_wrap(enum ekka_dtype t, int64_t v)
-{
-	switch (t) {
-	case EKKA_I8: return (int8_t)v;
-	case EKKA_U8: return (uint8_t)v;
-	case EKKA_I16: return (int16_t)v;
-	case EKKA_U16: return (uint16_t)v;
-	case EKKA_I32: return (int32_t)v;
-	case EKKA_U32: return (uint32_t)v;
-	default: return v;
-	}
-}
-
 /* Bytes in an output's range that are none of its elements and that the event changed. */
 static int judge_gaps(struct ekka_rows *r, struct ekka_error *err)
 {

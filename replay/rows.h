@@ -91,9 +91,6 @@ void ekka_rows_compare(struct ekka_rows *, const struct ekka_array *out, int64_t
 /* The same for integers. */
 void ekka_rows_compare_int(struct ekka_rows *, const struct ekka_array *out, int64_t first, int64_t n, const int64_t *ref);
 
-/* An integer as it is when it is stored in this type. */
-int64_t ekka_rows_wrap(enum ekka_dtype, int64_t);
-
 /* Is `got` of this type what x may become when it is rounded to it. */
 bool ekka_near_holds(enum ekka_dtype, double got, struct ekka_near x);
 
