@@ -61,6 +61,15 @@ struct ekka_expr {
 	char *text;			/* names of tables, one behind the other */
 };
 
+/* Is the value an integer of 64 bits without sign. What is 0 or 1 is none. */
+static inline bool ekka_expr_node_unsigned(const struct ekka_expr_node *n)
+{
+	return n->is_unsigned && n->is_int && !(n->op >= EKKA_X_EQ && n->op <= EKKA_X_OR);
+}
+
+/* Gives a parsed expression its registers, marks what rounds how, and makes the names its own. 0, or negative with err filled. */
+int ekka_expr_lay_out(struct ekka_expr *, struct ekka_error *err);
+
 /* How an operation rounds: k u, and when results overflow; a product that may be contracted keeps what overflows, for the sum to decide. */
 struct ekka_expr_rounding {
 	double unit, normal, overflow;

@@ -36,12 +36,6 @@ static bool same(const struct ekka_expr_node *a, const struct ekka_expr_node *b)
 	       a->integer == b->integer && a->table == b->table && a->function == b->function;
 }
 
-/* Is the value an integer of 64 bits without sign. What is 0 or 1 is none. */
-static bool is_unsigned(const struct ekka_expr_node *n)
-{
-	return n->is_unsigned && n->is_int && !(n->op >= EKKA_X_EQ && n->op <= EKKA_X_OR);
-}
-
 /* As in C, u64 with anything else is u64. */
 static bool takes_unsigned(const struct parser *p, const struct ekka_expr_node *n)
 {
@@ -52,9 +46,9 @@ static bool takes_unsigned(const struct parser *p, const struct ekka_expr_node *
 	if (n->op == EKKA_X_TABLE)
 		return n->table->dtype == EKKA_U64;
 	if (n->op == EKKA_X_LEFT || n->op == EKKA_X_RIGHT)
-		return is_unsigned(&p->x->node[n->arg[0]]);
+		return ekka_expr_node_unsigned(&p->x->node[n->arg[0]]);
 	for (unsigned i = n->op == EKKA_X_WHERE ? 1 : 0; i < n->n_args; i++)
-		found |= is_unsigned(&p->x->node[n->arg[i]]);
+		found |= ekka_expr_node_unsigned(&p->x->node[n->arg[i]]);
 	return n->is_unsigned || found;
 }
 
@@ -464,71 +458,6 @@ static void result(struct parser *p)
 	x->result[x->n_results++].node = (uint8_t)node;
 }
 
-/* A register for every node. Numbers, filled in once, have theirs alone, results keep theirs; others are taken over after their last use. */
-static void allocate(struct ekka_expr *x)
-{
-	unsigned last[EKKA_EXPR_NODES + EKKA_EXPR_RESULTS], n_free = 0;
-	uint8_t free_regs[EKKA_EXPR_NODES + EKKA_EXPR_RESULTS];
-
-	for (unsigned i = 0; i < x->n_nodes; i++) {
-		last[i] = x->node[i].op == EKKA_X_NUMBER || x->node[i].op == EKKA_X_INTEGER ? UINT32_MAX : i;
-		for (unsigned k = 0; k < x->node[i].n_args; k++)
-			if (last[x->node[i].arg[k]] != UINT32_MAX)
-				last[x->node[i].arg[k]] = i;
-	}
-	for (unsigned k = 0; k < x->n_results; k++)
-		last[x->result[k].node] = UINT32_MAX;
-	for (unsigned i = 0; i < x->n_nodes; i++) {
-		bool keeps = x->node[i].op == EKKA_X_NUMBER || x->node[i].op == EKKA_X_INTEGER;
-
-		x->reg[i] = n_free && !keeps ? free_regs[--n_free] : (uint8_t)x->n_regs++;
-		for (unsigned k = 0; k < i; k++)
-			if (last[k] == i)
-				free_regs[n_free++] = x->reg[k];
-	}
-}
-
-/* Products that only sums use may be contracted with them; what only a rounding to the compute type uses is rounded once, by that. */
-static void mark_roundings(struct ekka_expr *x)
-{
-	bool not_sum[EKKA_EXPR_NODES] = { false }, not_cast[EKKA_EXPR_NODES] = { false };
-
-	for (unsigned k = 0; k < x->n_results; k++)
-		not_sum[x->result[k].node] = not_cast[x->result[k].node] = true;
-	for (unsigned i = 0; i < x->n_nodes; i++)
-		for (unsigned k = 0; k < x->node[i].n_args; k++) {
-			const struct ekka_expr_node *user = &x->node[i];
-
-			not_sum[user->arg[k]] |= user->is_int || (user->op != EKKA_X_ADD && user->op != EKKA_X_SUB);
-			not_cast[user->arg[k]] |= user->op != EKKA_X_ROUND_TO || user->dtype != x->compute;
-		}
-	for (unsigned i = 0; i < x->n_nodes; i++) {
-		x->node[i].contracts = !not_sum[i] && x->node[i].op == EKKA_X_MUL && !x->node[i].is_int;
-		x->node[i].last = !not_cast[i];
-	}
-}
-
-/* Table names outlive the symbols. */
-static int keep_names(struct ekka_expr *x, struct ekka_error *err)
-{
-	size_t n = 1;
-	char *at;
-
-	for (unsigned i = 0; i < x->n_nodes; i++)
-		n += x->node[i].name ? strlen(x->node[i].name) + 1 : 0;
-	at = x->text = malloc(n);
-	if (!at)
-		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for an expression");
-	for (unsigned i = 0; i < x->n_nodes; i++)
-		if (x->node[i].name) {
-			size_t len = strlen(x->node[i].name) + 1;
-
-			x->node[i].name = memcpy(at, x->node[i].name, len);
-			at += len;
-		}
-	return 0;
-}
-
 int ekka_expr_parse(const char *text, const struct ekka_expr_symbol *symbols, unsigned n_symbols, enum ekka_dtype compute,
 		    struct ekka_expr **ret, struct ekka_error *err)
 {
@@ -549,74 +478,11 @@ int ekka_expr_parse(const char *text, const struct ekka_expr_symbol *symbols, un
 	if (!p.failed && *p.at)
 		(void)fail(&p, "not understood", NULL);
 	if (!p.failed)
-		p.failed = keep_names(p.x, err);
+		p.failed = ekka_expr_lay_out(p.x, err);
 	if (p.failed) {
 		ekka_expr_free(p.x);
 		return p.failed;
 	}
-	mark_roundings(p.x);
-	allocate(p.x);
 	*ret = p.x;
 	return 0;
-}
-
-void ekka_expr_free(struct ekka_expr *x)
-{
-	if (x)
-		free(x->text);
-	free(x);
-}
-
-unsigned ekka_expr_n_results(const struct ekka_expr *x)
-{
-	return x->n_results;
-}
-
-const char *ekka_expr_result_name(const struct ekka_expr *x, unsigned k)
-{
-	return x->result[k].name;
-}
-
-int ekka_expr_result_index(const struct ekka_expr *x, const char *s)
-{
-	for (unsigned k = x->n_results; k-- > 0;)
-		if (!strcmp(x->result[k].name, s))
-			return (int)k;
-	return -1;
-}
-
-bool ekka_expr_is_integer(const struct ekka_expr *x, unsigned k)
-{
-	return x->node[x->result[k].node].is_int;
-}
-
-void ekka_expr_stored_as(struct ekka_expr *x, unsigned k, enum ekka_dtype dtype)
-{
-	uint8_t node = x->result[k].node;
-	struct ekka_expr_node cast = { .op = x->node[node].is_int ? EKKA_X_WRAP : EKKA_X_TO_INT, .is_int = true, .dtype = dtype, .n_args = 1,
-				       .arg = { node } };
-	bool used = false;
-
-	for (unsigned i = 0; i < x->n_nodes; i++)
-		for (unsigned a = 0; a < x->node[i].n_args; a++)
-			used |= x->node[i].arg[a] == node;
-	if (dtype == x->compute && !used)
-		x->node[node].last = true;
-	if (!ekka_dtype_is_integer(dtype)) {
-		if (!is_unsigned(&x->node[node]))
-			return;
-		cast = (struct ekka_expr_node){ .op = EKKA_X_TO_REAL, .is_unsigned = true, .last = true, .n_args = 1, .arg = { node } };
-	}
-	x->node[x->n_nodes] = cast;
-	x->result[k].node = (uint8_t)x->n_nodes++;
-	x->n_regs = 0;
-	allocate(x);
-}
-
-bool ekka_expr_uses_index(const struct ekka_expr *x, unsigned d)
-{
-	for (unsigned i = 0; i < x->n_nodes; i++)
-		if (x->node[i].op == EKKA_X_INDEX && x->node[i].input == d)
-			return true;
-	return false;
 }
