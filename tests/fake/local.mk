@@ -42,7 +42,7 @@ TESTS += tests/fake/test-launches.sh
 
 # vLLM's kernels, as C++ for the host. -rdynamic: kernels go by their own symbols, which no two may share.
 EXTRA_DIST += tests/fake/test-vllm.sh tests/fake/check_vllm.py tests/gpu/vllm_cases.cu tests/gpu/vllm_kernels.cu tests/gpu/vllm_kernels_cache.cu \
-	tests/gpu/vllm_kernels_quantize.cu tests/gpu/vllm_kernels_moe.cu tests/gpu/vllm_types.h tests/gpu/vllm_launch.h tests/gpu/vllm_defects.def
+	tests/gpu/vllm_kernels_quantize.cu tests/gpu/vllm_kernels_moe.cu tests/gpu/vllm_kernels_old.cu tests/gpu/vllm_types.h tests/gpu/vllm_launch.h tests/gpu/vllm_defects.def
 if HAVE_CXX17
 check_PROGRAMS += tests/fake/vllm
 tests_fake_vllm_SOURCES = tests/fake/vllm.cc

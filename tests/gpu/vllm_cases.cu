@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Launches the kernels of vllm_kernels.cu over several shapes and types; checks nothing itself, and knows nothing of the shim. vllm_cases [DEFECT | all]: one
- * launch for each defect is wrong, and a line "LAUNCH DEFECT KERNEL" says which, counted from 0. Every launch has inputs of its own or right ones, but for what a
- * wrong one before it wrote. Compiled by nvcc, or for the fake machine by tests/fake/vllm.cc.
+ * launch for each defect is wrong (with all, also one for each parameter list of another version), and a line "LAUNCH DEFECT KERNEL" says which, counted
+ * from 0; again:DEFECT for those. Every launch has inputs of its own or right ones, but for what a wrong one before it wrote. Compiled by nvcc, or for the fake machine by
+ * tests/fake/vllm.cc.
  */
 #include <cstdio>
 #include <cstdlib>
@@ -24,6 +25,7 @@ static const struct { const char *name, *kernel; } defects[] = {
 };
 enum { N_DEFECTS = sizeof(defects) / sizeof(*defects) };
 static bool wanted[N_DEFECTS];
+static bool all_wanted;
 static int armed = NONE, launched;
 
 /* The next launch has this defect, if it is wanted and has not been yet. */
@@ -36,6 +38,22 @@ static void arm(int defect)
 	set_defect(defect);
 	printf("%d %s %s\n", launched, defects[defect].name, defects[defect].kernel);
 }
+
+/* The same for a parameter list of another version: each such launch has the defect once, when all are wanted. */
+static void arm_again(int defect, bool *done)
+{
+	if (!all_wanted || *done)
+		return;
+	*done = true;
+	armed = defect;
+	set_defect(defect);
+	printf("%d again:%s %s\n", launched, defects[defect].name, defects[defect].kernel);
+}
+#define ARM_AGAIN(defect)                         \
+	do {                                      \
+		static bool done_;                \
+		arm_again(defect, &done_);        \
+	} while (0)
 
 /* After every launch. */
 static void disarm(void)
@@ -117,6 +135,7 @@ static void old_norms(int rows, int n)
 {
 	T *x = numbers<T>(rows * n, 1), *r = numbers<T>(rows * n, 1), *w = numbers<T>(n, 1);
 
+	ARM_AGAIN(no_residual_);
 	LAUNCH((vllm::fused_add_rms_norm_kernel<T, 8>), R(T *, T *, const T *, float, int, int), rows, 64, x, r, w, 1e-6f, rows, n);
 }
 
@@ -152,12 +171,14 @@ static void ropes(int tokens, int heads, int kv_heads, int d, int rot)
 	arm(rope_position_);
 	LAUNCH((vllm::rotary_embedding_kernel<T, neox>), R(const int64_t *, T *, T *, const T *, int, int64_t, int64_t, int64_t, int, int, int), tokens, 32, p,
 	       q, nullptr, table, rot, qs, 0, d, heads, heads, d);
+	ARM_AGAIN(rope_halves_);
 	LAUNCH((vllm::rotary_embedding_kernel<T, neox>), R(const int64_t *, T *, T *, const T *, int, int64_t, int64_t, int, int, int), tokens, 32, p, q, k,
 	       table, rot, qs, ks, heads, kv_heads, d);
 	arm(rope_no_offset_);
 	LAUNCH((vllm::batched_rotary_embedding_kernel<T, neox>),
 	       R(const int64_t *, T *, T *, const T *, const int64_t *, int, int64_t, int64_t, int64_t, int, int, int), tokens, 32, p, q, k, table, o, rot, qs,
 	       ks, d, heads, kv_heads, d);
+	ARM_AGAIN(rope_no_offset_);
 	LAUNCH((vllm::batched_rotary_embedding_kernel<T, neox>), R(const int64_t *, T *, T *, const T *, const int64_t *, int, int64_t, int64_t, int, int, int),
 	       tokens, 32, p, q, k, table, o, rot, qs, ks, heads, kv_heads, d);
 }
@@ -172,6 +193,7 @@ static void activations(int rows, int d)
 	LAUNCH((vllm::act_and_mul_kernel<T, vllm::silu_kernel<T>, false>), R(T *, const T *, int), rows, 64, y, x, d);
 	LAUNCH((vllm::act_and_mul_kernel<T, vllm::gelu_kernel<T>, true>), R(T *, const T *, int), rows, 64, y, x, d);
 	LAUNCH((vllm::act_and_mul_kernel<T, vllm::gelu_tanh_kernel<T>, true>), R(T *, const T *, int), rows, 64, y, x, d);
+	ARM_AGAIN(gate_up_);
 	LAUNCH((vllm::act_and_mul_kernel<T, vllm::silu_kernel<T>>), R(T *, const T *, int), rows, 64, y, x, d);
 	arm(threshold_);
 	LAUNCH((vllm::act_and_mul_kernel_with_param<T, vllm::fatrelu_kernel<T>>), R(T *, const T *, int, float), rows, 64, y, x, d, 0.25f);
@@ -205,6 +227,7 @@ static void caches(int tokens, int heads, int d)
 	LAUNCH((vllm::reshape_and_cache_kernel<T, C, kv>),
 	       R(const T *, const T *, C *, C *, const int64_t *, int, int, int, int, int, int, const float *, const float *), tokens, 64, k, v, cache,
 	       cache + half, at, stride, stride, heads, d, BLOCK, x, ks, vs);
+	ARM_AGAIN(slot_);
 	LAUNCH((vllm::reshape_and_cache_kernel<T, C, kv>), R(const T *, const T *, C *, C *, const int64_t *, int, int, int, int, int, int, float, float), tokens,
 	       64, v, k, cache, cache + half, at, stride, stride, heads, d, BLOCK, x, 0.5f, 0.25f);
 	cache = empty<C>(2 * half);
@@ -222,6 +245,7 @@ static void caches(int tokens, int heads, int d)
 	       R(const T *, const T *, C *, C *, const int64_t *, int64_t, int64_t, int64_t, int64_t, int64_t, int, int, int, const float *, const float *),
 	       tokens, 64, k, v, cache, cache + heads * d * BLOCK, at, 2 * heads * d * BLOCK, heads * d, d, stride, stride, heads, d, BLOCK, ks, vs);
 	cache = empty<C>(2 * half);
+	ARM_AGAIN(flash_slot_);
 	LAUNCH((vllm::reshape_and_cache_flash_kernel<T, C, kv>),
 	       R(const T *, const T *, C *, C *, const int64_t *, int, int, int, int, int, int, float, float), tokens, 64, k, v, cache, cache + half, at,
 	       heads * d * BLOCK, stride, stride, heads, d, BLOCK, 0.5f, 0.25f);
@@ -237,9 +261,11 @@ static void old_caches(int tokens, int heads, int d)
 	for (int i = 0; i < tokens; i++)
 		slots[i] = 3 * i + 1;
 	int64_t *at = upload(slots);
+	ARM_AGAIN(slot_);
 	LAUNCH((vllm::reshape_and_cache_kernel<T, T, false>), R(const T *, const T *, T *, T *, const int64_t *, int, int, int, int, int, int, float), tokens, 64, k, v,
 	       cache, cache + half, at, stride, stride, heads, d, BLOCK, (int)(16 / sizeof(T)), 1.0f);
 	cache = empty<T>(2 * half);
+	ARM_AGAIN(flash_slot_);
 	LAUNCH((vllm::reshape_and_cache_flash_kernel<T>), R(const T *, const T *, T *, T *, const int64_t *, int, int, int, int, int, int), tokens, 64, k, v, cache,
 	       cache + half, at, stride * BLOCK, stride, stride, heads, d, BLOCK);
 }
@@ -269,14 +295,22 @@ static void attentions(int heads, int kv_heads, bool alibi)
 		 int, int, int, int),
 	       dim3(heads, SEQS), 128, out, q, cache, cache + half, kv_heads, scale, table, lens, TABLE, slope, qs, kv_heads * D * BLOCK, D * BLOCK, ks, vs, 0, 0,
 	       0, 64, 0);
+	ARM_AGAIN(last_key_);
 	LAUNCH((vllm::paged_attention_v1_kernel<T, C, D, BLOCK, 128, kv, false>),
 	       R(T *, const T *, const C *, const C *, int, float, const int *, const int *, int, const float *, int, int, int, float, float, int, int, int, int, int),
 	       dim3(heads, SEQS), 128, out, q, cache, cache + half, kv_heads, scale, table, lens, TABLE, slope, qs, kv_heads * D * BLOCK, D * BLOCK, 0.5f, 0.25f, 0,
 	       0, 0, 64, 0);
-	if constexpr (kv == kv_type::kAuto)
+	if constexpr (kv == kv_type::kAuto) {
+		ARM_AGAIN(last_key_);
 		LAUNCH((vllm::paged_attention_v1_kernel<T, C, D, BLOCK, 128, false>),
 		       R(T *, const T *, const C *, const C *, int, float, const int *, const int *, int, const float *, int, int, int, float), dim3(heads, SEQS),
 		       128, out, q, cache, cache + half, kv_heads, scale, table, lens, TABLE, slope, qs, kv_heads * D * BLOCK, D * BLOCK, 1.0f);
+		ARM_AGAIN(part_scale_);
+		LAUNCH((vllm::paged_attention_v2_kernel<T, C, D, BLOCK, 128, false, PARTITION>),
+		       R(float *, float *, T *, const T *, const C *, const C *, int, float, const int *, const int *, int, const float *, int, int, int, float),
+		       dim3(heads, SEQS, PARTS), 128, sums, maxima, parts, q, cache, cache + half, kv_heads, scale, table, lens, TABLE, slope, qs,
+		       kv_heads * D * BLOCK, D * BLOCK, 1.0f);
+	}
 	arm(alibi ? part_sum_ : part_scale_);
 	LAUNCH((vllm::paged_attention_v2_kernel<T, C, D, BLOCK, 128, kv, false, PARTITION>),
 	       R(float *, float *, T *, const T *, const C *, const C *, int, float, const int *, const int *, int, const float *, int, int, int, const float *,
@@ -302,6 +336,7 @@ static void quantisations(int rows, int n)
 
 	arm(fp8_no_scale_);
 	LAUNCH((vllm::scaled_fp8_quant_kernel<T, Q>), R(Q *, const T *, const float *, int64_t), rows, 64, y, x, given, rows * n);
+	ARM_AGAIN(fp8_no_scale_);
 	LAUNCH((vllm::scaled_fp8_quant_kernel<T>), R(Q *, const T *, const float *, int64_t), rows, 64, y, x, given, rows * n);
 	arm(fp8_amax_);
 	LAUNCH((vllm::segmented_max_reduction<T, Q>), R(float *, const T *, int64_t), rows, 64, empty<float>(1), x, rows * n);
@@ -327,6 +362,19 @@ static void quantisations(int rows, int n)
 	LAUNCH((vllm::dynamic_scaled_int8_quant_kernel<T, float>), R(const T *, int8_t *, float *, int), rows, 64, x, z, scales, n);
 	arm(int8_zero_point_);
 	LAUNCH((vllm::dynamic_scaled_int8_azp_quant_kernel<T, float, int32_t>), R(const T *, int8_t *, float *, int32_t *, int), rows, 64, x, z, scales, zeros, n);
+}
+
+template <class T>
+static void old_quantisations(int rows, int n)
+{
+	typedef c10::Float8_e4m3fn Q;
+	T *x = numbers<T>(rows * n, 5);
+
+	ARM_AGAIN(fp8_amax_);
+	LAUNCH((vllm::segmented_max_reduction<T>), R(float *, const T *, int64_t), rows, 64, empty<float>(1), x, rows * n);
+	ARM_AGAIN(fp8_token_scale_);
+	LAUNCH((vllm::dynamic_per_token_scaled_fp8_quant_kernel<T>), R(Q *, float *, const T *, const float *, int), rows, 64, empty<Q>(rows * n),
+	       empty<float>(rows), x, nullptr, n);
 }
 
 /* ---- mixtures of experts ---------------------------------------------- */
@@ -375,6 +423,57 @@ static void alignments(int tokens, int k, int experts, int block)
 	LAUNCH((vllm::moe::count_and_sort_expert_tokens_kernel<I>), R(const I *, int32_t *, int32_t *, size_t, int32_t), 2, 64, p, sorted, begins, slots, experts);
 }
 
+template <int E>
+static void old_routings(int rows, int k)
+{
+	float *x = numbers<float>(rows * E, 3), *weights = empty<float>(rows * k), *p = numbers<float>(rows * 60, 1);
+	int *chosen = empty<int>(rows * k), *source = empty<int>(rows * k);
+	int64_t *wide = empty<int64_t>(rows * k);
+
+	ARM_AGAIN(topk_weights_);
+	LAUNCH((vllm::moe::topkGatingSoftmax<4, E, 4, 16>), R(const float *, const bool *, float *, int, int *, int *, int, int, int), (rows + 127) / 128,
+	       dim3(32, 4), x, nullptr, weights, rows, chosen, source, k, 0, E);
+	ARM_AGAIN(topk_expert_);
+	LAUNCH((vllm::moe::topkGatingSoftmax<4, E, 4, 16, int64_t>), R(const float *, const bool *, float *, int, int64_t *, int *, int, int, int),
+	       (rows + 127) / 128, dim3(32, 4), x, nullptr, weights, rows, wide, source, k, 0, E);
+	ARM_AGAIN(topk_order_);
+	LAUNCH((vllm::moe::moeTopK<256>), R(const float *, const bool *, float *, int *, int *, int, int, int, int), rows, 32, p, nullptr, weights, chosen,
+	       source, 60, k, 0, 60);
+}
+
+/* Outputs that their caller has filled. */
+template <class I>
+static void old_alignments(int tokens, int k, int experts, int block)
+{
+	int slots = tokens * k, places = slots + experts * (block - 1);
+	std::vector<I> ids(slots);
+
+	for (int i = 0; i < slots; i++)
+		ids[i] = (I)((noise() + 1) / 2 * (experts - 1));
+	I *p = upload(ids);
+	int32_t *expert = empty<int32_t>((places + block - 1) / block), *total = empty<int32_t>(1), *begins = empty<int32_t>(experts + 1);
+	int32_t *counts = empty<int32_t>(experts * 65);
+	std::vector<int32_t> padding(places, slots);
+
+	ARM_AGAIN(align_block_);
+	LAUNCH((vllm::moe_align_block_size_kernel<I>), R(I *, int32_t *, int32_t *, int32_t *, int32_t, int32_t, size_t), 1, 64, p, upload(padding), expert, total,
+	       experts, block, slots);
+	ARM_AGAIN(align_slot_);
+	LAUNCH((vllm::moe::moe_align_block_size_global_mem_kernel<I>),
+	       R(I *, int32_t *, int32_t *, int32_t *, int32_t, int32_t, size_t, int32_t *, int32_t *), 1, 64, p, upload(padding), expert, total, experts, block,
+	       slots, counts, begins);
+	ARM_AGAIN(align_block_);
+	LAUNCH((vllm::moe::sgl_moe_align_block_size_kernel<I>), R(I *, int32_t *, int32_t *, int32_t *, int32_t, int32_t, size_t, int32_t *), 1, 64, p,
+	       upload(padding), expert, total, experts, block, slots, begins);
+	ARM_AGAIN(align_slot_);
+	LAUNCH((vllm::moe::moe_align_block_size_small_batch_expert_kernel<I>), R(const I *, int32_t *, int32_t *, int32_t *, int32_t, int32_t, size_t), 1, 64, p,
+	       upload(padding), expert, total, experts, block, slots);
+	ARM_AGAIN(align_total_);
+	LAUNCH((vllm::moe::moe_align_block_size_kernel<I>),
+	       R(const I *, int32_t *, int32_t *, int32_t *, int32_t, int32_t, int32_t, int32_t, size_t, int32_t *), 1, 64, p, upload(padding), expert, total,
+	       experts, (experts + 31) / 32 * 32, 32, block, slots, begins);
+}
+
 template <class T, int K>
 static void sums(int rows, int d)
 {
@@ -400,6 +499,7 @@ int main(int argc, char **argv)
 
 	for (int i = 1; argc > 1 && i < N_DEFECTS; i++)
 		wanted[i] = strcmp(argv[1], defects[i].name) == 0 || strcmp(argv[1], "all") == 0;
+	all_wanted = argc > 1 && strcmp(argv[1], "all") == 0;
 	plain_types<c10::BFloat16>();
 	plain_types<c10::Half>();
 	plain_types<float>();
@@ -419,6 +519,12 @@ int main(int argc, char **argv)
 	routings<64, int64_t>(9, 6);
 	alignments<int>(37, 2, 8, 16);
 	alignments<int64_t>(5, 3, 60, 4);
+	old_quantisations<c10::BFloat16>(4, 160);
+	old_quantisations<c10::Half>(3, 64);
+	old_routings<8>(70, 2);
+	old_routings<32>(9, 5);
+	old_alignments<int>(37, 2, 8, 16);
+	old_alignments<int64_t>(5, 3, 60, 4);
 	must(cudaDeviceSynchronize());
 	for (int i = 1; i < N_DEFECTS; i++)
 		met = met && !wanted[i];

@@ -175,7 +175,7 @@ __global__ void batched_rotary_embedding_kernel(const int64_t *positions, scalar
 						const int64_t *cos_sin_cache_offsets, const int rot_dim, const int64_t query_stride,
 						const int64_t key_stride, const int num_heads, const int num_kv_heads, const int head_size)
 {
-	int64_t at = positions[blockIdx.x] + cos_sin_cache_offsets[blockIdx.x];
+	int64_t at = positions[blockIdx.x] + (WRONG(rope_no_offset) ? 0 : cos_sin_cache_offsets[blockIdx.x]);
 
 	rotate(query, cos_sin_cache, { at, query_stride, head_size, rot_dim, num_heads, IS_NEOX });
 	rotate(key, cos_sin_cache, { at, key_stride, head_size, rot_dim, num_kv_heads, IS_NEOX });
@@ -231,8 +231,11 @@ __global__ void act_and_mul_kernel(scalar_t *out, const scalar_t *input, const i
 template <typename scalar_t, scalar_t (*ACT_FN)(const scalar_t &)>
 __global__ void act_and_mul_kernel(scalar_t *out, const scalar_t *input, const int d)
 {
-	for (int64_t i = threadIdx.x; i < d; i += blockDim.x)
-		out[(int64_t)blockIdx.x * d + i] = times(ACT_FN(input[(int64_t)blockIdx.x * 2 * d + i]), input[(int64_t)blockIdx.x * 2 * d + d + i]);
+	for (int64_t i = threadIdx.x; i < d; i += blockDim.x) {
+		int64_t gate = (int64_t)blockIdx.x * 2 * d + i + (WRONG(gate_up) ? d : 0), up = (int64_t)blockIdx.x * 2 * d + i + (WRONG(gate_up) ? 0 : d);
+
+		out[(int64_t)blockIdx.x * d + i] = times(ACT_FN(input[gate]), input[up]);
+	}
 }
 
 template <typename scalar_t, scalar_t (*ACT_FN)(const scalar_t &, const float)>
@@ -265,3 +268,4 @@ __global__ void activation_kernel(scalar_t *out, const scalar_t *input, const in
 #include "tests/gpu/vllm_kernels_cache.cu"
 #include "tests/gpu/vllm_kernels_quantize.cu"
 #include "tests/gpu/vllm_kernels_moe.cu"
+#include "tests/gpu/vllm_kernels_old.cu"

@@ -202,7 +202,7 @@ __global__ void paged_attention_v1_kernel(scalar_t *out, const scalar_t *q, cons
 {
 	int64_t head = blockIdx.x, seq = blockIdx.y;
 	view<scalar_t, cache_t> w = { q + seq * q_stride + head * HEAD_SIZE, k_cache, v_cache, block_tables + seq * max_num_blocks_per_seq, HEAD_SIZE,
-				      BLOCK_SIZE, (int)(16 / sizeof(cache_t)), 0, seq_lens[seq], seq_lens[seq], kv_block_stride,
+				      BLOCK_SIZE, (int)(16 / sizeof(cache_t)), 0, seq_lens[seq] - (WRONG(last_key) ? 1 : 0), seq_lens[seq], kv_block_stride,
 				      head / (gridDim.x / num_kv_heads) * kv_head_stride, scale, alibi_slopes ? alibi_slopes[head] : 0, k_scale, v_scale };
 	float max, sum;
 
@@ -220,7 +220,7 @@ __global__ void paged_attention_v1_kernel(scalar_t *out, const scalar_t *q, cons
 {
 	int64_t head = blockIdx.x, seq = blockIdx.y;
 	view<scalar_t, cache_t> w = { q + seq * q_stride + head * HEAD_SIZE, k_cache, v_cache, block_tables + seq * max_num_blocks_per_seq, HEAD_SIZE,
-				      BLOCK_SIZE, (int)(16 / sizeof(cache_t)), 0, seq_lens[seq], seq_lens[seq], kv_block_stride,
+				      BLOCK_SIZE, (int)(16 / sizeof(cache_t)), 0, seq_lens[seq] - (WRONG(last_key) ? 1 : 0), seq_lens[seq], kv_block_stride,
 				      head / (gridDim.x / num_kv_heads) * kv_head_stride, scale, alibi_slopes ? alibi_slopes[head] : 0, kv_scale, kv_scale };
 	float max, sum;
 

@@ -3,6 +3,9 @@
 namespace vllm {
 namespace moe {
 
+/* A type that is named, never deduced: older versions have kernels without it. */
+template <class T> struct named { typedef T type; };
+
 /* The k largest of n numbers, the first of equal ones; `taken` is a bit for each. */
 template <class I>
 __device__ void choose(const float *p, int n, int k, float *weights, I *indices, int *source, int rows, int row)
@@ -23,14 +26,12 @@ __device__ void choose(const float *p, int n, int k, float *weights, I *indices,
 }
 
 /* At most 256 experts here. */
-template <int VPT, int NUM_EXPERTS, int WARPS_PER_CTA, int BYTES_PER_LDG, int WARP_SIZE_PARAM, typename IndType>
-__global__ void topkGatingSoftmax(const float *input, const bool *finished, float *output, const int num_rows, IndType *indices, int *source_rows, const int k,
-				  const int start_expert, const int end_expert)
+template <int NUM_EXPERTS, class I>
+__device__ void route(const float *input, float *output, int num_rows, I *indices, int *source_rows, int k)
 {
 	int row = blockIdx.x * blockDim.x * blockDim.y + threadIdx.y * blockDim.x + threadIdx.x;
 	float p[NUM_EXPERTS], max = -FLT_MAX, sum = 0, chosen = 0;
 
-	(void)finished, (void)start_expert, (void)end_expert;
 	if (row >= num_rows)
 		return;
 	for (int e = 0; e < NUM_EXPERTS; e++)
@@ -47,7 +48,15 @@ __global__ void topkGatingSoftmax(const float *input, const bool *finished, floa
 	for (int j = 0; j < k && WRONG(topk_weights); j++)
 		output[row * k + j] /= chosen;
 	if (WRONG(topk_expert) && row == 1)
-		indices[row * k] = (IndType)((indices[row * k] + 1) % NUM_EXPERTS);
+		indices[row * k] = (I)((indices[row * k] + 1) % NUM_EXPERTS);
+}
+
+template <int VPT, int NUM_EXPERTS, int WARPS_PER_CTA, int BYTES_PER_LDG, int WARP_SIZE_PARAM, typename IndType>
+__global__ void topkGatingSoftmax(const float *input, const bool *finished, float *output, const int num_rows, IndType *indices, int *source_rows, const int k,
+				  const int start_expert, const int end_expert)
+{
+	(void)finished, (void)start_expert, (void)end_expert;
+	route<NUM_EXPERTS>(input, output, num_rows, indices, source_rows, k);
 }
 
 template <int TPB>
@@ -67,7 +76,7 @@ __global__ void moeSoftmax(const float *input, const bool *finished, float *outp
 }
 
 template <int TPB, typename IndType>
-__global__ void moeTopK(const float *inputs_after_softmax, const bool *finished, float *output, IndType *indices, int *source_rows, const int num_experts,
+__global__ void moeTopK(const float *inputs_after_softmax, const bool *finished, float *output, typename named<IndType>::type *indices, int *source_rows, const int num_experts,
 			const int k, const int start_expert, const int end_expert)
 {
 	int row = blockIdx.x;
@@ -122,6 +131,22 @@ __global__ void moe_align_block_size_kernel(scalar_t *topk_ids, int32_t *sorted_
 		align(topk_ids, sorted_token_ids, expert_ids, total_tokens_post_pad, num_experts, block_size, numel);
 }
 
+template <class T>
+__device__ void begin_experts(const T *ids, int *expert_ids, int *total, int experts, int block, size_t slots, int *cumsum)
+{
+	cumsum[0] = 0;
+	for (int e = 0; e < experts; e++) {
+		int n = 0;
+
+		for (size_t i = 0; i < slots; i++)
+			n += (int)ids[i] == e;
+		cumsum[e + 1] = cumsum[e] + (n + block - 1) / block * block;
+		for (int b = cumsum[e] / block; b < cumsum[e + 1] / block; b++)
+			expert_ids[b] = e;
+	}
+	*total = cumsum[experts] + (WRONG(align_total) ? block : 0);
+}
+
 /* Since 0.9: the first of two. */
 template <typename scalar_t>
 __global__ void moe_align_block_size_kernel(const scalar_t *topk_ids, int32_t *sorted_token_ids, int32_t *expert_ids, int32_t *total_tokens_post_pad,
@@ -133,17 +158,7 @@ __global__ void moe_align_block_size_kernel(const scalar_t *topk_ids, int32_t *s
 		return;
 	for (int i = 0; i < max_num_tokens_padded; i++)
 		sorted_token_ids[i] = (int32_t)numel;
-	cumsum[0] = 0;
-	for (int e = 0; e < num_experts; e++) {
-		int n = 0;
-
-		for (size_t i = 0; i < numel; i++)
-			n += (int)topk_ids[i] == e;
-		cumsum[e + 1] = cumsum[e] + (n + block_size - 1) / block_size * block_size;
-		for (int b = cumsum[e] / block_size; b < cumsum[e + 1] / block_size; b++)
-			expert_ids[b] = e;
-	}
-	*total_tokens_post_pad = cumsum[num_experts] + (WRONG(align_total) ? block_size : 0);
+	begin_experts(topk_ids, expert_ids, total_tokens_post_pad, num_experts, block_size, numel, cumsum);
 }
 
 template <typename scalar_t>

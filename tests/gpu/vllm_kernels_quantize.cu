@@ -38,7 +38,7 @@ template <typename scalar_t>
 __global__ void scaled_fp8_quant_kernel(c10::Float8_e4m3fn *out, const scalar_t *input, const float *scale, int64_t num_elems)
 {
 	for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < num_elems; i += gridDim.x * blockDim.x)
-		out[i] = c10::Float8_e4m3fn((float)input[i] * (1 / *scale));
+		out[i] = c10::Float8_e4m3fn((float)input[i] * (WRONG(fp8_no_scale) ? 1 : 1 / *scale));
 }
 
 template <typename scalar_t, typename fp8_type>
