@@ -15,6 +15,7 @@
 #include "spec/gen/ids.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 void ekka_cudnn_context(struct ekka_call *call, cudnnHandle_t handle)
@@ -135,11 +136,14 @@ static const char *describe_mask(struct ekka_call *call, const struct ekka_cudnn
 {
 	const void *table[2] = { NULL, NULL };
 	struct band band;
+	double made_up;
 
 	if (plan->same_table[0] != plan->same_table[1] &&
 	    (!ekka_cudnn_pack_pointer(pack, plan->same_table[0], &table[0]) || !ekka_cudnn_pack_pointer(pack, plan->same_table[1], &table[1]) ||
 	     table[0] != table[1]))
 		return "attention with page tables of their own for keys and values";
+	if (plan->keep > 0 && (!number(pack, plan->keep_scale, EKKA_F32, &made_up) || fabs(made_up * plan->keep - 1) > 1e-4))
+		return "attention whose dropout is not made up for";
 	if (!fills_mask(plan, pack))
 		return "attention with a mask that lets masked keys count";
 	if (!band_of(plan, pack, &band))

@@ -276,6 +276,7 @@ static void describe_all(struct ekka_cudnn_plan *p, const struct ekka_cudnn_grap
 
 	p->n_operands = p->n_facts = p->n_diagonals = p->n_fills = 0;
 	p->padded = false;
+	p->keep = 0;
 	p->same_table[0] = p->same_table[1] = 0;
 	for (unsigned i = 0; i < g->n_tensors; i++) {
 		const struct ekka_cudnn_tensor *t = &g->tensor[i];

@@ -63,6 +63,8 @@ struct ekka_cudnn_plan {
 	int64_t rows, keys;
 	int64_t fill[EKKA_CUDNN_DIAGONALS];	/* what masked logits become, by value: must be very negative */
 	unsigned n_fills;
+	double keep;			/* dropout: what is kept, 0 without; by value its inverse */
+	int64_t keep_scale;		/* uid */
 	int64_t same_table[2];		/* uids that must have one address; 0, 0: none */
 	char texts[4][48];		/* that facts point to */
 	char *graph;			/* the operation graph where there is no op, or NULL; a mapping of its own */

@@ -12,26 +12,10 @@
  */
 #include "config.h"
 
-#include "preload/cudnn_plan.h"
-
-#include <string.h>
-
-struct sdpa {
-	struct ekka_cudnn_plan *plan;
-	struct ekka_cudnn_graph *g;
-	int q, k, v, out, lse, scale, bias, alibi, lengths_q, lengths_k, table_k, table_v;
-	bool k_transposed;
-};
-
-static bool refuse(struct sdpa *s, const char *why)
-{
-	if (s->plan->why == NULL)
-		s->plan->why = why;
-	return false;
-}
+#include "preload/cudnn_sdpa.h"
 
 /* The producer of a tensor if it is a pointwise node of that mode, which is then used. */
-static struct ekka_cudnn_node *pointwise(struct sdpa *s, int tensor, const char *mode)
+static struct ekka_cudnn_node *pointwise(struct ekka_cudnn_sdpa *s, int tensor, const char *mode)
 {
 	struct ekka_cudnn_node *n = ekka_cudnn_producer(s->g, tensor);
 
@@ -41,7 +25,7 @@ static struct ekka_cudnn_node *pointwise(struct sdpa *s, int tensor, const char 
 	return n;
 }
 
-static bool reduction_of(struct sdpa *s, int tensor, const char *kind, int *ret_x)
+static bool reduction_of(struct ekka_cudnn_sdpa *s, int tensor, const char *kind, int *ret_x)
 {
 	struct ekka_cudnn_node *n = ekka_cudnn_producer(s->g, tensor);
 	struct ekka_json v;
@@ -54,7 +38,7 @@ static bool reduction_of(struct sdpa *s, int tensor, const char *kind, int *ret_
 	return true;
 }
 
-static bool is_index(struct sdpa *s, int tensor, double axis)
+static bool is_index(struct ekka_cudnn_sdpa *s, int tensor, double axis)
 {
 	struct ekka_cudnn_node *n = pointwise(s, tensor, "GEN_INDEX");
 
@@ -71,7 +55,7 @@ static bool set_once(int *to, int tensor)
 
 /* ---- predicates ------------------------------------------------------- */
 
-static bool add_term(struct sdpa *s, struct ekka_cudnn_diagonal *d, int tensor, int sign, int *lengths)
+static bool add_term(struct ekka_cudnn_sdpa *s, struct ekka_cudnn_diagonal *d, int tensor, int sign, int *lengths)
 {
 	const struct ekka_cudnn_tensor *t = &s->g->tensor[tensor < 0 ? 0 : tensor];
 
@@ -91,7 +75,7 @@ static bool add_term(struct sdpa *s, struct ekka_cudnn_diagonal *d, int tensor, 
 }
 
 /* An index (axis 2 row, 3 column) plus terms. */
-static bool sum_of(struct sdpa *s, struct ekka_cudnn_diagonal *d, int tensor, double axis)
+static bool sum_of(struct ekka_cudnn_sdpa *s, struct ekka_cudnn_diagonal *d, int tensor, double axis)
 {
 	int lengths[2] = { 0, 0 };
 
@@ -112,7 +96,7 @@ static bool sum_of(struct sdpa *s, struct ekka_cudnn_diagonal *d, int tensor, do
 }
 
 /* row + c >= col, or col + c > row. */
-static bool band_edge(struct sdpa *s, int predicate)
+static bool band_edge(struct ekka_cudnn_sdpa *s, int predicate)
 {
 	struct ekka_cudnn_diagonal *d = &s->plan->diagonal[s->plan->n_diagonals];
 	struct ekka_cudnn_node *n = pointwise(s, predicate, "CMP_GE");
@@ -132,7 +116,7 @@ static bool band_edge(struct sdpa *s, int predicate)
 	return true;
 }
 
-static bool within_length(struct sdpa *s, int predicate)
+static bool within_length(struct ekka_cudnn_sdpa *s, int predicate)
 {
 	struct ekka_cudnn_node *n = pointwise(s, predicate, "CMP_LT");
 	int x, b;
@@ -146,7 +130,7 @@ static bool within_length(struct sdpa *s, int predicate)
 	return is_index(s, x, 3) ? set_once(&s->lengths_k, b) : is_index(s, x, 2) && set_once(&s->lengths_q, b);
 }
 
-static bool predicate(struct sdpa *s, int tensor)
+static bool predicate(struct ekka_cudnn_sdpa *s, int tensor)
 {
 	struct ekka_cudnn_node *n = pointwise(s, tensor, "LOGICAL_AND");
 
@@ -158,7 +142,7 @@ static bool predicate(struct sdpa *s, int tensor)
 /* ---- logits ----------------------------------------------------------- */
 
 /* slope (col - row), as an addend. */
-static bool alibi(struct sdpa *s, int tensor)
+static bool alibi(struct ekka_cudnn_sdpa *s, int tensor)
 {
 	struct ekka_cudnn_node *n = pointwise(s, tensor, "MUL"), *difference;
 
@@ -170,7 +154,7 @@ static bool alibi(struct sdpa *s, int tensor)
 	return s->alibi < 0 && (s->alibi = ekka_cudnn_edge(n, "B")) >= 0;
 }
 
-static bool product(struct sdpa *s, struct ekka_cudnn_node *n)
+static bool product(struct ekka_cudnn_sdpa *s, struct ekka_cudnn_node *n)
 {
 	int m = ekka_cudnn_edge(n, "mOverride"), length = ekka_cudnn_edge(n, "nOverride");
 
@@ -183,7 +167,7 @@ static bool product(struct sdpa *s, struct ekka_cudnn_node *n)
 }
 
 /* One step back from a tensor of logits; false when it cannot be understood. *tensor -1: arrived at the product. */
-static bool logits_step(struct sdpa *s, int *tensor)
+static bool logits_step(struct ekka_cudnn_sdpa *s, int *tensor)
 {
 	struct ekka_cudnn_node *n = ekka_cudnn_producer(s->g, *tensor);
 	int b;
@@ -202,25 +186,25 @@ static bool logits_step(struct sdpa *s, int *tensor)
 			return false;
 		s->plan->fill[s->plan->n_fills++] = s->g->tensor[b].uid;
 		if (!predicate(s, ekka_cudnn_edge(n, "T")))
-			return refuse(s, "attention with a mask that is not known here");
+			return ekka_cudnn_sdpa_refuse(s, "attention with a mask that is not known here");
 	} else if (pointwise(s, *tensor, "ADD") != NULL) {
 		if (s->scale < 0 && s->bias < 0 && !s->g->tensor[b].is_virtual && !s->g->tensor[b].by_value)
 			s->bias = b;
 		else if (!s->g->tensor[b].is_virtual || !alibi(s, b))
-			return refuse(s, "attention with an addend that is not known here");
+			return ekka_cudnn_sdpa_refuse(s, "attention with an addend that is not known here");
 	} else if (pointwise(s, *tensor, "MUL") != NULL) {
 		if (s->scale >= 0 || s->g->tensor[b].is_virtual)
-			return refuse(s, "attention with more than one scale");
+			return ekka_cudnn_sdpa_refuse(s, "attention with more than one scale");
 		s->scale = b;
 	} else {
-		return refuse(s, "attention with an operation on the logits that is not known here");
+		return ekka_cudnn_sdpa_refuse(s, "attention with an operation on the logits that is not known here");
 	}
 	*tensor = ekka_cudnn_edge(n, "X");
 	return true;
 }
 
 /* The key or value cache behind a page table. */
-static bool paged(struct sdpa *s, int *cache, int *table)
+static bool paged(struct ekka_cudnn_sdpa *s, int *cache, int *table)
 {
 	struct ekka_cudnn_node *n = ekka_cudnn_producer(s->g, *cache);
 
@@ -235,7 +219,7 @@ static bool paged(struct sdpa *s, int *cache, int *table)
 }
 
 /* Stats = max + log(sum): unused where nobody wants them, then its tensor is virtual. */
-static bool statistics(struct sdpa *s, int max, int sum)
+static bool statistics(struct ekka_cudnn_sdpa *s, int max, int sum)
 {
 	for (unsigned i = 0; i < s->g->n_nodes; i++) {
 		struct ekka_cudnn_node *n = &s->g->node[i], *logarithm;
@@ -254,9 +238,37 @@ static bool statistics(struct sdpa *s, int max, int sum)
 	return s->g->tensor[max].is_virtual && s->g->tensor[sum].is_virtual;
 }
 
-static bool composite(struct sdpa *s, struct ekka_cudnn_node *last)
+/* Weights are multiplied by random zeros and ones, and by a number that makes up for the zeros. */
+static bool dropout(struct ekka_cudnn_sdpa *s, int *weights)
 {
-	int m = ekka_cudnn_edge(last, "mOverride"), length = ekka_cudnn_edge(last, "kOverride"), sum, max, exponent, of_sum, of_max, steps = 0;
+	struct ekka_cudnn_node *n, *rng;
+	struct ekka_json v;
+
+	while ((n = ekka_cudnn_producer(s->g, *weights)) != NULL && ekka_cudnn_is_pointwise(n, "MUL")) {
+		int b = ekka_cudnn_edge(n, "B");
+
+		if (pointwise(s, *weights, "MUL") == NULL || b < 0)
+			return false;
+		*weights = ekka_cudnn_edge(n, "X");
+		rng = ekka_cudnn_producer(s->g, b);
+		if (rng == NULL && s->g->tensor[b].by_value && s->keep_scale < 0) {
+			s->keep_scale = b;
+			continue;
+		}
+		if (rng == NULL || s->seed >= 0 || !ekka_cudnn_is(rng, "RNG") || !ekka_json_member(rng->object, "distribution", &v) ||
+		    !ekka_json_is(v, "CUDNN_RNG_DISTRIBUTION_BERNOULLI") || !ekka_cudnn_only(rng, "distribution bernoulli_dist_probability Y seedTensor offset"))
+			return false;
+		rng->used = true;
+		s->keep = ekka_cudnn_number(rng, "bernoulli_dist_probability", -1);
+		s->seed = ekka_cudnn_edge(rng, "seedTensor");
+		s->offset = ekka_cudnn_edge(rng, "offset");
+	}
+	return s->keep > 0 && s->keep <= 1 && (s->seed >= 0) == (s->keep_scale >= 0);
+}
+
+static bool composite(struct ekka_cudnn_sdpa *s, struct ekka_cudnn_node *last)
+{
+	int m = ekka_cudnn_edge(last, "mOverride"), length = ekka_cudnn_edge(last, "kOverride"), sum, max, exponent, of_sum, of_max, steps = 0, weights;
 	struct ekka_cudnn_node *division, *exponential, *shift;
 
 	s->out = ekka_cudnn_edge(last, "matC");
@@ -265,10 +277,10 @@ static bool composite(struct sdpa *s, struct ekka_cudnn_node *last)
 	if (!ekka_cudnn_only(last, "matA matB matC mOverride kOverride") || (m >= 0 && !set_once(&s->lengths_q, m)) ||
 	    (length >= 0 && !set_once(&s->lengths_k, length)))
 		return false;
-	for (unsigned i = 0; i < s->g->n_nodes; i++)
-		if (ekka_cudnn_is(&s->g->node[i], "RNG"))
-			return refuse(s, "attention with dropout");
-	division = pointwise(s, ekka_cudnn_edge(last, "matA"), "DIV");
+	weights = ekka_cudnn_edge(last, "matA");
+	if (!dropout(s, &weights))
+		return ekka_cudnn_sdpa_refuse(s, "attention with a dropout that is not known here");
+	division = pointwise(s, weights, "DIV");
 	if (division == NULL)
 		return false;
 	exponent = ekka_cudnn_edge(division, "X");
@@ -286,7 +298,7 @@ static bool composite(struct sdpa *s, struct ekka_cudnn_node *last)
 	return paged(s, &s->k, &s->table_k) && paged(s, &s->v, &s->table_v);
 }
 
-static bool unified(struct sdpa *s, struct ekka_cudnn_node *n)
+static bool unified(struct ekka_cudnn_sdpa *s, struct ekka_cudnn_node *n)
 {
 	s->q = ekka_cudnn_edge(n, "Q");
 	s->k = ekka_cudnn_edge(n, "K");
@@ -300,101 +312,13 @@ static bool unified(struct sdpa *s, struct ekka_cudnn_node *n)
 	s->table_v = ekka_cudnn_edge(n, "pageTableV");
 	n->used = true;
 	return ekka_cudnn_only(n, "Q K V O Stats scale seqLenQ seqLenKV pageTableK pageTableV") ||
-	       refuse(s, "attention with a setting that is not known here");
-}
-
-/* ---- into the plan ---------------------------------------------------- */
-
-static struct ekka_cudnn_operand *operand(struct sdpa *s, const char *name, enum ekka_dir dir, int tensor)
-{
-	return ekka_cudnn_add_operand(s->plan, s->g, name, dir, tensor) ? &s->plan->operand[s->plan->n_operands - 1] : NULL;
-}
-
-/* Keeps the given dimensions only; the others must be 1. */
-static bool keep_dims(struct ekka_cudnn_operand *o, unsigned n, const unsigned *which)
-{
-	int64_t all = 1, kept = 1;
-	int64_t dim[EKKA_MAX_DIMS], stride[EKKA_MAX_DIMS];
-
-	if (o == NULL)
-		return false;
-	for (unsigned i = 0; i < o->n_dims; i++)
-		all *= o->dim[i];
-	for (unsigned i = 0; i < n; i++) {
-		if (which[i] >= o->n_dims)
-			return false;
-		dim[i] = o->dim[which[i]];
-		stride[i] = o->stride[which[i]];
-		kept *= dim[i];
-	}
-	memcpy(o->dim, dim, n * sizeof(dim[0]));
-	memcpy(o->stride, stride, n * sizeof(stride[0]));
-	o->n_dims = n;
-	return all == kept;
-}
-
-static bool matrices(struct sdpa *s)
-{
-	struct ekka_cudnn_operand *q = operand(s, "q", EKKA_IN, s->q), *k = operand(s, "k", EKKA_IN, s->k), *v = operand(s, "v", EKKA_IN, s->v);
-	struct ekka_cudnn_operand *out = operand(s, "out", EKKA_OUT, s->out);
-	int64_t swap;
-
-	if (q == NULL || k == NULL || v == NULL || out == NULL)
-		return refuse(s, "attention on packed (ragged) sequences: where they end is known to the device only");
-	if (q->n_dims != 4 || k->n_dims != 4 || v->n_dims != 4 || out->n_dims != 4)
-		return false;
-	if (s->k_transposed && s->table_k < 0) {
-		swap = k->dim[2], k->dim[2] = k->dim[3], k->dim[3] = swap;
-		swap = k->stride[2], k->stride[2] = k->stride[3], k->stride[3] = swap;
-	}
-	s->plan->rows = q->dim[2];
-	s->plan->keys = s->table_k < 0 ? k->dim[2] : 0;
-	return k->dim[3] == q->dim[3] && out->dim[2] == q->dim[2] && out->dim[3] == v->dim[3];
-}
-
-static bool lengths_and_tables(struct sdpa *s)
-{
-	static const unsigned batch[] = { 0 }, table[] = { 0, 2 };
-
-	if (s->lengths_q >= 0 && !keep_dims(operand(s, "seqlens_q", EKKA_IN, s->lengths_q), 1, batch))
-		return false;
-	if (s->lengths_k >= 0 && !keep_dims(operand(s, "seqlens_k", EKKA_IN, s->lengths_k), 1, batch))
-		return false;
-	s->plan->padded = s->lengths_q >= 0 || s->lengths_k >= 0;
-	if (s->table_k < 0 && s->table_v < 0)
-		return true;
-	if (s->table_k < 0 || s->table_v < 0)
-		return refuse(s, "attention with pages for keys or values only");
-	s->plan->same_table[0] = s->g->tensor[s->table_k].uid;
-	s->plan->same_table[1] = s->g->tensor[s->table_v].uid;
-	return keep_dims(operand(s, "block_table", EKKA_IN, s->table_k), 2, table);
-}
-
-static bool extras(struct sdpa *s)
-{
-	static const unsigned heads[] = { 1 }, rows[] = { 0, 1, 2 };
-	const struct ekka_cudnn_operand *q = &s->plan->operand[0];
-	struct ekka_cudnn_operand *bias;
-	int64_t logits[4] = { q->dim[0], q->dim[1], q->dim[2], s->plan->keys };
-
-	if (s->lse >= 0 && !keep_dims(operand(s, "lse", EKKA_OUT, s->lse), 3, rows))
-		return false;
-	if (s->bias >= 0 && (s->table_k >= 0 || (bias = operand(s, "bias", EKKA_IN, s->bias)) == NULL || !ekka_cudnn_broadcast(bias, logits, 4)))
-		return false;
-	/* The op's slopes are for |row - col| from the last key: the same only for a square below its diagonal. */
-	if (s->alibi >= 0 && (s->plan->rows != s->plan->keys || !keep_dims(operand(s, "alibi", EKKA_IN, s->alibi), 1, heads)))
-		return refuse(s, "attention with ALiBi on a part of the square");
-	if (s->scale < 0)
-		return ekka_cudnn_add_real(s->plan, "scale", 1);
-	if (s->g->tensor[s->scale].by_value)
-		return ekka_cudnn_add_by_value(s->plan, s->g, "scale", s->scale);
-	return operand(s, "scale", EKKA_IN, s->scale) != NULL;
+	       ekka_cudnn_sdpa_refuse(s, "attention with a setting that is not known here");
 }
 
 bool ekka_cudnn_decode_sdpa(struct ekka_cudnn_plan *plan, struct ekka_cudnn_graph *g)
 {
-	struct sdpa s = { .plan = plan, .g = g, .q = -1, .k = -1, .v = -1, .out = -1, .lse = -1, .scale = -1, .bias = -1, .alibi = -1,
-			  .lengths_q = -1, .lengths_k = -1, .table_k = -1, .table_v = -1 };
+	struct ekka_cudnn_sdpa s = { .plan = plan, .g = g, .q = -1, .k = -1, .v = -1, .out = -1, .lse = -1, .scale = -1, .bias = -1, .alibi = -1,
+			  .lengths_q = -1, .lengths_k = -1, .table_k = -1, .table_v = -1, .keep_scale = -1, .seed = -1, .offset = -1, .keep = 1 };
 	struct ekka_cudnn_node *last = NULL;
 	bool found = false;
 
@@ -413,5 +337,5 @@ bool ekka_cudnn_decode_sdpa(struct ekka_cudnn_plan *plan, struct ekka_cudnn_grap
 	if (!found || s.q < 0 || s.k < 0 || s.v < 0 || s.out < 0)
 		return false;
 	plan->op = "attention";
-	return matrices(&s) && lengths_and_tables(&s) && extras(&s);
+	return ekka_cudnn_sdpa_plan(&s);
 }

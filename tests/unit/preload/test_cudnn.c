@@ -303,11 +303,6 @@ Test(cudnn, convolutions_and_products)
 
 Test(cudnn, what_has_no_reference_is_described_whole)
 {
-	EXPECT("dropout",
-	       "refused=attention with dropout matA_0:bf16[2/65536,8/8192,128/64,64/1] "
-	       "matB_1:bf16[2/65536,8/8192,64/1,128/64] matB_2:bf16[2/65536,8/8192,128/64,64/1] "
-	       ">matC_3:bf16[2/65536,8/8192,128/64,64/1] seedTensor_6:i64[1/1,1/1,1/1,1/1] "
-	       "offset_7:i64[1/1,1/1,1/1,1/1] graph ", { 5, 0.25, 0 });
 	EXPECT("ragged",
 	       "refused=attention on packed (ragged) sequences: where they end is known to the device only "
 	       "t_15:i32[4/1,1/1,1/1,1/1] t_16:i32[4/1,1/1,1/1,1/1] t_17:i32[4/1,1/1,1/1,1/1] "
@@ -458,6 +453,25 @@ Test(cudnn, f32_products_may_be_cut_to_tf32)
 		replace("", "CUDNN_DATA_BFLOAT16\"", "CUDNN_DATA_FLOAT\"");
 	execute(NULL, 0);
 	cr_expect(strstr(seen, "compute=tf32") != NULL, "%s", seen);
+}
+
+Test(cudnn, dropout)
+{
+	static const struct by_value made_up[] = { { 5, 0.25, 0 }, { 18, 1.0 / 0.9, 0 } }, none[] = { { 5, 0.25, 0 }, { 18, 1, 0 } };
+
+	EXPECT("dropout",
+	       "op=attention scale=0.25 dropout=0.1 q:bf16[2/65536,8/8192,128/64,64/1] "
+	       "k:bf16[2/65536,8/8192,128/64,64/1] v:bf16[2/65536,8/8192,128/64,64/1] "
+	       ">out:bf16[2/65536,8/8192,128/64,64/1] seed:i64[1/1,1/1,1/1,1/1] offset:i64[1/1,1/1,1/1,1/1] ", { 5, 0.25, 0 }, { 18, 1.0 / 0.9, 0 });
+	refused("not made up for", none, 2);
+	fresh("dropout");
+	replace("bernoulli", "0.8999999985098839", "1.0");
+	execute(none, 2);
+	cr_expect(strstr(seen, "op=attention scale=0.25 dropout=0 ") != NULL, "%s", seen);
+	refused("not made up for", made_up, 2);
+	fresh("dropout");
+	replace("RNG", "CUDNN_RNG_DISTRIBUTION_BERNOULLI", "CUDNN_RNG_DISTRIBUTION_UNIFORM");
+	refused("dropout that is not known", made_up, 2);
 }
 
 Test(cudnn, norms)
