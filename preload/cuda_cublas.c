@@ -31,6 +31,19 @@ int32_t ekka_cuda_current_device(void)
 	return drv->p_cuCtxGetDevice(&device) == CUDA_SUCCESS ? device : 0;
 }
 
+bool ekka_cuda_bytes_behind(uint64_t addr, uint64_t *ret_bytes)
+{
+	const struct ekka_cuda_driver *drv = ekka_cuda_driver();
+	CUdeviceptr start = 0;
+	size_t bytes = 0;
+
+	if (drv == NULL || drv->p_cuPointerGetAttribute(&start, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, addr) != CUDA_SUCCESS ||
+	    drv->p_cuPointerGetAttribute(&bytes, CU_POINTER_ATTRIBUTE_RANGE_SIZE, addr) != CUDA_SUCCESS || addr < start || addr - start >= bytes)
+		return false;
+	*ret_bytes = bytes - (addr - start);
+	return true;
+}
+
 void ekka_context_cublas(struct ekka_call *call, void *cublas_handle)
 {
 	const void *real = ekka_real(call->fn_id, call->caller);

@@ -188,7 +188,30 @@ static void describe_engine(struct ekka_call *call, const struct ekka_cudnn_plan
 		ekka_attr_str(call, "compute", compute);
 }
 
-static void describe_operands(struct ekka_call *call, const struct ekka_cudnn_plan *plan, const struct ekka_cudnn_pack *pack)
+/* Where packed sequences end is known to the device only: at the end of their memory at the latest. False: not even that is known. */
+static bool find_room(const struct ekka_cudnn_plan *plan, const struct ekka_cudnn_pack *pack, int64_t tokens[2])
+{
+	tokens[0] = tokens[1] = INT64_MAX;
+	for (unsigned i = 0; i < plan->n_operands; i++) {
+		const struct ekka_cudnn_operand *o = &plan->operand[i];
+		int64_t last = (o->dim[1] - 1) * o->stride[1] + (o->dim[3] - 1) * o->stride[3] + 1, most, *to;
+		const void *p;
+		uint64_t room;
+
+		if (o->packed == 0)
+			continue;
+		to = &tokens[o->packed - 1];
+		if (!ekka_cudnn_pack_pointer(pack, o->uid, &p) || !ekka_cuda_bytes_behind((uintptr_t)p, &room) || last < 1 ||
+		    (most = (int64_t)(room / ekka_dtype_bytes(o->dtype))) < last)
+			return false;
+		most = (most - last) / o->stride[2] + 1;
+		most = most < o->dim[2] ? most : o->dim[2];
+		*to = most < *to ? most : *to;
+	}
+	return true;
+}
+
+static void describe_operands(struct ekka_call *call, const struct ekka_cudnn_plan *plan, const struct ekka_cudnn_pack *pack, const int64_t tokens[2])
 {
 	for (unsigned i = 0; i < plan->n_operands; i++) {
 		const struct ekka_cudnn_operand *o = &plan->operand[i];
@@ -201,6 +224,8 @@ static void describe_operands(struct ekka_call *call, const struct ekka_cudnn_pl
 		t.addr = (uintptr_t)p;
 		memcpy(t.dim, o->dim, sizeof(t.dim));
 		memcpy(t.stride, o->stride, sizeof(t.stride));
+		if (o->packed != 0)
+			t.dim[2] = tokens[o->packed - 1];
 		(void)ekka_tensor(call, &t);
 	}
 }
@@ -227,6 +252,8 @@ void ekka_cudnn_execute(struct ekka_call *call, cudnnBackendDescriptor_t executi
 	const struct ekka_cudnn_getters *g = ekka_cudnn_getters(call);
 	const struct ekka_cudnn_plan *plan = g != NULL && g->attribute != NULL ? ekka_cudnn_plan(executionPlan, g->attribute) : NULL;
 	struct ekka_cudnn_pack pack;
+	int64_t tokens[2];
+	bool has_room;
 	const char *why;
 
 	if (plan == NULL || !ekka_cudnn_pack_get(variantPack, &pack) || pack.too_many || pack.overridden) {
@@ -234,8 +261,9 @@ void ekka_cudnn_execute(struct ekka_call *call, cudnnBackendDescriptor_t executi
 		return;
 	}
 	why = plan->why;
+	has_room = find_room(plan, &pack, tokens);
 	if (plan->op[0] != '\0')
-		why = describe_mask(call, plan, &pack);
+		why = has_room ? describe_mask(call, plan, &pack) : "attention on packed sequences whose memory is not known";
 	if (why != NULL)
 		ekka_attr_str(call, "refused", why);
 	else
@@ -244,7 +272,8 @@ void ekka_cudnn_execute(struct ekka_call *call, cudnnBackendDescriptor_t executi
 	describe_engine(call, plan, executionPlan);
 	if (pack.workspace != NULL)
 		describe_workspace(call, g->attribute, executionPlan, pack.workspace);
-	describe_operands(call, plan, &pack);
+	if (has_room)
+		describe_operands(call, plan, &pack, tokens);
 	describe_graph(call, plan);
 }
 

@@ -44,7 +44,7 @@ static bool read_tensor(struct ekka_cudnn_graph *g, struct ekka_json object)
 
 	if (g->n_tensors == EKKA_CUDNN_TENSORS)
 		return false;
-	*t = (struct ekka_cudnn_tensor){ .dtype = -1 };
+	*t = (struct ekka_cudnn_tensor){ .dtype = -1, .ragged = -1 };
 	if (!ekka_json_member(object, "name", &v) || !ekka_json_int(v, &t->uid) || !ekka_json_member(object, "dataType", &v))
 		return false;
 	for (unsigned i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++)
@@ -64,13 +64,15 @@ static bool read_tensor(struct ekka_cudnn_graph *g, struct ekka_json object)
 	g->n_tensors++;
 	if (!ekka_json_member(object, "isRagged", &v))
 		return true;
-	t->odd = true;
-	if (!ekka_json_next(v, &pos, &key, &offsets))
+	if (!ekka_json_next(v, &pos, &key, &offsets)) {
+		t->odd = true;
 		return true;
+	}
 	/* Where each item begins: read whatever the nodes say. */
+	t->ragged = (int)g->n_tensors;
 	if (!read_tensor(g, offsets))
 		return false;
-	g->tensor[g->n_tensors - 1].read = true;
+	g->tensor[t->ragged].read = true;
 	return true;
 }
 

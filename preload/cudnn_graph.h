@@ -25,7 +25,8 @@ struct ekka_cudnn_tensor {
 	unsigned n_dims;
 	int64_t dim[EKKA_CUDNN_DIMS], stride[EKKA_CUDNN_DIMS];	/* elements */
 	bool is_virtual, by_value;
-	bool odd;			/* ragged, vectorised or reordered: dim and stride do not say where its elements are */
+	bool odd;			/* vectorised or reordered: dim and stride do not say where its elements are */
+	int ragged;			/* the tensor that says where each batch item begins, in elements; -1: stride does */
 	bool written;			/* some node's output */
 	bool read;
 };

@@ -141,7 +141,7 @@ bool ekka_cudnn_add_operand(struct ekka_cudnn_plan *p, const struct ekka_cudnn_g
 	const struct ekka_cudnn_tensor *t = &g->tensor[tensor < 0 ? 0 : tensor];
 	struct ekka_cudnn_operand *o = &p->operand[p->n_operands];
 
-	if (tensor < 0 || p->n_operands == EKKA_MAX_TENSORS || t->is_virtual || t->by_value || t->odd || t->dtype < 0 || t->n_dims > EKKA_MAX_DIMS)
+	if (tensor < 0 || p->n_operands == EKKA_MAX_TENSORS || t->is_virtual || t->by_value || t->odd || t->ragged >= 0 || t->dtype < 0 || t->n_dims > EKKA_MAX_DIMS)
 		return false;
 	*o = (struct ekka_cudnn_operand){ .uid = t->uid, .dir = dir, .dtype = (enum ekka_dtype)t->dtype, .n_dims = t->n_dims };
 	for (unsigned i = 0; name[i] != '\0' && i < sizeof(o->name) - 1; i++)

@@ -23,6 +23,7 @@ struct ekka_cudnn_operand {
 	enum ekka_dtype dtype;
 	unsigned n_dims;
 	int64_t dim[EKKA_MAX_DIMS], stride[EKKA_MAX_DIMS];
+	uint8_t packed;			/* sequences one behind another: dim[2] is the most there may be. 1 queries, 2 keys: who are equally long */
 };
 
 /* An attribute: known, or a number that every variant pack brings along by value. */

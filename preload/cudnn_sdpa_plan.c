@@ -33,15 +33,62 @@ static bool keep_dims(struct ekka_cudnn_operand *o, unsigned n, const unsigned *
 	return all == kept;
 }
 
+static int offsets_of(const struct ekka_cudnn_sdpa *s, int tensor)
+{
+	return s->g->tensor[tensor].ragged;
+}
+
+/* As operand(), also of a ragged tensor: only pack() makes it one that can be described. */
+static struct ekka_cudnn_operand *matrix(struct ekka_cudnn_sdpa *s, const char *name, enum ekka_dir dir, int tensor)
+{
+	int offsets = offsets_of(s, tensor);
+	struct ekka_cudnn_operand *o;
+
+	s->g->tensor[tensor].ragged = -1;
+	o = operand(s, name, dir, tensor);
+	s->g->tensor[tensor].ragged = offsets;
+	return o;
+}
+
+/* [B, H, most, D] of sequences that begin at offsets: [1, H, all, D] and where each begins, in units of so many elements. */
+static bool pack(struct ekka_cudnn_sdpa *s, struct ekka_cudnn_operand *o, int tensor, uint8_t side, const char *starts, const char *unit)
+{
+	static const unsigned batch[] = { 0 };
+	int offsets = offsets_of(s, tensor);
+
+	if (offsets < 0)
+		return true;
+	if (o->dim[0] < 1 || o->dim[2] < 1 || o->dim[0] > INT32_MAX || o->dim[2] > INT32_MAX || o->stride[2] < 1)
+		return false;
+	o->packed = side;
+	o->dim[2] *= o->dim[0];
+	o->dim[0] = 1;
+	o->stride[0] = 0;
+	return keep_dims(operand(s, starts, EKKA_IN, offsets), 1, batch) && ekka_cudnn_add_int(s->plan, unit, o->stride[2]);
+}
+
+/* Packed are queries and results, or keys and values, or all; what belongs to single queries is not known then. */
+static bool pack_all(struct ekka_cudnn_sdpa *s, struct ekka_cudnn_operand *q, struct ekka_cudnn_operand *k, struct ekka_cudnn_operand *v,
+		     struct ekka_cudnn_operand *out)
+{
+	bool queries = offsets_of(s, s->q) >= 0, keys = offsets_of(s, s->k) >= 0;
+
+	if (!queries && !keys && offsets_of(s, s->v) < 0 && offsets_of(s, s->out) < 0)
+		return true;
+	if (queries != (offsets_of(s, s->out) >= 0) || keys != (offsets_of(s, s->v) >= 0) || (keys && s->table_k >= 0) ||
+	    (queries != keys && s->table_k < 0) || s->lengths_q < 0 || s->lengths_k < 0 || s->lse >= 0 || s->bias >= 0)
+		return ekka_cudnn_sdpa_refuse(s, "attention on sequences of which some are packed, or with statistics or a bias of packed ones");
+	return pack(s, q, s->q, 1, "cu_seqlens_q", "cu_unit_q") && pack(s, out, s->out, 1, "cu_seqlens_out", "cu_unit_out") &&
+	       pack(s, k, s->k, 2, "cu_seqlens_k", "cu_unit_k") && pack(s, v, s->v, 2, "cu_seqlens_v", "cu_unit_v");
+}
+
 static bool matrices(struct ekka_cudnn_sdpa *s)
 {
-	struct ekka_cudnn_operand *q = operand(s, "q", EKKA_IN, s->q), *k = operand(s, "k", EKKA_IN, s->k), *v = operand(s, "v", EKKA_IN, s->v);
-	struct ekka_cudnn_operand *out = operand(s, "out", EKKA_OUT, s->out);
+	struct ekka_cudnn_operand *q = matrix(s, "q", EKKA_IN, s->q), *k = matrix(s, "k", EKKA_IN, s->k), *v = matrix(s, "v", EKKA_IN, s->v);
+	struct ekka_cudnn_operand *out = matrix(s, "out", EKKA_OUT, s->out);
 	int64_t swap;
 
-	if (q == NULL || k == NULL || v == NULL || out == NULL)
-		return ekka_cudnn_sdpa_refuse(s, "attention on packed (ragged) sequences: where they end is known to the device only");
-	if (q->n_dims != 4 || k->n_dims != 4 || v->n_dims != 4 || out->n_dims != 4)
+	if (q == NULL || k == NULL || v == NULL || out == NULL || q->n_dims != 4 || k->n_dims != 4 || v->n_dims != 4 || out->n_dims != 4)
 		return false;
 	if (s->k_transposed && s->table_k < 0) {
 		swap = k->dim[2], k->dim[2] = k->dim[3], k->dim[3] = swap;
@@ -49,7 +96,7 @@ static bool matrices(struct ekka_cudnn_sdpa *s)
 	}
 	s->plan->rows = q->dim[2];
 	s->plan->keys = s->table_k < 0 ? k->dim[2] : 0;
-	return k->dim[3] == q->dim[3] && out->dim[2] == q->dim[2] && out->dim[3] == v->dim[3];
+	return k->dim[3] == q->dim[3] && out->dim[2] == q->dim[2] && out->dim[3] == v->dim[3] && pack_all(s, q, k, v, out);
 }
 
 static bool lengths_and_tables(struct ekka_cudnn_sdpa *s)

@@ -47,6 +47,26 @@ static int take_factor(struct ekka_attention_task *t, const char *name, double f
 	return r;
 }
 
+/* cu_seqlens that are elements, not rows, are so many times larger; and they must be those of the other operand of their side, too. */
+static int take_units(struct ekka_attention_task *t, const char *unit_name, const char *other_name, const char *other_unit_name, int64_t n, int64_t *cu,
+		      struct ekka_error *err)
+{
+	int64_t unit = (int64_t)ekka_rows_number(&t->rows, unit_name, 1), other_unit = (int64_t)ekka_rows_number(&t->rows, other_unit_name, 1);
+	int64_t *other = calloc((size_t)n, sizeof *other);
+	bool has = false;
+	int r = other ? take_integers(t, other_name, n, other, &has, err) : ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %lld lengths", (long long)n);
+
+	for (int64_t b = 0; r == 0 && !t->rows.settled && b < n; b++) {
+		if (unit < 1 || other_unit < 1 || cu[b] % unit != 0)
+			misfit(t, "cu_seqlens does not lead to rows");
+		else if (has && other[b] != cu[b] / unit * other_unit)
+			unsupported(t, "no reference for packed sequences that lie in different places for keys and values, or queries and results");
+		cu[b] /= unit < 1 ? 1 : unit;
+	}
+	free(other);
+	return r;
+}
+
 /*
  * Starts and lengths of one side, from cu_seqlens and seqlens. `most`: rows in all, or (paged, where starts mean nothing) of
  * a batch item.
@@ -61,7 +81,10 @@ static int take_lengths(struct ekka_attention_task *t, const char *cu_name, cons
 	if (!cu)
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %lld lengths", (long long)batch);
 	r = take_integers(t, cu_name, batch + 1, cu, ret_packed, err);
-	for (int64_t b = 0; b < batch; b++) {
+	if (r == 0 && *ret_packed && !t->rows.settled)
+		r = cu_name[11] == 'q' ? take_units(t, "cu_unit_q", "cu_seqlens_out", "cu_unit_out", batch + 1, cu, err) :
+					 take_units(t, "cu_unit_k", "cu_seqlens_v", "cu_unit_v", batch + 1, cu, err);
+	for (int64_t b = 0; r == 0 && b < batch; b++) {
 		start[b] = *ret_packed && !paged ? cu[b] : 0;
 		len[b] = *ret_packed ? cu[b + 1] - cu[b] : most;
 		if (start[b] < 0 || len[b] < 0 || len[b] > most || start[b] > most - len[b])

@@ -129,9 +129,22 @@ def attentions(t, dtype):
     add("bias", 2, 4, 4, 64, 64, 64, mask="bias")
     add("row bias", 2, 4, 4, 33, 72, 64, mask="row")
     add("mask", 2, 4, 4, 64, 96, 64, mask="bool")
+    for causal in (False, True):
+        case("sdpa packed%s %s" % (" causal" if causal else "", t), packed, dtype, 4, 4, 64, [13, 78, 40], causal=causal)
     # One plan, three scales.
     for scale in (0.1, 0.2, 0.05):
         add("scale %g" % scale, 2, 4, 4, 64, 64, 32, causal=True, scale=scale)
+
+
+def packed(name, dtype, h, hk, d, lengths, causal=False):
+    """Sequences one behind another, as nested tensors have them."""
+    q, k, v = ([random(n, heads, d, dtype=dtype) for n in lengths] for heads in (h, hk, hk))
+    nested = [torch.nested.nested_tensor(t, layout=torch.jagged).transpose(1, 2) for t in (q, k, v)]
+    with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+        y = F.scaled_dot_product_attention(*nested, is_causal=causal).transpose(1, 2).unbind()
+    for i in range(len(lengths)):
+        want = mathematics(*(t[i].transpose(0, 1).unsqueeze(0) for t in (q, k, v)), causal, None, None)
+        check("%s %d" % (name, i), y[i].transpose(0, 1).unsqueeze(0), want, 2 * TOLERANCE[dtype])
 
 
 # ---- normalisation

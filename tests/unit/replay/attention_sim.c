@@ -240,6 +240,21 @@ static void list(struct sim *s, const char *name, int64_t n, const void *p)
 	(void)fake_event_tensor(&s->event, name, EKKA_IN, EKKA_I32, dims, NULL, p, NULL);
 }
 
+/* Where each batch item starts, in rows or in elements. */
+static void starts(struct sim *s, int which, const char *name, const char *unit, const int32_t *rows, int32_t factor)
+{
+	static int32_t elements[4][16];
+
+	if (s->unit == 0) {
+		list(s, name, s->batch + 1, rows);
+		return;
+	}
+	for (int64_t b = 0; b <= s->batch && b < 16; b++)
+		elements[which][b] = rows[b] * s->unit * factor;
+	list(s, name, s->batch + 1, elements[which]);
+	fake_event_int(&s->event, unit, s->unit * factor);
+}
+
 static void extras(struct sim *s)
 {
 	char dims[96];
@@ -315,9 +330,13 @@ static void make_event(struct sim *s)
 	if (s->lie)
 		list(s, s->lie, strncmp(s->lie, "cu_", 3) ? s->batch : s->batch + 1, s->lie_numbers);
 	if (s->cu_q)
-		list(s, "cu_seqlens_q", s->batch + 1, s->cu_q);
+		starts(s, 0, "cu_seqlens_q", "cu_unit_q", s->cu_q, 1);
 	if (s->cu_k)
-		list(s, "cu_seqlens_k", s->batch + 1, s->cu_k);
+		starts(s, 1, "cu_seqlens_k", "cu_unit_k", s->cu_k, 1);
+	if (s->unit && s->cu_q)
+		starts(s, 2, "cu_seqlens_out", "cu_unit_out", s->cu_q, 2);
+	if (s->unit && s->cu_k)
+		starts(s, 3, "cu_seqlens_v", "cu_unit_v", s->cu_k, 2);
 	if (s->len_k)
 		list(s, "seqlens_k", s->batch, s->len_k);
 	if (s->page) {

@@ -28,6 +28,7 @@ struct sim {
 	bool alibi, bias, mask, lse, base2;
 	bool interleaved;		/* memory order [B, M, H, D] instead of [B, H, M, D] */
 	const int32_t *len_k, *cu_q, *cu_k;	/* [batch], [batch + 1] */
+	int32_t unit;			/* 0, or cu_seqlens are told in elements: a row is so many for q and k, twice that for out and v */
 	int64_t page;			/* 0: not paged */
 	bool vector_cache;		/* paged K as [blocks, heads, d / 8, page, 8] */
 	int64_t partition;		/* 0, or keys a part: [B, M, H, parts, Dv] in memory, with maxima and sums */

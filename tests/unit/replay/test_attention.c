@@ -139,6 +139,9 @@ Test(attention, packed_and_paged)
 	passes("varlen", s);
 	s.interleaved = true;
 	passes("varlen, tokens first", s);
+	s.lse = false;
+	s.unit = 96;
+	passes("varlen in elements", s);
 	s = (struct sim){ BASE, .len_k = lengths, .page = 16, .interleaved = true };
 	s.m = 1;
 	passes("paged", s);
@@ -212,6 +215,18 @@ Test(attention, what_does_not_fit_is_not_judged)
 		v = sim_judge(s);
 		cr_expect_eq(v.status, EKKA_INCOMPLETE, "%zu: %s, margin %g", i, ekka_status_name(v.status), v.margin);
 		cr_expect(v.reason[0]);
+	}
+	/* Starts between rows; others for the results than for the queries. */
+	for (int elsewhere = 0; elsewhere <= 1; elsewhere++) {
+		static const int32_t between[] = { 0, 40 * 96, 41 * 96 + 1, 100 * 96 }, other[] = { 0, 40 * 192, 42 * 192, 100 * 192 };
+		struct ekka_verdict v;
+
+		s = (struct sim){ BASE, .cu_q = cu_q, .cu_k = cu_k, .unit = 96, .lie = elsewhere ? "cu_seqlens_out" : "cu_seqlens_q",
+				  .lie_numbers = elsewhere ? other : between };
+		s.batch = 3;
+		s.m = 59;
+		v = sim_judge(s);
+		cr_expect_eq(v.status, elsewhere ? EKKA_UNSUPPORTED : EKKA_INCOMPLETE, "%s: %s", ekka_status_name(v.status), v.reason);
 	}
 	s = (struct sim){ BASE, .len_k = lengths, .page = 16, .lie_page = true };
 	s.m = 1;

@@ -197,6 +197,12 @@ const void *ekka_getters(const void *real, const struct ekka_getter_set *set)
 
 int32_t ekka_cuda_current_device(void) { return 0; }
 
+bool ekka_cuda_bytes_behind(uint64_t addr, uint64_t *ret_bytes)
+{
+	(void)addr, (void)ret_bytes;
+	return false;
+}
+
 bool ekka_lock_take(struct ekka_lock *lock)
 {
 	(void)lock;
