@@ -45,6 +45,9 @@ uint64_t ekka_cuda_copy_bytes(const struct ekka_cuda_copy *);
  */
 const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *, const void **ret_bytes);
 
+/* Sink thread: the same, if that waits for nothing but a transfer. False: not now. */
+bool ekka_cuda_copy_try(struct ekka_cuda_copy *, const void **ret_bytes);
+
 /* Gives the copy and its memory back, waited for or not; any thread, but each copy once. NULL is fine. */
 void ekka_cuda_copy_release(struct ekka_cuda_copy *);
 
@@ -90,6 +93,11 @@ static inline const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *copy, const
 {
 	(void)copy, (void)ret_bytes;
 	return "no CUDA";
+}
+static inline bool ekka_cuda_copy_try(struct ekka_cuda_copy *copy, const void **ret_bytes)
+{
+	(void)copy, (void)ret_bytes;
+	return false;
 }
 static inline void ekka_cuda_copy_release(struct ekka_cuda_copy *copy)
 {

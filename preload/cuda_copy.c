@@ -249,40 +249,63 @@ void ekka_cuda_wait_for_sink(bool all)
 	pthread_mutex_unlock(&ekka_cuda_lock);
 }
 
-const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *copy, const void **ret_bytes)
+/* With the copy's context current. */
+static const char *bring_home(const struct ekka_cuda_driver *drv, struct ekka_cuda_copy *copy, bool patient)
+{
+	struct ekka_cuda_mark *mark = copy->mark;
+	const char *why = NULL;
+
+	if (!mark->passed && patient)
+		why = ekka_cuda_poll(drv, mark->event);
+	else if (!mark->passed && (!mark->recorded || drv->p_cuEventQuery(mark->event) != CUDA_SUCCESS))
+		why = "not yet";
+	if (why != NULL)
+		return why;
+	mark->passed = true;
+	if (copy->staged != 0)
+		return ekka_cuda_fetch(drv, copy, patient);
+	ekka_cuda_staging_grow(drv, mark->context);
+	return NULL;
+}
+
+static const char *get(struct ekka_cuda_copy *copy, bool patient, const void **ret_bytes)
 {
 	const struct ekka_cuda_driver *drv = ekka_cuda_driver();
-	struct ekka_cuda_mark *mark = copy->mark;
 	CUstreamCaptureMode mode;
-	const char *why = NULL;
+	const char *why;
 	CUcontext ctx;
 
 	if (closed || drv == NULL)
 		return "exit";
 	if (!begin_work(copy))
 		return "no context";
-	if (copy->batch != NULL) {	/* it came with another one */
-		*ret_bytes = copy->host;
-		return NULL;
+	if (!copy->home) {
+		if (!enter(drv, copy->mark->context))
+			return "no context";
+		mode = ekka_cuda_relaxed_begin(drv);
+		why = bring_home(drv, copy, patient);
+		reap(drv);
+		ekka_cuda_relaxed_end(drv, mode);
+		(void)drv->p_cuCtxPopCurrent(&ctx);
+		if (why != NULL)
+			return why;
+		copy->home = true;
 	}
-	if (!enter(drv, mark->context))
-		return "no context";
-	mode = ekka_cuda_relaxed_begin(drv);
-	if (!mark->passed)
-		why = ekka_cuda_poll(drv, mark->event);
-	if (why == NULL) {
-		mark->passed = true;
-		if (copy->staged != 0)
-			why = ekka_cuda_fetch(drv, copy);
-		else
-			ekka_cuda_staging_grow(drv, mark->context);
-	}
-	reap(drv);
-	ekka_cuda_relaxed_end(drv, mode);
-	(void)drv->p_cuCtxPopCurrent(&ctx);
-	if (why == NULL)
-		*ret_bytes = copy->host;
-	return why;
+	*ret_bytes = copy->host;
+	return NULL;
+}
+
+const char *ekka_cuda_copy_wait(struct ekka_cuda_copy *copy, const void **ret_bytes)
+{
+	return get(copy, true, ret_bytes);
+}
+
+bool ekka_cuda_copy_try(struct ekka_cuda_copy *copy, const void **ret_bytes)
+{
+	if (get(copy, false, ret_bytes) == NULL)
+		return true;
+	(void)end_work(copy);	/* until it is waited for */
+	return false;
 }
 
 void ekka_cuda_copy_release(struct ekka_cuda_copy *copy)

@@ -30,6 +30,7 @@ struct ekka_cuda_copy {
 	struct ekka_cuda_batch *batch;	/* the buffer that holds its bytes (cuda_fetch.c) */
 	bool claimed;			/* the sink may be reading its range; under ekka_cuda_lock */
 	char *host;			/* the bytes, once there */
+	bool home;			/* its bytes are at `host` */
 	bool mapped;			/* host is a mapping of its own */
 	bool at_work;			/* the sink has it; under ekka_cuda_lock */
 	struct ekka_cuda_copy *next;	/* in the free or in the abandoned list */

@@ -64,9 +64,12 @@ out:
 
 /* ---- one copy --------------------------------------------------------- */
 
-/* Room in the bounce ring: other sink threads hold it only while they work, so this ends. */
-static char *take_bounce(uint64_t bytes, int *ret_slot)
+/*
+ * Room in the bounce ring. Who is not patient leaves half of it to who is: the sink itself holds what came ahead of its turn, and would wait for itself.
+ */
+static char *take_bounce(uint64_t bytes, bool patient, int *ret_slot)
 {
+	struct ekka_ring *ring = &ekka_cuda_pinned.bounce_ring;
 	struct timespec until;
 	uint64_t offset;
 	int slot = -1;
@@ -74,8 +77,9 @@ static char *take_bounce(uint64_t bytes, int *ret_slot)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += ROOM_MAX_S;
 	pthread_mutex_lock(&ekka_cuda_lock);
-	if (!ekka_cuda_pinned.gone && ekka_cuda_pinned.bounce != NULL && ekka_ring_could_fit(&ekka_cuda_pinned.bounce_ring, bytes))
-		while ((slot = ekka_ring_take(&ekka_cuda_pinned.bounce_ring, bytes, &offset)) < 0)
+	if (!ekka_cuda_pinned.gone && ekka_cuda_pinned.bounce != NULL && ekka_ring_could_fit(ring, bytes) &&
+	    (patient || ring->head - ring->tail + bytes <= ring->bytes / 2))
+		while ((slot = ekka_ring_take(ring, bytes, &offset)) < 0 && patient)
 			if (pthread_cond_timedwait(&ekka_cuda_room, &ekka_cuda_lock, &until) != 0)
 				break;
 	pthread_mutex_unlock(&ekka_cuda_lock);
@@ -96,7 +100,7 @@ static const char *fetch_pieces(const struct ekka_cuda_driver *drv, struct ekka_
 		return "memory";
 	copy->host = map;
 	copy->mapped = true;
-	bounce = piece > 0 ? take_bounce(piece, &slot) : NULL;
+	bounce = piece > 0 ? take_bounce(piece, true, &slot) : NULL;
 	if (bounce == NULL)
 		return "no pinned memory";
 	for (uint64_t at = 0; why == NULL && at < copy->bytes; at += piece) {
@@ -111,15 +115,15 @@ static const char *fetch_pieces(const struct ekka_cuda_driver *drv, struct ekka_
 	return why;
 }
 
-static const char *fetch_one(const struct ekka_cuda_driver *drv, struct ekka_cuda_copy *copy)
+static const char *fetch_one(const struct ekka_cuda_driver *drv, struct ekka_cuda_copy *copy, bool patient)
 {
 	const char *why;
 	char *bounce;
 	int slot;
 
-	if (!ekka_ring_could_fit(&ekka_cuda_pinned.bounce_ring, copy->bytes))
+	if (patient && !ekka_ring_could_fit(&ekka_cuda_pinned.bounce_ring, copy->bytes))
 		return fetch_pieces(drv, copy);
-	bounce = take_bounce(copy->bytes, &slot);
+	bounce = take_bounce(copy->bytes, patient, &slot);
 	if (bounce == NULL)
 		return "no pinned memory";
 	why = fetch(drv, copy->mark->context, bounce, copy->staged, copy->bytes);
@@ -197,12 +201,13 @@ static bool fetch_batch(const struct ekka_cuda_driver *drv, struct ekka_cuda_cop
 	for (unsigned i = 0; i < n && *ret_why == NULL; i++) { /* else the buffer is lost: something may still write there */
 		list[i]->host = batch->memory + (list[i]->staged - start);
 		list[i]->batch = batch;
+		list[i]->home = true;
 		ekka_cuda_staging_leave(list[i]);
 	}
 	return true;
 }
 
-const char *ekka_cuda_fetch(const struct ekka_cuda_driver *drv, struct ekka_cuda_copy *copy)
+const char *ekka_cuda_fetch(const struct ekka_cuda_driver *drv, struct ekka_cuda_copy *copy, bool patient)
 {
 	struct ekka_cuda_copy *list[BATCH_MAX];
 	unsigned claimed, n;
@@ -213,7 +218,7 @@ const char *ekka_cuda_fetch(const struct ekka_cuda_driver *drv, struct ekka_cuda
 	pthread_mutex_unlock(&ekka_cuda_lock);
 	n = claimed > 1 ? complete(drv, list, claimed) : 1;
 	if (n == 1 || !fetch_batch(drv, list, n, &why)) {
-		why = fetch_one(drv, copy);
+		why = fetch_one(drv, copy, patient);
 		if (why == NULL)
 			ekka_cuda_staging_leave(copy);
 	}

@@ -13,9 +13,9 @@
 
 /*
  * Brings a copy's bytes from its slab to copy->host, and gives its place in the slab back: its mark has passed, its context is current. NULL, or why they
- * are not there (static text). Waits, bounded.
+ * are not there (static text). Waits, bounded, for room only when patient.
  */
-const char *ekka_cuda_fetch(const struct ekka_cuda_driver *, struct ekka_cuda_copy *copy);
+const char *ekka_cuda_fetch(const struct ekka_cuda_driver *, struct ekka_cuda_copy *copy, bool patient);
 
 /* Divides the pinned memory of the sink, `bytes` at `slab`, into buffers for transfers of several and of single copies. With ekka_cuda_lock held. */
 void ekka_cuda_fetch_set_up(char *slab, uint64_t bytes);

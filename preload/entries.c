@@ -3,6 +3,7 @@
 
 #include "preload/entries.h"
 
+#include "preload/ahead.h"
 #include "preload/blobset.h"
 #include "preload/count.h"
 #include "preload/cuda.h"
@@ -13,7 +14,6 @@
 #include "preload/timing.h"
 #include "preload/versions.h"
 #include "preload/writer.h"
-#include "trace/hash.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -131,18 +131,21 @@ static void put_piece(const struct ekka_entry *e)
 		put_known(e, &e->data.id);
 }
 
-static void put_copy(const struct ekka_entry *e)
+static void put_copy(struct ekka_entry *e)
 {
 	struct ekka_blob_id id;
 	const void *bytes = NULL;
 	const char *why = ekka_cuda_copy_wait(e->data.copy, &bytes);
 	bool full;
 
+	if (!why && !e->data.hashed)
+		ekka_ahead_hash(e, bytes);
+
 	if (why) {
 		put_data(e, NULL, why);
 		ekka_versions_settle(e->data.serial, NULL, why);
 	} else {
-		id = ekka_blob_id_of(bytes, e->data.size);
+		id = e->data.id;
 		if (ekka_blobset_add(&id, &full) || full)
 			store(&id, e->data.size, 0, bytes, e->data.size);
 		put_known(e, &id);
@@ -173,7 +176,7 @@ void ekka_entries_put_time(const struct ekka_rec_time *rec)
 		ekka_writer_frame(frame, buf.len);
 }
 
-void ekka_entries_put(const struct ekka_entry *e)
+void ekka_entries_put(struct ekka_entry *e)
 {
 	if (e->generation != ekka_segment_generation()) {
 		if (e->kind == EKKA_ENTRY_COPY)

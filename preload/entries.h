@@ -14,7 +14,7 @@
 void ekka_entries_reset(void);
 
 /* Makes what the entry asks for. Those of an earlier segment only give back what they hold. */
-void ekka_entries_put(const struct ekka_entry *);
+void ekka_entries_put(struct ekka_entry *);
 void ekka_entries_put_time(const struct ekka_rec_time *);
 
 /* Writes out what waits in the writer's batches. */

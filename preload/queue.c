@@ -184,6 +184,20 @@ void ekka_queue_pop(struct ekka_entry *e)
 	ekka_signal_raise(&q.room);
 }
 
+struct ekka_entry *ekka_queue_ahead(uint64_t *position)
+{
+	uint64_t next = *position + entry_at(*position)->bytes;
+	struct ekka_entry *e;
+
+	if (next == atomic_load_explicit(&q.head, memory_order_acquire))
+		return NULL;
+	e = entry_at(next);
+	if (!atomic_load_explicit(&e->ready, memory_order_acquire))
+		return NULL;
+	*position = next;
+	return e;
+}
+
 uint64_t ekka_queue_position(void)
 {
 	return atomic_load(&q.head);

@@ -40,6 +40,7 @@ struct ekka_entry {
 		uint64_t size;		/* of the blob */
 		uint64_t offset;	/* PIECE */
 		struct ekka_blob_id id;
+		bool hashed;		/* COPY: id is set */
 		struct ekka_cuda_copy *copy;
 		struct ekka_cuda_timing *timing;	/* TIME */
 		uint64_t serial;	/* COPY, SAME: of the snapshot, preload/versions.h */
@@ -72,6 +73,9 @@ void ekka_queue_kick(void);
 /* Sink: the next entry, or NULL when there is none within `ms`. pop frees its memory for producers. */
 struct ekka_entry *ekka_queue_peek(unsigned ms);
 void ekka_queue_pop(struct ekka_entry *);
+
+/* Sink: the entry behind the one at *position, which becomes its position; NULL when it is not there yet. The first is at ekka_queue_taken. */
+struct ekka_entry *ekka_queue_ahead(uint64_t *position);
 
 /* Position behind the newest entry; and the sink's report that all before `position` is in the files. */
 uint64_t ekka_queue_position(void);

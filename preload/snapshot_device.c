@@ -34,6 +34,7 @@ static void push_taken(struct ekka_call *call, unsigned tensor, enum ekka_phase 
 	e->data.size = bytes;
 	e->data.offset = 0;
 	e->data.copy = taken->copy;
+	e->data.hashed = false;
 	e->data.serial = serial;
 	ekka_queue_commit(e);
 	if (taken->stays)

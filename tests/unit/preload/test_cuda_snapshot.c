@@ -162,6 +162,35 @@ Test(snapshot, those_behind_the_end_of_the_slab_come_by_themselves)
 		expect(taken[i], i, N);
 }
 
+Test(snapshot, what_comes_ahead_of_its_turn_does_not_wait)
+{
+	enum { COPIES = 12, BYTES = 60 << 10 };	/* seven fit into what the buffers leave of the sink's half */
+	struct ekka_cuda_copy *taken[COPIES];
+	unsigned ahead = 0;
+	const void *got;
+	char *p = device_buffer(BYTES, 0);
+	cudaStream_t stream;
+
+	cudaStreamCreate(&stream);
+	for (int i = 0; i < COPIES; i++) {
+		cudaMemsetAsync(p, i, BYTES, stream);
+		cr_assert_null(take(p, BYTES, stream));
+		taken[i] = copies[0];
+	}
+	cr_assert_not(ekka_cuda_copy_try(taken[COPIES - 1], &got), "it is not there yet");
+	cudaStreamSynchronize(stream);
+	cr_assert_null(ekka_cuda_copy_wait(taken[0], &got));
+	while (ahead + 1 < COPIES && ekka_cuda_copy_try(taken[ahead + 1], &got))
+		ahead++;
+	cr_assert_eq(ahead, 3, "half of the room is left: %u", ahead);
+	ekka_cuda_copy_release(taken[0]);
+	for (int i = 1; i < COPIES; i++)
+		expect(taken[i], i, BYTES);
+	time_t start = time(NULL);
+	ekka_cuda_wait_for_sink(false);
+	cr_assert_lt(time(NULL) - start, 5, "something is still at work");
+}
+
 /* Nobody has recorded the event of a copy that is being made: its mark says nothing, least of all that it is complete. */
 Test(snapshot, a_copy_in_the_making_does_not_come_along)
 {
