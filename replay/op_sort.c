@@ -5,7 +5,8 @@
  * move with them. NaN counts as larger than all, as in PyTorch.
  *
  * Values must be exact. Of equal elements any index is right, but none twice in a row; with `stable` equal elements keep their order. With `sorted` = 0 (top-k)
- * the elements may come in any order, and each index must belong to the value beside it.
+ * the elements may come in any order, and each index must belong to the value beside it. With `at`, y and index are of the element at that place of the order
+ * alone; with `median` of the lower median: 1: NaN if there is a NaN, 2: of what is no NaN.
  */
 #include <math.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@ struct sort {
 	struct ekka_array *x, *y, *index, *before;	/* before: the index as it was, when that names the elements */
 	bool descending, sorted, stable, integers;
 	int64_t n, k, n_rows;
+	int64_t from;			/* y's first place in the order */
+	int median;
 	struct ekka_keyed *items, *mine, *work;	/* x in order; y's values in order */
 	double *values, *refs;			/* of the row's x; the results */
 	int64_t *ints, *int_refs, *index_refs, *got, *used;	/* used[i]: 1 + the row that took element i last */
@@ -78,6 +81,12 @@ static int prepare(void *arg, struct ekka_error *err)
 	x->descending = ekka_rows_number(r, "descending", 0) != 0;
 	x->sorted = ekka_rows_number(r, "sorted", 1) != 0;
 	x->stable = ekka_rows_number(r, "stable", 0) != 0;
+	x->from = (int64_t)ekka_rows_number(r, "at", 0);
+	x->median = (int)ekka_rows_number(r, "median", 0);
+	if (x->from < 0 || x->from > x->n - x->k || (x->median && (x->k != 1 || x->from || x->descending))) {
+		ekka_rows_settle(r, EKKA_INCOMPLETE, "a place that is not in the order");
+		return 0;
+	}
 	x->integers = ekka_dtype_is_integer(x->x->dtype) && (!x->y || ekka_dtype_is_integer(x->y->dtype));
 	n = take_buffers(x, err);
 	if (n == 0)
@@ -196,14 +205,14 @@ static void judge_index(struct sort *x, int64_t row)
 	if (x->before)
 		load_names(x, row);
 	for (int64_t i = 0; i < x->k; i++) {
-		uint64_t key = x->items[i].key;
+		uint64_t key = x->items[x->from + i].key;
 
 		if (!x->sorted && x->y)
 			key = key_of(x, x->refs[i], x->int_refs[i]);
 		if (x->before)
 			x->got[i] = place_of(x, x->got[i]);
 		if (x->stable)
-			x->index_refs[i] = x->items[i].index;
+			x->index_refs[i] = x->items[x->from + i].index;
 		else
 			x->index_refs[i] = takes(x, row, x->got[i], key) ? x->got[i] : another(x, row, key);
 		if (x->before && x->index_refs[i] >= 0)
@@ -238,15 +247,26 @@ static void judge_set(struct sort *x, int64_t row)
 	ekka_rows_compare_int(&x->rows, x->index, row * x->k, x->k, x->index_refs);
 }
 
+static int64_t median_place(const struct sort *x)
+{
+	int64_t n_nan = 0;
+
+	for (int64_t i = 0; i < x->n && !x->integers; i++)
+		n_nan += isnan(x->values[i]);
+	return n_nan && (x->median == 1 || n_nan == x->n) ? x->n - 1 : (x->n - n_nan - 1) / 2;
+}
+
 static void judge_row(struct sort *x, int64_t row)
 {
 	load_keys(x, x->x, row * x->n, x->n, x->values, x->ints, x->items);
+	if (x->median)
+		x->from = median_place(x);
 	ekka_order_sort(x->items, x->work, (size_t)x->n);
 	if (x->y && !x->sorted)
 		match(x, row);
 	else
 		for (int64_t i = 0; i < x->k; i++)
-			set_ref(x, i, x->items[i].index);
+			set_ref(x, i, x->items[x->from + i].index);
 	if (x->y && x->integers)
 		ekka_rows_compare_int(&x->rows, x->y, row * x->k, x->k, x->int_refs);
 	else if (x->y)
@@ -281,7 +301,7 @@ static void explain(void *arg)
 		ekka_order_sort(x->items, x->work, (size_t)x->n);
 		ekka_array_get(x->y, row * x->k, (size_t)x->k, x->refs);
 		for (int64_t j = 0; j < x->k; j++)
-			if (key_of(x, x->refs[j], 0) != x->items[j].key)
+			if (key_of(x, x->refs[j], 0) != x->items[x->from + j].key)
 				return;
 	}
 	ekka_rows_looks_like(&x->rows, "as if the order was %s", x->descending ? "descending" : "ascending");

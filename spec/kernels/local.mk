@@ -15,6 +15,7 @@ EKKA_KERNELS = \
 	spec/kernels/aten-scatter.kd \
 	spec/kernels/aten-sort.kd \
 	spec/kernels/aten-topk.kd \
+	spec/kernels/aten-upsample.kd \
 	spec/kernels/cub-scan.kd \
 	spec/kernels/cub-sort.kd \
 	spec/kernels/vllm-norm.kd \

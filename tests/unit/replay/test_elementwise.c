@@ -2,6 +2,7 @@
 /* Elementwise kernels in plain C floats pass, whatever the data; the smallest change of one output element does not. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -337,4 +338,45 @@ Test(elementwise, a_description_that_does_not_fit_is_unsupported)
 		v = fake_event_judge(&f);
 		cr_expect(v.status == EKKA_UNSUPPORTED && strstr(v.reason, wrong[i].why), "%s: %s", wrong[i].expr, v.reason);
 	}
+}
+
+/* As aten-upsample.kd says it, of a row of W pixels; places come of one rounding or of two. */
+static float between(const float *x, int w, float scale, bool aligned, bool contracted, int i)
+{
+	float twice = scale * ((float)i + 0.5f), at = aligned ? scale * (float)i : contracted ? fmaf(scale, (float)i + 0.5f, -0.5f) : twice - 0.5f;
+	int l = (int)(at = fmaxf(at, 0)), r = l < w - 1 ? l + 1 : l;
+	float v = at - (float)l;
+
+	return (1 - v) * x[l] + v * x[r];
+}
+
+Test(elementwise, interpolation_has_any_scale)
+{
+	static const struct { int in, out; } sizes[] = { { 20, 40 }, { 20, 50 }, { 37, 100 }, { 100, 37 }, { 10, 91 } };
+
+	for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+		for (int mode = 0; mode < 8; mode++) {
+			bool aligned = mode & 1, contracted = mode & 2, wrong = mode & 4;
+			int w = sizes[i].in, n = sizes[i].out;
+			float x[128], y[128], scale = aligned ? (float)(w - 1) / (float)(n - 1) : (float)w / (float)n;
+			struct ekka_verdict v;
+			char dims[2][16];
+
+			samples_fill(EKKA_F32, x, w, GAUSS, 10, i + 1);
+			for (int j = 0; j < n; j++)
+				y[j] = between(x, w, scale, aligned, contracted, wrong && j == n / 2 ? j + 1 : j);
+			(void)snprintf(dims[0], sizeof dims[0], "%d", w);
+			(void)snprintf(dims[1], sizeof dims[1], "%d", n);
+			fake_event_init(&f, "elementwise");
+			fake_event_text(&f, "expr", aligned ? "x = rw * i0; l = i32(f32(fma(rw, i0, 0))); r = min(l + 1, w - 1); v = x - l; out0 = (1 - v) * source[l] + v * source[r]" :
+						"x = max(rw * (i0 + 0.5) - 0.5, 0); l = i32(max(f32(fma(rw, i0 + 0.5, -0.5)), 0)); r = min(l + 1, w - 1); v = x - l; "
+						"out0 = (1 - v) * source[l] + v * source[r]");
+			fake_event_real(&f, "rw", (double)scale);
+			fake_event_int(&f, "w", w);
+			fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, dims[1], NULL, NULL, y);
+			fake_event_tensor(&f, "source", EKKA_IN, EKKA_F32, dims[0], NULL, x, NULL);
+			v = fake_event_judge(&f);
+			cr_expect_eq(v.status, wrong ? EKKA_FAIL : EKKA_PASS, "%d to %d, mode %d: %s: %s, %g is not %g", w, n, mode, ekka_status_name(v.status),
+				     v.reason, v.worst_out[0], v.worst_ref[0]);
+		}
 }

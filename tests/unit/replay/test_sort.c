@@ -283,3 +283,27 @@ Test(sort, names_move_with_the_elements)
 		cr_expect_eq(sort_names(names, wrong[i]), EKKA_FAIL, "case %u", i);
 	cr_expect_eq(sort_names(twice, sorted_twice), EKKA_PASS);
 }
+
+/* The k-th of every row, and medians with and without NaN. */
+Test(sort, one_place_of_the_order)
+{
+	enum { W = 9 };
+	static const float nan_row[W] = { 5, 1, NAN, 3, 3, NAN, 0, 8, 2 };	/* 0 1 2 3 3 5 8 NaN NaN */
+	static const float plain[W] = { 5, 1, 7, 3, 3, 9, 0, 8, 2 };		/* 0 1 2 3 3 5 7 8 9 */
+	static const struct { const float *x; const char *attr; int64_t value; float y; int64_t index; enum ekka_status status; } cases[] = {
+		{ plain, "at", 3, 3, 3, EKKA_PASS }, { plain, "at", 3, 3, 4, EKKA_PASS }, { plain, "at", 4, 3, 3, EKKA_PASS }, { plain, "at", 5, 5, 0, EKKA_PASS },
+		{ plain, "at", 5, 3, 3, EKKA_FAIL }, { plain, "at", 5, 5, 1, EKKA_FAIL }, { plain, "at", 9, 9, 5, EKKA_INCOMPLETE },
+		{ plain, "median", 1, 3, 4, EKKA_PASS }, { plain, "median", 1, 5, 0, EKKA_FAIL }, { nan_row, "median", 1, NAN, 5, EKKA_PASS },
+		{ nan_row, "median", 1, NAN, 2, EKKA_PASS }, { nan_row, "median", 1, 3, 3, EKKA_FAIL }, { nan_row, "median", 2, 3, 3, EKKA_PASS },
+		{ nan_row, "median", 2, 2, 8, EKKA_FAIL },
+	};
+
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		fake_event_init(&f, "sort");
+		fake_event_tensor(&f, "x", EKKA_IN, EKKA_F32, "1x9", NULL, cases[i].x, NULL);
+		fake_event_tensor(&f, "y", EKKA_OUT, EKKA_F32, "1x1", NULL, NULL, &cases[i].y);
+		fake_event_tensor(&f, "index", EKKA_OUT, EKKA_I64, "1x1", NULL, NULL, &cases[i].index);
+		fake_event_int(&f, cases[i].attr, cases[i].value);
+		cr_expect_eq(fake_event_judge(&f).status, cases[i].status, "%u", i);
+	}
+}
