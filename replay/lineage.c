@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replay/lineage.h"
 
+#include "replay/allocations.h"
 #include "replay/interval.h"
 #include "replay/read.h"
 #include "replay/runs.h"
@@ -8,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { TENSOR_BITS = 6, WORKSPACE = (1 << TENSOR_BITS) - 1 /* stands for a tensor's number */ };
 
@@ -33,7 +33,7 @@ struct pass {
 	bool memory_operations, launches;	/* were seen so far, hence are recorded */
 	const struct ekka_replay_options *options;
 	const uint8_t *status;			/* by event */
-	struct ekka_interval_map allocations;	/* of device memory that lives: by which event */
+	struct ekka_allocations allocations;
 	struct ekka_event event, other;
 	struct ekka_redescription *meaning[2];	/* of event and other */
 	unsigned reader_tensor;
@@ -44,11 +44,6 @@ struct pass {
 static bool from_library(const struct ekka_event *e, const char *library)
 {
 	return e->fn->library && strcmp(e->fn->library, library) == 0;
-}
-
-static bool allocates(const struct ekka_event *e)
-{
-	return from_library(e, "driver") && strstr(e->fn->name, "Alloc");
 }
 
 static int no_memory(struct pass *p)
@@ -168,24 +163,14 @@ static bool reads_whole(const struct ekka_event *e, const struct ekka_tensor *t)
 	return (strcmp(op, "elementwise") == 0 || strcmp(op, "scatter") == 0) && strncmp(t->name, "in", 2) == 0 && t->name[2] >= '0' && t->name[2] <= '9';
 }
 
-static int keep_reach(void *arg, const struct ekka_interval *piece)
-{
-	*(struct ekka_interval *)arg = *piece;
-	return 1;	/* the first will do */
-}
-
 /* A library computes with what it is told, and does not ask where an allocation ends. A launch like that is not described in the first place. */
 static int check_reach(struct pass *p, unsigned i)
 {
-	const struct ekka_tensor *t = &p->event.call.tensors[i];
-	struct ekka_interval first = { 0 };
+	uint64_t event, beyond = 0;
 
-	if (t->place != EKKA_DEVICE || t->n_ptrs || from_library(&p->event, "kernel") || from_library(&p->event, "driver") ||
-	    !ekka_interval_each(&p->allocations, t->addr, t->addr + t->span_bytes, keep_reach, &first) || !first.value || first.start != t->addr ||
-	    first.end == t->addr + t->span_bytes)
-		return 0;
-	return push_edge(p, &(struct ekka_edge){ .writer = first.value, .reader_tensor = (uint16_t)i, .beyond = true,
-						 .bytes = t->addr + t->span_bytes - first.end });
+	if (!from_library(&p->event, "kernel") && !from_library(&p->event, "driver"))
+		beyond = ekka_allocations_beyond(&p->allocations, &p->event.call.tensors[i], &event);
+	return beyond ? push_edge(p, &(struct ekka_edge){ .writer = event, .reader_tensor = (uint16_t)i, .beyond = true, .bytes = beyond }) : 0;
 }
 
 static int read_inputs(struct pass *p)
@@ -223,31 +208,17 @@ static int read_inputs(struct pass *p)
 
 /* ---- writing ---------------------------------------------------------- */
 
-static uint64_t number_of(const struct ekka_value *v)
-{
-	return v->kind == EKKA_V_INT ? (uint64_t)v->i : v->kind == EKKA_V_UINT || v->kind == EKKA_V_PTR ? v->u : 0;
-}
-
-/* What a library scribbles over: by the attributes workspace and workspace_bytes, or the arguments of those names or much like them. */
 static int write_workspace(struct pass *p)
 {
-	static const char name[] = "workspace";
-	const struct ekka_event *e = &p->event;
-	uint64_t addr = 0, bytes = UINT64_MAX, end;		/* not known: anywhere */
+	uint64_t addr, bytes, end;
 
-	for (unsigned i = 0; i < e->call.n_attrs; i++)
-		if (strncmp(e->call.attrs[i].name, name, sizeof(name) - 1) == 0)
-			*(e->call.attrs[i].name[sizeof(name) - 1] ? &bytes : &addr) = number_of(&e->call.attrs[i].value);
-	for (unsigned i = 0; i < e->call.n_args && i < e->fn->n_args; i++)
-		if (strncasecmp(e->fn->args[i].name, name, sizeof(name) - 1) == 0)
-			*(e->fn->args[i].name[sizeof(name) - 1] ? &bytes : &addr) = number_of(&e->call.args[i]);
-	if (addr == 0)
+	if (!ekka_workspace_of(&p->event, &addr, &bytes))
 		return 0;
 	if (__builtin_add_overflow(addr, bytes, &end)) {
-		p->opaque = e->number;
+		p->opaque = p->event.number;
 		return 0;
 	}
-	return ekka_interval_set(&p->memory[EKKA_DEVICE], addr, end, e->number << TENSOR_BITS | WORKSPACE) < 0 ? no_memory(p) : 0;
+	return ekka_interval_set(&p->memory[EKKA_DEVICE], addr, end, p->event.number << TENSOR_BITS | WORKSPACE) < 0 ? no_memory(p) : 0;
 }
 
 static int write_run(void *arg, uint64_t start, uint64_t end)
@@ -296,28 +267,6 @@ static int keep_remnants(struct pass *p)
 	return r;
 }
 
-/* Device memory that lives. What may end it unseen ends all. */
-static int follow_allocations(struct pass *p)
-{
-	static const char *const ends[] = { "cuCtxDestroy", "cuDevicePrimaryCtx", "cuMemMap", "cuMemUnmap", "cuMemAddress" };
-	const struct ekka_event *e = &p->event;
-	const struct ekka_tensor *t = e->call.tensors;
-	struct ekka_interval freed = { 0 };
-
-	if (!from_library(e, "driver"))
-		return 0;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		if (strncmp(e->fn->name, ends[i], strlen(ends[i])) == 0)
-			ekka_interval_release(&p->allocations);
-	if (allocates(e) && e->call.n_tensors == 1 && t->place == EKKA_DEVICE)
-		return ekka_interval_set(&p->allocations, t->addr, t->addr + t->span_bytes, e->number) < 0 ? no_memory(p) : 0;
-	if (strncmp(e->fn->name, "cuMemFree", strlen("cuMemFree")) != 0 || e->call.n_args == 0 ||
-	    !ekka_interval_each(&p->allocations, number_of(&e->call.args[0]), UINT64_MAX, keep_reach, &freed) ||
-	    freed.start != number_of(&e->call.args[0]))
-		return 0;
-	return ekka_interval_set(&p->allocations, freed.start, freed.end, 0) < 0 ? no_memory(p) : 0;
-}
-
 static bool unchanged(const struct ekka_event *e, unsigned tensor)
 {
 	const struct ekka_rec_data *before = bytes_of(e, tensor, EKKA_PRE), *after = bytes_of(e, tensor, EKKA_POST);
@@ -353,7 +302,7 @@ static void enter_segment(struct pass *p, const struct ekka_segment *segment)
 	p->segment = segment;
 	for (unsigned place = 0; place < 2; place++)
 		ekka_interval_release(&p->memory[place]);
-	ekka_interval_release(&p->allocations);
+	ekka_allocations_release(&p->allocations);
 	p->opaque = 0;
 	p->memory_operations = p->launches = false;
 	/* What a killed process dropped is not known. */
@@ -373,7 +322,7 @@ static int run_pass(struct pass *p)
 			continue;
 		if (p->event.segment != p->segment || number == 1)
 			enter_segment(p, p->event.segment);
-		p->l->allocates[number] = allocates(&p->event);
+		p->l->allocates[number] = ekka_allocates(&p->event);
 		p->memory_operations |= from_library(&p->event, "driver");
 		p->launches |= from_library(&p->event, "kernel");
 		r = read_inputs(p);
@@ -381,8 +330,8 @@ static int run_pass(struct pass *p)
 			r = keep_remnants(p);
 		if (r == 0)
 			r = write_outputs(p);
-		if (r == 0)
-			r = follow_allocations(p);
+		if (r == 0 && ekka_allocations_follow(&p->allocations, &p->event) < 0)
+			r = no_memory(p);
 	}
 	p->l->first[p->l->n_events + 1] = p->l->n;
 	return r;

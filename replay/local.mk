@@ -5,7 +5,7 @@ libreplay_la_SOURCES = \
 	replay/arguments.h replay/arguments.c \
 	replay/array.h replay/array.c \
 	replay/audit_bytes.h replay/audit_bytes.c \
-	replay/audit_flow.h replay/audit_flow.c replay/blame.h replay/blame.c replay/stale.h replay/stale.c \
+	replay/allocations.h replay/allocations.c replay/audit_flow.h replay/audit_flow.c replay/blame.h replay/blame.c replay/stale.h replay/stale.c \
 	replay/blobs.h replay/blobs.c \
 	replay/array_gaps.h replay/array_gaps.c \
 	replay/attention.h replay/attention_work.h replay/attention.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \

@@ -5,8 +5,8 @@
 #include "tools/event.h"
 #include "tools/json.h"
 #include "tools/kernel_name.h"
+#include "tools/kernels_collect.h"
 #include "tools/kernels_skeleton.h"
-#include "tools/kernels_time.h"
 #include "tools/message.h"
 #include "tools/open.h"
 #include "tools/term.h"
@@ -35,180 +35,12 @@ const struct ekka_option ekka_kernels_options[] = {
 	EKKA_OPTIONS_END
 };
 
-struct parent { const char *name; uint64_t launches; };		/* name "": the program itself */
-
-struct kernel {
-	const char *name;		/* mangled; the trace's */
-	char *text;			/* demangled */
-	uint64_t launches, outside;	/* outside: of library calls, which are judged themselves */
-	uint64_t first;			/* event */
-	uint64_t gpu_ns, timed;		/* of launches whose time is known, and how many those are */
-	uint64_t *shapes;		/* hashes of distinct grids and blocks */
-	size_t n_shapes;
-	struct parent *parents;
-	size_t n_parents;
-	const struct ekka_binding *binding;	/* NULL: no description has its name */
-	uint64_t described, nothing, refused;	/* launches: with an op, with nothing to judge, refused */
-	uint64_t covered;			/* outside, with an op or nothing to judge */
-	char op[32];				/* of the first that has one */
-	char *reason;				/* of the first that was refused */
-};
-
-static struct {
-	struct kernel *k;
-	size_t n;
-	uint64_t launches;
-	struct ekka_kernels_time time;
-	struct ekka_descriptions *descriptions;
-} all;
-
-/* A larger array of n + 1 items; ends the command when there is no memory. */
-static void *one_more(void *array, size_t n, size_t item_bytes)
-{
-	/* Grows in powers of two. */
-	if (n & (n - 1))
-		return array;
-	array = reallocarray(array, n ? 2 * n : 1, item_bytes);
-	if (!array)
-		exit(ekka_fatal("out of memory"));
-	return array;
-}
-
-static struct kernel *kernel_of(const char *name)
-{
-	struct kernel *k;
-
-	for (size_t i = 0; i < all.n; i++)
-		if (all.k[i].name == name || strcmp(all.k[i].name, name) == 0)
-			return &all.k[i];
-	all.k = one_more(all.k, all.n, sizeof(*all.k));
-	k = &all.k[all.n++];
-	*k = (struct kernel){ .name = name, .text = ekka_kernel_demangle(name) };
-	if (!k->text)
-		exit(ekka_fatal("out of memory"));
-	k->binding = ekka_descriptions_bind(all.descriptions, name);
-	return k;
-}
-
-static void add_refusal(struct kernel *k, const char *reason)
-{
-	k->refused++;
-	if (!k->reason)
-		k->reason = strdup(reason);
-}
-
-static void add_meaning(struct kernel *k, const struct ekka_event *e)
-{
-	static struct ekka_meaning m;
-	static struct ekka_relaunch launch;
-
-	if (!k->binding)
-		return;
-	if (!ekka_relaunch_init(&launch, e)) {
-		add_refusal(k, "the trace does not have its parameters");
-		return;
-	}
-	ekka_describe(k->binding, &launch.facts, &m);
-	k->covered += e->call.parent == 0 && (m.nothing || m.op);
-	if (m.nothing) {
-		k->nothing++;
-	} else if (m.op) {
-		k->described++;
-		if (!k->op[0])
-			snprintf(k->op, sizeof(k->op), "%s", m.op);
-	} else {
-		add_refusal(k, m.refused);
-	}
-}
-
-static void add_shape(struct kernel *k, const struct ekka_event *e)
-{
-	static const char *const names[] = { "grid_x", "grid_y", "grid_z", "block_x", "block_y", "block_z" };
-	uint64_t h = 0;
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		const struct ekka_value *v = ekka_event_attr(e, names[i]);
-
-		h = (h ^ (v ? v->u : 0)) * 0x9e3779b97f4a7c15u;
-		h ^= h >> 29;
-	}
-	for (size_t i = 0; i < k->n_shapes; i++)
-		if (k->shapes[i] == h)
-			return;
-	k->shapes = one_more(k->shapes, k->n_shapes, sizeof(*k->shapes));
-	k->shapes[k->n_shapes++] = h;
-}
-
-static void add_parent(struct kernel *k, const char *name)
-{
-	for (size_t i = 0; i < k->n_parents; i++) {
-		if (strcmp(k->parents[i].name, name) == 0) {
-			k->parents[i].launches++;
-			return;
-		}
-	}
-	k->parents = one_more(k->parents, k->n_parents, sizeof(*k->parents));
-	k->parents[k->n_parents++] = (struct parent){ name, 1 };
-}
-
-static void add_time(size_t kernel, uint64_t ns)
-{
-	all.k[kernel].gpu_ns += ns;
-	all.k[kernel].timed++;
-}
-
-/* Where it was made, and whose its time is. Launches of one call follow each other: `parent` keeps what was read last. */
-static void add_place(struct kernel *k, struct ekka_trace *trace, const struct ekka_event *e, struct ekka_event *parent)
-{
-	size_t kernel = (size_t)(k - all.k);
-	struct ekka_error err = { 0 };
-
-	if (e->call.parent == 0) {
-		add_parent(k, "");
-		if (e->timed)
-			add_time(kernel, e->gpu_ns);
-	} else if (parent->number != e->call.parent && ekka_trace_event_read(trace, e->call.parent, parent, &err) < 0) {
-		add_parent(k, "?");
-	} else {
-		add_parent(k, parent->fn->name);
-		ekka_kernels_time_add_inner(&all.time, parent, kernel);
-	}
-}
-
-static int collect(struct ekka_trace *trace)
-{
-	struct ekka_event e = { 0 }, parent = { 0 };
-	struct ekka_error err = { 0 };
-	int status = EKKA_EXIT_CLEAN;
-
-	for (uint64_t i = 1; i <= ekka_trace_n_events(trace); i++) {
-		if (ekka_trace_event_read(trace, i, &e, &err) < 0) {
-			ekka_message("event %" PRIu64 ": %s", i, err.message);
-			status = EKKA_EXIT_FATAL;
-			continue;
-		}
-		ekka_kernels_time_add(&all.time, &e);
-		if (!ekka_event_is_launch(&e))
-			continue;
-		struct kernel *k = kernel_of(e.fn->name);
-		k->first = k->first ? k->first : i;
-		k->launches++;
-		k->outside += e.call.parent == 0;
-		all.launches++;
-		add_shape(k, &e);
-		add_meaning(k, &e);
-		add_place(k, trace, &e, &parent);
-	}
-	ekka_kernels_time_split(&all.time, add_time);
-	ekka_event_release(&e);
-	ekka_event_release(&parent);
-	return status;
-}
+static struct ekka_kernels all;
 
 /* Most time first, where it is known, then most launches. */
 static int by_weight(const void *a, const void *b)
 {
-	const struct kernel *x = a, *y = b;
+	const struct ekka_kernel_uses *x = a, *y = b;
 
 	if (x->gpu_ns != y->gpu_ns)
 		return x->gpu_ns < y->gpu_ns ? 1 : -1;
@@ -219,25 +51,25 @@ static int by_weight(const void *a, const void *b)
 
 static int by_share(const void *a, const void *b)
 {
-	const struct parent *x = a, *y = b;
+	const struct ekka_kernel_parent *x = a, *y = b;
 
 	if (x->launches != y->launches)
 		return x->launches < y->launches ? 1 : -1;
 	return strcmp(x->name, y->name);
 }
 
-static double share(const struct kernel *k)
+static double share(const struct ekka_kernel_uses *k)
 {
 	return (double)k->launches / (double)all.launches;
 }
 
 /* Of all the time that was measured. */
-static double time_share(const struct kernel *k)
+static double time_share(const struct ekka_kernel_uses *k)
 {
 	return all.time.total_ns ? (double)k->gpu_ns / (double)all.time.total_ns : 0;
 }
 
-static void print_json(const struct kernel *k)
+static void print_json(const struct ekka_kernel_uses *k)
 {
 	struct json_object *o = ekka_json_object(), *parents = ekka_json_array();
 
@@ -273,12 +105,12 @@ static void print_head(void)
 	       PARENT_COLUMNS, "INSIDE", "KERNEL", ekka_colour(EKKA_PLAIN));
 }
 
-static const char *meaning(const struct kernel *k)
+static const char *meaning(const struct ekka_kernel_uses *k)
 {
 	return k->refused ? "refused" : k->op[0] ? k->op : k->nothing ? "nothing" : "-";
 }
 
-static void print_row(const struct kernel *k)
+static void print_row(const struct ekka_kernel_uses *k)
 {
 	size_t width = ekka_term_width();
 	char parent[256], text[256], time[16], name[4096], *pattern = k->text + ekka_return_type_length(k->text);
@@ -296,7 +128,7 @@ static void print_row(const struct kernel *k)
 		printf("%*s%s: %" PRIu64 " of %" PRIu64 " launches\n", NUMBER_COLUMNS, "", k->reason, k->refused, k->launches);
 }
 
-static bool wanted(const struct kernel *k)
+static bool wanted(const struct ekka_kernel_uses *k)
 {
 	return !opt.only || fnmatch(opt.only, k->name, 0) == 0 || fnmatch(opt.only, k->text, 0) == 0;
 }
@@ -307,7 +139,7 @@ static void list(void)
 	if (!opt.json)
 		print_head();
 	for (size_t i = 0; i < all.n; i++) {
-		struct kernel *k = &all.k[i];
+		struct ekka_kernel_uses *k = &all.k[i];
 
 		qsort(k->parents, k->n_parents, sizeof(*k->parents), by_share);
 		if (!wanted(k))
@@ -317,18 +149,6 @@ static void list(void)
 		else
 			print_row(k);
 	}
-}
-
-static void release(void)
-{
-	for (size_t i = 0; i < all.n; i++) {
-		free(all.k[i].text);
-		free(all.k[i].shapes);
-		free(all.k[i].parents);
-		free(all.k[i].reason);
-	}
-	free(all.k);
-	ekka_kernels_time_release(&all.time);
 }
 
 static void print_problem(void *arg, const char *text)
@@ -345,7 +165,7 @@ static void sum_up(void)
 	char total[32], nobodys[32];
 
 	for (size_t i = 0; i < all.n; i++) {
-		const struct kernel *k = &all.k[i];
+		const struct ekka_kernel_uses *k = &all.k[i];
 
 		covered += k->covered;
 		outside += k->outside;
@@ -363,7 +183,7 @@ static void sum_up(void)
 }
 
 /* The first one with the text in either name; NULL after having said that there is none. */
-static const struct kernel *kernel_named(const char *part)
+static const struct ekka_kernel_uses *kernel_named(const char *part)
 {
 	for (size_t i = 0; i < all.n; i++)
 		if (strstr(all.k[i].name, part) || strstr(all.k[i].text, part))
@@ -374,7 +194,7 @@ static const struct kernel *kernel_named(const char *part)
 
 static int print_skeleton(struct ekka_trace *trace)
 {
-	const struct kernel *k;
+	const struct ekka_kernel_uses *k;
 	struct ekka_event e = { 0 };
 	struct ekka_error err = { 0 };
 
@@ -423,7 +243,7 @@ int ekka_cmd_kernels(const struct ekka_command *self, int argc, char **argv)
 		return status;
 	if (ekka_descriptions_load(opt.kernels, &all.descriptions, print_problem, &problem, &err) < 0)
 		return ekka_fatal("%s", err.message);
-	status = collect(trace);
+	status = ekka_kernels_collect(&all, trace);
 	if (all.launches == 0) {
 		ekka_message("no kernel launches in '%s'; unless EKKA_LAUNCHES is off, 'ekka record' records them", path);
 	} else if (opt.skeleton) {
@@ -438,7 +258,7 @@ int ekka_cmd_kernels(const struct ekka_command *self, int argc, char **argv)
 		if (!opt.json)
 			sum_up();
 	}
-	release();
+	ekka_kernels_release(&all);
 	ekka_trace_close(trace);
 	return status ? status : problem;
 }

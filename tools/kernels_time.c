@@ -31,7 +31,7 @@ static int by_parent(const void *pa, const void *pb)
 	return a->parent < b->parent ? -1 : a->parent > b->parent;
 }
 
-void ekka_kernels_time_split(struct ekka_kernels_time *t, void (*give)(size_t kernel, uint64_t ns))
+void ekka_kernels_time_split(struct ekka_kernels_time *t, void (*give)(void *arg, size_t kernel, uint64_t ns), void *arg)
 {
 	size_t end;
 
@@ -41,7 +41,7 @@ void ekka_kernels_time_split(struct ekka_kernels_time *t, void (*give)(size_t ke
 		for (end = i + 1; end < t->n && t->inner[end].parent == t->inner[i].parent; end++)
 			;
 		if (end == i + 1)
-			give(t->inner[i].kernel, t->inner[i].ns);
+			give(arg, t->inner[i].kernel, t->inner[i].ns);
 		else
 			t->nobodys_ns += t->inner[i].ns;
 	}

@@ -19,7 +19,7 @@ void ekka_kernels_time_add(struct ekka_kernels_time *, const struct ekka_event *
 void ekka_kernels_time_add_inner(struct ekka_kernels_time *, const struct ekka_event *parent, size_t kernel);
 
 /* At the end: a call's time is that of the kernel inside when there is no other one, and nobody's else. Tells `give` of each that is a kernel's. */
-void ekka_kernels_time_split(struct ekka_kernels_time *, void (*give)(size_t kernel, uint64_t ns));
+void ekka_kernels_time_split(struct ekka_kernels_time *, void (*give)(void *arg, size_t kernel, uint64_t ns), void *arg);
 
 void ekka_kernels_time_release(struct ekka_kernels_time *);
 
