@@ -77,7 +77,8 @@ bool ekka_expr_is_integer(const struct ekka_expr *, unsigned k);
 
 /*
  * Result k is stored as `dtype`: where that is the compute type, the last operation's rounding is the store's, and is left to
- * who judges the stored value (compare/elements.h); where it is an integer type, the result becomes such an integer. To be called at most
+ * who judges the stored value (compare/elements.h); where it is an integer type, the result becomes such an integer, and an integer that is stored as
+ * another floating type is rounded to the compute type on the way. To be called at most
  * once per result, before there is a state.
  */
 void ekka_expr_stored_as(struct ekka_expr *, unsigned k, enum ekka_dtype dtype);

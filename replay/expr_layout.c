@@ -124,9 +124,10 @@ void ekka_expr_stored_as(struct ekka_expr *x, unsigned k, enum ekka_dtype dtype)
 	if (dtype == x->compute && !used)
 		x->node[node].last = true;
 	if (!ekka_dtype_is_integer(dtype)) {
-		if (!ekka_expr_node_unsigned(&x->node[node]))
+		if (!x->node[node].is_int)
 			return;
-		cast = (struct ekka_expr_node){ .op = EKKA_X_TO_REAL, .is_unsigned = true, .last = true, .n_args = 1, .arg = { node } };
+		cast = (struct ekka_expr_node){ .op = EKKA_X_TO_REAL, .is_unsigned = ekka_expr_node_unsigned(&x->node[node]), .last = dtype == x->compute,
+						.n_args = 1, .arg = { node } };
 	}
 	x->node[x->n_nodes] = cast;
 	x->result[k].node = (uint8_t)x->n_nodes++;

@@ -102,17 +102,15 @@ static void compare_ints(struct job *j, const struct ekka_array *out, const stru
 
 static void compare_result(struct job *j, const struct ekka_array *out, const struct ekka_expr_result *ref, int64_t first, size_t n)
 {
-	double got[EKKA_EXPR_BLOCK], from_ints[EKKA_EXPR_BLOCK];
+	double got[EKKA_EXPR_BLOCK];
 
 	ekka_elements_output(j->rows.elements, out->tensor);
-	if (ref->ints && ekka_dtype_is_integer(out->dtype)) {
+	if (ref->ints) {
 		compare_ints(j, out, ref, first, n);
 		return;
 	}
-	for (size_t i = 0; ref->ints && i < n; i++)
-		from_ints[i] = (double)ref->ints[i];
 	ekka_array_get(out, first, n, got);
-	ekka_elements_add(j->rows.elements, first, n, got, ref->re ? ref->re : from_ints, ref->exact ? NULL : ref->error, false);
+	ekka_elements_add(j->rows.elements, first, n, got, ref->re, ref->exact ? NULL : ref->error, false);
 }
 
 static void go_through(struct job *j)
