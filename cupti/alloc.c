@@ -158,6 +158,12 @@ bool ekka_alloc_known(uint64_t addr, uint64_t *ret_start, uint64_t *ret_bytes)
 	return device_range(addr, false, ret_start, ret_bytes);
 }
 
+/* Each counter only grows. */
+uint64_t ekka_alloc_epoch(void)
+{
+	return atomic_load_explicit(&changes, memory_order_acquire) + atomic_load_explicit(&frees_begun, memory_order_acquire);
+}
+
 /* ---- changes ---------------------------------------------------------- */
 
 static void changed(void)

@@ -32,6 +32,9 @@ enum ekka_alloc_kind ekka_alloc_find(uint64_t addr, uint64_t *ret_start, uint64_
 /* As ekka_alloc_range, from what is known alone: the driver is not asked. */
 bool ekka_alloc_known(uint64_t addr, uint64_t *ret_start, uint64_t *ret_bytes);
 
+/* A number that is another one after any change of what is allocated. */
+uint64_t ekka_alloc_epoch(void);
+
 /* ---- what memory_alloc.c sees ----------------------------------------- */
 
 /* The driver gave [start, start + bytes) out. Nothing for a null address or no bytes. */

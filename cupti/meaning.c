@@ -5,6 +5,7 @@
 
 #include "cupti/alloc.h"
 #include "cupti/buffers.h"
+#include "cupti/meaning_cache.h"
 #include "cupti/params.h"
 
 #include "preload/conf.h"
@@ -74,8 +75,7 @@ void ekka_meaning_tell(struct ekka_slot_memory *slot, const struct ekka_launch *
 	};
 
 	if (ekka_params_locate(kernel, launch->params, launch->extra, slot->param) && kernel->binding) {
-		ekka_describe(kernel->binding, &facts, &slot->meaning);
-		if (take(&slot->call, &slot->meaning))
+		if (take(&slot->call, ekka_meaning_of(slot, kernel->binding, &facts)))
 			return;
 	}
 	ekka_buffers_tell(slot, kernel, drv);

@@ -19,6 +19,7 @@ struct ekka_slot_memory {
 	struct ekka_call call;
 	const void *param[EKKA_MAX_ARGS];	/* where each parameter lies; NULL: not given */
 	struct ekka_meaning meaning;
+	struct ekka_meaning_cache *cache;	/* stays with the slot, whoever has it */
 	struct { char name[EKKA_BUFFER_NAME], extent[EKKA_EXTENT_NAME]; } buffer[EKKA_MAX_TENSORS];
 };
 

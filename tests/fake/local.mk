@@ -97,7 +97,7 @@ TESTS += tests/fake/test-window.sh
 
 if HAVE_CRITERION
 cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/preload/test_cuda_timing tests/unit/preload/test_timing tests/unit/cupti/test_params \
-	tests/unit/cupti/test_alloc tests/unit/cupti/test_shared tests/unit/preload/test_ahead tests/unit/cupti/test_slot
+	tests/unit/cupti/test_alloc tests/unit/cupti/test_shared tests/unit/cupti/test_meaning_cache tests/unit/preload/test_ahead tests/unit/cupti/test_slot
 check_PROGRAMS += $(cuda_tests)
 TESTS += $(cuda_tests)
 tests_unit_cupti_test_params_SOURCES = tests/unit/cupti/test_params.c cupti/params.c
@@ -111,6 +111,10 @@ tests_unit_cupti_test_slot_LDADD = $(CRITERION_LIBS) -lpthread
 tests_unit_preload_test_ahead_SOURCES = tests/unit/preload/test_ahead.c preload/ahead.c preload/queue.c preload/pool.c preload/lock.c
 tests_unit_preload_test_ahead_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_ahead_LDADD = libtrace_encode.la $(CRITERION_LIBS) -lpthread
+tests_unit_cupti_test_meaning_cache_SOURCES = tests/unit/cupti/test_meaning_cache.c cupti/meaning_cache.c
+tests_unit_cupti_test_meaning_cache_CPPFLAGS = $(fake_cppflags)
+tests_unit_cupti_test_meaning_cache_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_cupti_test_meaning_cache_LDADD = libtrace_encode.la $(CRITERION_LIBS)
 tests_unit_cupti_test_shared_SOURCES = tests/unit/cupti/test_shared.c cupti/shared.c preload/versions.c preload/lock.c
 tests_unit_cupti_test_shared_CPPFLAGS = $(fake_cppflags)
 tests_unit_cupti_test_shared_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

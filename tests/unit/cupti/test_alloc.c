@@ -315,3 +315,16 @@ Test(alloc, readers_never_see_half_a_change)
 		cr_expect(eq(uint, wrong[i], 0));
 	}
 }
+
+/* Whoever keeps an answer sees by it that the answer may be old. */
+Test(alloc, every_change_is_another_epoch)
+{
+	uint64_t last = ekka_alloc_epoch();
+#define EXPECT_ANOTHER(change) change; cr_assert_gt(ekka_alloc_epoch(), last, #change); last = ekka_alloc_epoch()
+	EXPECT_ANOTHER(ekka_alloc_add(0x10000, 0x1000, EKKA_ALLOC_DEVICE));
+	EXPECT_ANOTHER(ekka_alloc_free_begin(0x10000));
+	EXPECT_ANOTHER(ekka_alloc_map(0x100000, 0x1000));
+	EXPECT_ANOTHER(ekka_alloc_unmap_begin(0x100000, 0x1000));
+	EXPECT_ANOTHER(ekka_alloc_forget_learned());
+	EXPECT_ANOTHER(ekka_alloc_forget());
+}
