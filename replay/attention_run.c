@@ -193,7 +193,7 @@ static void finish(struct ekka_attention_work *w, int64_t r, void (*row)(void *a
 	result.lse_shift = x->alibi ? x->alibi[h] * (double)(i / x->parts + x->k_len[w->b] - x->q_len[w->b]) * x->lse_unit : 0;
 	result.sum_bound = l * lambda;
 	lambda += e->p_round;
-	if (w->max[r] < ABSORBED) {
+	if (w->max[r] < ABSORBED && !isnan(l)) {
 		result.kind = EKKA_ROW_ABSORBED;
 		result.bound = w->largest;
 		row(arg, &result);
