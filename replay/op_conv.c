@@ -328,6 +328,8 @@ void ekka_conv_finish(struct ekka_conv *x, int64_t image, int64_t k, int64_t fir
 			ref[i] += x->bias[k];
 			bound[i] += u * (fabs(ref[i]) + fabs(x->bias[k]));
 		}
+		if (x->spreads && !isfinite(sums.abs))
+			bound[i] = 0;
 	}
 	if (x->activation && activation)
 		activate(x, n, ref, bound);
@@ -341,6 +343,7 @@ static void allow_transforms(struct ekka_conv *x, int64_t at, int64_t n, double 
 	const struct ekka_conv_shape *s = &x->shape;
 	double wide = fabs(x->alpha) * TRANSFORM * x->transform_u * log2(2 * (double)(s->n_in + s->n_window)) * norms;
 
+	wide = isfinite(wide) ? wide : INFINITY;	/* NaN of the image fills its tile */
 	for (int64_t i = 0; i < n && x->transforms; i++)
 		bound[i] = fmax(bound[i], wide);
 	if (x->transforms)
@@ -348,7 +351,7 @@ static void allow_transforms(struct ekka_conv *x, int64_t at, int64_t n, double 
 	ekka_array_get(x->y, at, (size_t)n, x->got);
 	for (int64_t i = 0; i < n; i++)
 		if (bound[i] < wide && !ekka_near_holds(x->y->dtype, x->got[i], (struct ekka_near){ ref[i], bound[i] }) &&
-		    ekka_near_holds(x->y->dtype, x->got[i], (struct ekka_near){ ref[i], wide }))
+		    (wide == INFINITY || ekka_near_holds(x->y->dtype, x->got[i], (struct ekka_near){ ref[i], wide })))
 			bound[i] = INFINITY;
 }
 
@@ -383,6 +386,24 @@ static void judge_block(struct ekka_conv *x, int64_t image, int64_t group, int64
 	}
 }
 
+/* The largest magnitude that is finite. */
+static double largest(const double *v, int64_t n)
+{
+	double most = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		most = isfinite(v[i]) && fabs(v[i]) > most ? fabs(v[i]) : most;
+	return most;
+}
+
+/* Not when finite terms may overflow, or when weights are not finite: some engines multiply them with the padding. */
+static bool spreads(const struct ekka_conv *x, int64_t n_image, int64_t n_weight)
+{
+	double size = largest(x->image, n_image) * largest(x->weight, n_weight) * (double)x->depth * fmax(1, fabs(x->alpha));
+
+	return isfinite(norm(x->weight, n_weight)) && size < x->model.max_acc / 2;
+}
+
 static void judge_all(void *arg)
 {
 	struct ekka_conv *x = arg;
@@ -396,6 +417,7 @@ static void judge_all(void *arg)
 
 			ekka_array_get(x->x, (image * s->c + group * channels) * s->n_in, (size_t)(channels * s->n_in), x->image);
 			size = norm(x->image, channels * s->n_in);
+			x->spreads = !isfinite(size) && spreads(x, channels * s->n_in, s->k / s->groups * x->depth);
 			for (int64_t p = 0; p < s->n_out; p += x->block)
 				judge_block(x, image, group, p, s->n_out - p < x->block ? s->n_out - p : x->block, size);
 		}

@@ -26,6 +26,7 @@ struct ekka_conv {
 	bool transforms;			/* Winograd or FFT are known to be used */
 	bool may_transform;			/* or cannot be excluded, or are known to round to fewer bits */
 	double transform_u;			/* what they round to */
+	bool spreads;				/* sums with elements of this image that are not finite are what they are, in any order */
 	double alpha, beta;
 	double *bias;				/* [k] or NULL */
 	struct ekka_expr *activation;		/* NULL: none */
