@@ -5,7 +5,7 @@ import need
 import numpy as np
 
 import formats
-from cases import IN, OUT, Case, main, put
+from cases import IN, OUT, Case, main, put, spoiled
 
 
 def visible(m, n, o):
@@ -116,6 +116,39 @@ class Problem:
             lse.slack, lse.fixed = self.lse_slack + 2.0**-18 * (self.dtype != "f64"), ~np.isfinite(self.lse)
             t.append(lse)
         return t
+
+
+def nonfinite(rng):
+    """NaN in a key makes all rows that see it NaN; in a value, its column of these rows; keys that a mask hides do nothing."""
+    for dtype in ("bf16", "f32", "f64"):
+        for where in ("q", "k", "v"):
+            p = Problem(rng, dtype)
+            p.attrs["causal"] = "bottom-right"
+            p.operands()
+            if where == "v":    # of a key that all rows see: what engines make of others is their own matter
+                p.n = max(p.n, p.m)
+                p.operands()
+                p.v[:, :, 0] = spoiled(rng, p.v[:, :, 0], (np.nan,))
+            else:
+                setattr(p, where, spoiled(rng, getattr(p, where), (np.nan,)))
+            p.results()
+            for b, h in np.ndindex(p.b, p.h):
+                hk = h // (p.h // p.hk)
+                seen = visible(p.m, p.n, p.attrs)
+                bad = np.isnan(p.q[b, h]).any(1)[:, None] | np.isnan(p.k[b, hk]).any(1)[None, :]
+                rows = (bad & seen).any(1)
+                columns = (seen[:, :, None] & np.isnan(p.v[b, hk])[None]).any(1)
+                clean = np.where(np.isnan(p.v[b, hk]), 0, p.v[b, hk])
+                q, k = np.nan_to_num(p.q[b, h]), np.nan_to_num(p.k[b, hk])
+                out, lse, _, _, w = attend(q, k, clean, p.attrs)
+                p.slack[b, h], p.lse_slack[b, h] = p.row_slack(q, k, clean, w, p.attrs)
+                p.out[b, h] = np.where(rows[:, None] | columns, np.nan, out)
+                p.lse[b, h] = np.where(rows, np.nan, lse)
+            tensors = p.tensors()
+            for t in tensors[4:]:
+                t.fixed = ~np.isfinite(p.lse)   # of NaN engines write what they like
+            tensors[3].fixed = np.isinf(p.lse)[..., None]
+            yield Case("attention", tensors, p.attrs, near=1e-9)
 
 
 def large(rng):
@@ -276,4 +309,4 @@ def combine(rng):
         yield Case("attention_combine", tensors, attrs, near=1e-12)
 
 
-main(large, plain, lengths, paged, combine)
+main(large, nonfinite, plain, lengths, paged, combine)

@@ -92,6 +92,14 @@ def garbage(rng, n, dtype):
     return raw.copy()
 
 
+def spoiled(rng, x, which=(np.nan, np.inf, -np.inf)):
+    """x with one element, or some, that are no numbers."""
+    x = np.array(x, dtype=float)
+    for _ in range(int(rng.integers(1, 3))):
+        x.reshape(-1)[rng.integers(x.size)] = which[rng.integers(len(which))]
+    return x
+
+
 def put(rng, name, dir, dtype, values, kinds=None, before=None, strides=None):
     """A tensor with these values (as decode gives them, of outputs exact ones to be rounded). before: values of an output before the call."""
     values = np.asarray(values)

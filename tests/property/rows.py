@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 import formats
-from cases import IN, INOUT, OUT, Case, main, put
+from cases import IN, INOUT, OUT, Case, main, put, spoiled
 
 FLOAT_TYPES = ("f64", "f32", "f16", "bf16")
 LENGTHS = [1, 2, 3, 5, 7, 16, 31, 64, 127, 257, 1021]
@@ -311,6 +311,44 @@ def sorts(rng):
                 yield Case("sort", [put(rng, "x", INOUT, dtype, full, before=x)], {"descending": int(down)})
 
 
+def nonfinite(rng):
+    """NaN and infinities in the input: what they make of the rows they are in, and that other rows are judged as ever."""
+    for dtype in ("f32", "f64", "bf16"):
+        x = spoiled(rng, formats.random(rng, [5, int(rng.choice([2, 9, 64]))], dtype))
+        whole = np.all(np.isfinite(x), axis=-1)
+        results = {"sum": np.sum(x, -1), "mean": np.mean(x, -1), "max": np.max(x, -1), "min": np.min(x, -1), "norm2": np.sqrt(np.sum(x * x, -1)), "prod": np.prod(x, -1)}
+        for kind, y in results.items():
+            t = put(rng, "out0", OUT, dtype, y)
+            t.slack = 1e-2
+            yield Case("reduce", [put(rng, "in0", IN, dtype, x), t], {"kind": kind, "reduced": 1}, near=1e-9)
+        for kind in ("var", "std"):
+            y = np.var(x, -1, ddof=1)
+            t = put(rng, "out0", OUT, dtype, np.sqrt(y) if kind == "std" else y)
+            t.slack, t.fixed = 1e-2, ~whole
+            yield Case("reduce", [put(rng, "in0", IN, dtype, x), t], {"kind": kind, "reduced": 1}, near=1e-9)
+        for kind, f in (("sum", np.cumsum), ("max", np.maximum.accumulate), ("min", np.minimum.accumulate)):
+            t = put(rng, "out0", OUT, dtype, f(x, -1))
+            t.slack = 3.0
+            yield Case("scan", [put(rng, "in0", IN, dtype, x), t], {"kind": kind}, near=1e-9)
+        for log in (0, 1):
+            y = special.log_softmax(x, -1) if log else special.softmax(x, -1)
+            top = np.max(x, -1)
+            y = np.where(np.isnan(top)[:, None] | (top == np.inf)[:, None], np.nan, y)
+            t = put(rng, "y", OUT, dtype, y)
+            t.slack = 0.3
+            yield Case("softmax", [put(rng, "x", IN, dtype, x), t], {"log": 1} if log else {}, near=1e-9)
+        for kind in ("rms", "layer"):
+            d = x - (np.mean(x, -1, keepdims=True) if kind == "layer" else 0)
+            t = put(rng, "y", OUT, dtype, d / np.sqrt(np.mean(d * d, -1, keepdims=True) + 1e-3))
+            t.slack = 1.0
+            yield Case("norm", [put(rng, "x", IN, dtype, x), t], {"kind": kind, "eps": 1e-3}, near=1e-9)
+        for down in (0, 1):
+            y = np.sort(x, -1)[..., ::-1] if down else np.sort(x, -1)
+            t = put(rng, "y", OUT, dtype, y)
+            t.named = False
+            yield Case("sort", [put(rng, "x", IN, dtype, x), t], {"descending": down})
+
+
 def cats(rng):
     for dtype in list(formats.FLOATS) + list(formats.INTS):
         rank = int(rng.integers(1, 4))
@@ -356,4 +394,4 @@ def long_rows(rng):
     yield Case("cat", [put(rng, "in0", IN, "bf16", a), put(rng, "in1", IN, "bf16", b), put(rng, "out0", OUT, "bf16", np.concatenate([a, b], axis=1))], {"dim": 1})
 
 
-main(long_rows, reductions, variances, integer_reductions, arguments, mapped, scans, softmaxes, empty_rows, norms, sorts, cats)
+main(long_rows, reductions, variances, integer_reductions, arguments, mapped, scans, softmaxes, empty_rows, norms, sorts, nonfinite, cats)
