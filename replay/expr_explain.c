@@ -62,20 +62,25 @@ static bool predict(struct look *l, const struct ekka_expr *expr, struct ekka_ex
 	return near.error < INFINITY;
 }
 
+/* The expression with the symbols' present meaning; NULL where there is none. *ret_expr is to be freed in any case. */
+static struct ekka_expr_state *prepare(struct look *l, const char *text, struct ekka_expr **ret_expr)
+{
+	struct ekka_error ignored = { 0 };
+
+	*ret_expr = NULL;
+	if (ekka_expr_parse(text, l->x->symbol, l->x->n_symbols, l->x->compute, ret_expr, &ignored) < 0 || l->k >= ekka_expr_n_results(*ret_expr))
+		return NULL;
+	ekka_expr_stored_as(*ret_expr, l->k, l->out->dtype);
+	return ekka_expr_state_new(*ret_expr);
+}
+
 /* Part of the sample that this expression gives; 0 when it says too little of it. */
 static double share(struct look *l, const char *text)
 {
-	struct ekka_expr_state *state = NULL;
-	struct ekka_expr *expr = NULL;
-	struct ekka_error ignored = { 0 };
+	struct ekka_expr *expr;
+	struct ekka_expr_state *state = prepare(l, text, &expr);
 	unsigned n = 0, good = 0, bad = 0, most;
 
-	if (ekka_expr_parse(text, l->x->symbol, l->x->n_symbols, l->x->compute, &expr, &ignored) < 0)
-		return 0;
-	if (l->k < ekka_expr_n_results(expr)) {
-		ekka_expr_stored_as(expr, l->k, l->out->dtype);
-		state = ekka_expr_state_new(expr);
-	}
 	most = (unsigned)((1 - ENOUGH) * l->bad->n_samples);
 	for (unsigned i = 0; state && i < l->bad->n_samples && bad <= most; i++) {
 		bool fits;
@@ -104,7 +109,63 @@ static void __attribute__((format(printf, 3, 4))) attempt(struct look *l, const 
 	va_end(args);
 }
 
+/* How much of the deviation is left, 0 to 1, on average. */
+static double residue(struct look *l)
+{
+	struct ekka_expr *expr;
+	struct ekka_expr_state *state = prepare(l, l->expr, &expr);
+	struct ekka_expr_result result[EKKA_EXPR_RESULTS];
+	double sum = 0;
+
+	for (unsigned i = 0; state && i < l->bad->n_samples; i++) {
+		const struct ekka_bad_sample *s = &l->bad->sample[i];
+		double left, was = fabs(s->out - s->ref);
+
+		ekka_expr_event_load(l->x, s->index, 1);
+		ekka_expr_event_eval(l->x, expr, state, 1, result);
+		left = fabs((result[l->k].ints ? (double)result[l->k].ints[0] : result[l->k].re[0]) - s->out) / was;
+		sum += left < 1 ? left : 1;
+	}
+	ekka_expr_free(expr);
+	sum = state ? sum / l->bad->n_samples : 1;
+	ekka_expr_state_free(state);
+	return sum;
+}
+
 /* ---- what may be wrong ------------------------------------------------ */
+
+/*
+ * The number that fits best in the place of symbol s, from 2^-20 to 2^20 times its own: the best of a grid that is as coarse as the distance from it,
+ * refined by golden section.
+ */
+static void fit_number(struct look *l, struct ekka_expr_symbol *s, double old)
+{
+	static const double part = 0.6180339887498949;
+	double best = 1, at = 0, lo, hi, x[2], left[2];
+
+	for (double e = 0x1p-12; e <= 20; e = e > 0 ? -e : -1.5 * e) {
+		double r;
+
+		s->number = old * exp2(e);
+		r = residue(l);
+		at = r < best ? e : at;
+		best = fmin(r, best);
+	}
+	if (best > 0.5)
+		return;
+	lo = fmin(at / 1.6, at * 1.6);
+	hi = fmax(at / 1.6, at * 1.6);
+	for (int step = 0; step < 40; step++) {
+		for (int i = 0; i < 2; i++) {
+			x[i] = i == 0 ? hi - part * (hi - lo) : lo + part * (hi - lo);
+			s->number = old * exp2(x[i]);
+			left[i] = residue(l);
+		}
+		*(left[0] < left[1] ? &hi : &lo) = x[left[0] < left[1]];
+	}
+	s->number = old * exp2((lo + hi) / 2);
+	attempt(l, l->expr, "as if %s was %.6g instead of %.6g", s->name, s->number, old);
+}
 
 static void try_moved(struct look *l, unsigned i, int64_t by, const char *what)
 {
@@ -166,6 +227,10 @@ static void try_symbols(struct look *l)
 			*s = (struct ekka_expr_symbol){ .name = was.name, .kind = EKKA_EXPR_NUMBER, .number = other };
 			if (other != old)
 				attempt(l, l->expr, "as if %s was %.6g instead of %.6g", was.name, other, old);
+		}
+		if (was.kind == EKKA_EXPR_NUMBER && was.number != 0 && l->best < 1) {
+			*s = was;
+			fit_number(l, s, was.number);
 		}
 		*s = was;
 	}

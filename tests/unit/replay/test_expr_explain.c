@@ -49,6 +49,10 @@ Test(expr_explain, faults_of_kernels_are_named)
 	fill(a, 1), fill(b, 2);
 	EACH(p + 1e-3f);
 	cr_expect_str_eq(looks("in0 + s", 1e-6, N), "as if s was 0.001 instead of 1e-06");
+	EACH(p * 0.3f + q);
+	cr_expect_str_eq(looks("in0 * s + in1", 0.25, N), "as if s was 0.3 instead of 0.25");
+	EACH(fminf(p, 0.7f) * q);
+	cr_expect_str_eq(looks("min(in0, s) * in1", 1.5, N), "as if s was 0.7 instead of 1.5");
 	EACH(a[i + 2 < N ? i + 2 : i] * q);
 	cr_expect_str_eq(looks("in0 * in1", 0, N), "as if in0 was read 2 elements further on");
 	EACH(p * b[i + COLS < N ? i + COLS : i]);
