@@ -310,6 +310,7 @@ void ekka_cudnn_decode(struct ekka_cudnn_plan *p, const char *text, uint64_t n)
 	static struct ekka_cudnn_graph g;	/* too large for an engine's stack; under the lock */
 	static bool (*const decoders[])(struct ekka_cudnn_plan *, struct ekka_cudnn_graph *) = {
 		ekka_cudnn_decode_sdpa, ekka_cudnn_decode_conv, ekka_cudnn_decode_matmul, ekka_cudnn_decode_norm, ekka_cudnn_decode_pool,
+		ekka_cudnn_decode_pointwise,
 	};
 	const void *handle = p->handle;
 	const char *why = n > 0 ? ekka_cudnn_graph_read(&g, text, n) : "the library does not tell the plan's graph";

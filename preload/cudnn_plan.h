@@ -68,6 +68,7 @@ struct ekka_cudnn_plan {
 	int64_t keep_scale;		/* uid */
 	int64_t same_table[2];		/* uids that must have one address; 0, 0: none */
 	char texts[4][48];		/* that facts point to */
+	char expr[256];			/* likewise */
 	char *graph;			/* the operation graph where there is no op, or NULL; a mapping of its own */
 	uint64_t graph_bytes;
 };
@@ -85,12 +86,13 @@ void ekka_cudnn_decode(struct ekka_cudnn_plan *ret, const char *text, uint64_t n
 
 /*
  * The decoders: true when the graph is exactly that operation, with ret filled. They use every node, or answer false with ret->why set
- * where they recognise the operation and cannot say it. preload/cudnn_sdpa.c, cudnn_conv.c, cudnn_matmul.c, cudnn_norm.c, cudnn_pool.c.
+ * where they recognise the operation and cannot say it. preload/cudnn_sdpa.c, cudnn_conv.c, cudnn_matmul.c, cudnn_norm.c, cudnn_pool.c, cudnn_pointwise.c.
  */
 bool ekka_cudnn_decode_sdpa(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
 bool ekka_cudnn_decode_conv(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
 bool ekka_cudnn_decode_matmul(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
 bool ekka_cudnn_decode_norm(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
+bool ekka_cudnn_decode_pointwise(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
 bool ekka_cudnn_decode_pool(struct ekka_cudnn_plan *ret, struct ekka_cudnn_graph *);
 
 /* For the decoders. False when something does not fit; nothing is added then. */

@@ -62,7 +62,7 @@ endif
 if HAVE_CUDNN
 libekkawrap_la_SOURCES += preload/cudnn.h preload/cudnn.c preload/cudnn_types.h preload/cudnn_json.h preload/cudnn_json.c \
 	preload/cudnn_graph.h preload/cudnn_graph.c preload/cudnn_plan.h preload/cudnn_plan.c preload/cudnn_pack.h preload/cudnn_pack.c \
-	preload/cudnn_sdpa.h preload/cudnn_sdpa.c preload/cudnn_sdpa_plan.c preload/cudnn_conv.c preload/cudnn_matmul.c preload/cudnn_norm.c preload/cudnn_pool.c preload/cudnn_getters.h preload/cudnn_getters.c preload/cudnn_notes.h preload/cudnn_notes.c \
+	preload/cudnn_sdpa.h preload/cudnn_sdpa.c preload/cudnn_sdpa_plan.c preload/cudnn_conv.c preload/cudnn_matmul.c preload/cudnn_norm.c preload/cudnn_pool.c preload/cudnn_pointwise.c preload/cudnn_getters.h preload/cudnn_getters.c preload/cudnn_notes.h preload/cudnn_notes.c \
 	preload/cudnn_legacy.h preload/cudnn_legacy.c preload/cudnn_legacy_rows.c preload/cudnn_legacy_conv.c
 endif
 nodist_libekkawrap_la_SOURCES = $(EKKA_SPEC_SOURCES)

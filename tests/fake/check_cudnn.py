@@ -39,9 +39,9 @@ def main():
     ekka, trace = sys.argv[1:3]
     log = [json.loads(line) for line in run(ekka, "log", "--json", trace).splitlines()]
     events = [json.loads(run(ekka, "show", "--json", str(e["event"]), trace)) for e in log if e["name"] == "cudnnBackendExecute"]
-    check("number of executions", len(events), 22)
+    check("number of executions", len(events), 24)
     ops = [e["attributes"].get("op") for e in events]
-    check("ops", ops, ["attention"] * 6 + ["conv"] * 6 + ["matmul"] * 2 + [None] + ["norm"] * 3 + ["elementwise"] + ["pool"] * 3)
+    check("ops", ops, ["attention"] * 6 + ["conv"] * 6 + ["matmul"] * 2 + ["elementwise"] * 2 + [None] + ["norm"] * 3 + ["elementwise"] + ["pool"] * 3)
     for e in events:
         check("%s: status" % e["event"], e["status"], "complete")
         check("%s: result" % e["event"], e["returned"], 0)
@@ -68,13 +68,15 @@ def main():
     check("transposed", ([events[10]["attributes"][k] for k in ("transposed", "stride", "groups")], shape(events[10], "x"), shape(events[10], "y")),
           ([1, "2,2", 1], ("f16", [2, 32, 7, 7], [1568, 1, 224, 32]), ("f16", [2, 16, 13, 13], [2704, 1, 208, 16])))
     check("transposed-groups", (events[11]["attributes"]["groups"], shape(events[11], "w")), (2, ("f32", [16, 4, 3, 3], [36, 9, 3, 1])))
-    check("layer-norm", (events[15]["attributes"]["kind"], round(events[15]["attributes"]["eps"], 9), shape(events[15], "x"), shape(events[15], "weight")),
+    check("pointwise", [e["attributes"]["expr"] for e in events[14:16]],
+          ["out0 = abs(in0)", "t01 = in0 - in1; t03 = t01 * in2; t05 = t03 * in3; out0 = t05 + in4; out1 = sigmoid(out0)"])
+    check("layer-norm", (events[17]["attributes"]["kind"], round(events[17]["attributes"]["eps"], 9), shape(events[17], "x"), shape(events[17], "weight")),
           ("layer", 0.001, ("bf16", [48, 256], [256, 1]), ("bf16", [256], [1])))
-    check("instance-norm", (shape(events[17], "x"), shape(events[17], "bias")), (("f16", [2, 16, 64], [1024, 1, 16]), ("f32", [16, 64], [1, 0])))
-    check("batch-norm", shape(events[18], "in2"), ("f32", [2, 16, 8, 8], [0, 1, 0, 0]))
-    check("pools", [[e["attributes"].get(k) for k in ("kind", "window", "stride", "pad", "pad_end")] for e in events[19:]],
+    check("instance-norm", (shape(events[19], "x"), shape(events[19], "bias")), (("f16", [2, 16, 64], [1024, 1, 16]), ("f32", [16, 64], [1, 0])))
+    check("batch-norm", shape(events[20], "in2"), ("f32", [2, 16, 8, 8], [0, 1, 0, 0]))
+    check("pools", [[e["attributes"].get(k) for k in ("kind", "window", "stride", "pad", "pad_end")] for e in events[21:]],
           [[kind, "3,3", "2,2", "1,1", "1,1"] for kind in ("max", "avg_padded", "avg")])
-    unknown = events[14]
+    unknown = events[16]
     check("an unknown graph", sorted(tensors(unknown)), ["X_0", "Y_1", "graph"])
     check("an unknown graph's reason", unknown["attributes"].get("refused"), "this operation graph has no reference")
     for line in FAILED:

@@ -44,7 +44,7 @@ if HAVE_CRITERION
 check_PROGRAMS += tests/unit/preload/test_cudnn
 TESTS += tests/unit/preload/test_cudnn
 tests_unit_preload_test_cudnn_SOURCES = tests/unit/preload/test_cudnn.c preload/cudnn.c preload/cudnn_getters.c preload/cudnn_notes.c preload/cudnn_json.c preload/cudnn_graph.c \
-	preload/cudnn_plan.c preload/cudnn_pack.c preload/cudnn_sdpa.h preload/cudnn_sdpa.c preload/cudnn_sdpa_plan.c preload/cudnn_conv.c preload/cudnn_matmul.c preload/cudnn_norm.c preload/cudnn_pool.c
+	preload/cudnn_plan.c preload/cudnn_pack.c preload/cudnn_sdpa.h preload/cudnn_sdpa.c preload/cudnn_sdpa_plan.c preload/cudnn_conv.c preload/cudnn_matmul.c preload/cudnn_norm.c preload/cudnn_pool.c preload/cudnn_pointwise.c
 tests_unit_preload_test_cudnn_CPPFLAGS = $(fake_cppflags)
 tests_unit_preload_test_cudnn_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_cudnn_LDADD = libtrace.la $(CRITERION_LIBS) -lm

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Graphs that engines run through cuDNN, each checked by the program itself: cudnn_attention.c, cudnn_convolution.c, cudnn_rows.c, and here products
- * and one that nobody knows. A graph for which the library has no engine on this device is said to be skipped.
+ * Graphs that engines run through cuDNN, each checked by the program itself: cudnn_attention.c, cudnn_convolution.c, cudnn_rows.c, and here products,
+ * element by element, and one that nobody knows. A graph for which the library has no engine on this device is said to be skipped.
  */
 #include "config.h"
 
@@ -70,10 +70,70 @@ static int absolute(const void *what)
 	return wrong;
 }
 
+/* Sums alone, which no op says. */
+static int sums(const void *what)
+{
+	int64_t dim[] = { 4, 8, 16 }, rows[] = { 4, 8, 1 };
+	struct buffer x = buffer_new(CUDA_R_32F, 512), y = buffer_new(CUDA_R_32F, 32);
+	struct graph g = { 0 };
+	int wrong = 0, t_x = graph_tensor(&g, CUDNN_DATA_FLOAT, 3, dim, NULL, x.device);
+
+	(void)what;
+	(void)graph_reduction(&g, CUDNN_REDUCE_TENSOR_ADD, t_x, graph_tensor(&g, CUDNN_DATA_FLOAT, 3, rows, NULL, y.device));
+	if (graph_build(&g) != 0)
+		return -1;
+	graph_run(&g);
+	buffer_fetch(&y);
+	for (int64_t i = 0; i < y.n && wrong == 0; i++) {
+		double sum = 0;
+
+		for (int64_t j = 0; j < 16; j++)
+			sum += buffer_at(&x, i * 16 + j);
+		wrong += compare("sum", buffer_at(&y, i), sum, 1e-4);
+	}
+	graph_release(&g);
+	RELEASE(&x, &y);
+	return wrong;
+}
+
+/* x - mean, times rstd, times a scale, plus a bias, as frontends normalise a batch with given statistics; and its sigmoid. */
+static int given_statistics(const void *what)
+{
+	int64_t dim[] = { 2, 8, 30 }, channel[] = { 1, 8, 1 };
+	struct buffer x = buffer_new(CUDA_R_16F, 480), y = buffer_new(CUDA_R_16F, 480), z = buffer_new(CUDA_R_32F, 480), c[4];
+	struct graph g = { 0 };
+	int t = graph_tensor(&g, CUDNN_DATA_HALF, 3, dim, NULL, x.device), wrong = 0, part[4], last;
+	static const cudnnPointwiseMode_t modes[] = { CUDNN_POINTWISE_SUB, CUDNN_POINTWISE_MUL, CUDNN_POINTWISE_MUL, CUDNN_POINTWISE_ADD };
+
+	(void)what;
+	for (int i = 0; i < 4; i++) {
+		c[i] = buffer_new(CUDA_R_32F, 8);
+		part[i] = graph_tensor(&g, CUDNN_DATA_FLOAT, 3, channel, NULL, c[i].device);
+		last = i < 3 ? graph_tensor(&g, CUDNN_DATA_FLOAT, 3, dim, NULL, NULL) : graph_tensor(&g, CUDNN_DATA_FLOAT, 3, dim, NULL, z.device);
+		t = graph_pointwise(&g, modes[i], t, part[i], -1, last, 1, 0);
+	}
+	(void)graph_pointwise(&g, CUDNN_POINTWISE_SIGMOID_FWD, t, -1, -1, graph_tensor(&g, CUDNN_DATA_HALF, 3, dim, NULL, y.device), 1, 0);
+	if (graph_build(&g) != 0)
+		return -1;
+	graph_run(&g);
+	buffer_fetch(&y);
+	buffer_fetch(&z);
+	for (int64_t i = 0; i < y.n && wrong == 0; i++) {
+		int64_t k = i / 30 % 8;
+		double want = (buffer_at(&x, i) - buffer_at(&c[0], k)) * buffer_at(&c[1], k) * buffer_at(&c[2], k) + buffer_at(&c[3], k);
+
+		wrong += compare("normalised", buffer_at(&z, i), want, 1e-3) + compare("sigmoid", buffer_at(&y, i), 1 / (1 + exp(-want)), 2e-3);
+	}
+	graph_release(&g);
+	RELEASE(&x, &y, &z, &c[0], &c[1], &c[2], &c[3]);
+	return wrong;
+}
+
 static const int without = 0, with = 1;
 
 const struct cudnn_case product_cases[] = {
-	{ "product", product, &without }, { "product-bias", product, &with }, { "absolute", absolute, NULL }, { NULL, NULL, NULL },
+	{ "product", product, &without }, { "product-bias", product, &with }, { "absolute", absolute, NULL },
+	{ "given-statistics", given_statistics, NULL }, { "sums", sums, NULL }, { NULL, NULL, NULL },
 };
 
 /* ---- main ------------------------------------------------------------- */

@@ -474,6 +474,9 @@ Test(cudnn, dropout)
 	cr_expect(strstr(seen, "op=attention scale=0.25 dropout=0 ") != NULL, "%s", seen);
 	refused("not made up for", made_up, 2);
 	fresh("dropout");
+	replace("bernoulli", "0.8999999985098839", "1.5");
+	refused("dropout that is not known", none, 2);
+	fresh("dropout");
 	replace("RNG", "CUDNN_RNG_DISTRIBUTION_BERNOULLI", "CUDNN_RNG_DISTRIBUTION_UNIFORM");
 	refused("dropout that is not known", made_up, 2);
 }
@@ -500,6 +503,43 @@ Test(cudnn, packed_sequences)
 	fresh("ragged");
 	replace("nodes", "\"seqLenQ\":\"13\",", "");
 	refused("some are packed", scale, 1);
+}
+
+/* out = max(x * w, number), out2 = elu(-out): listed from behind; w is broadcast. */
+Test(cudnn, graphs_of_pointwise_nodes)
+{
+#define POINTWISE "{\"operation\":\"CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR\",\"mathPrec\":\"CUDNN_DATA_FLOAT\",\"pointwiseMode\":\"CUDNN_POINTWISE_"
+#define TENSOR(name, type, dim, stride, inside, value) \
+	"{\"name\":\"" name "\",\"dataType\":\"CUDNN_DATA_" type "\",\"dim\":" dim ",\"stride\":" stride ",\"isVirtual\":" inside ",\"isByValue\":" value "}"
+	static const char graph[] =
+		"{\"operationGraph\":{\"tensors\":[" TENSOR("1", "HALF", "[4,8]", "[8,1]", "false", "false") "," TENSOR("2", "FLOAT", "[1,8]", "[8,1]", "false", "false") ","
+		TENSOR("3", "FLOAT", "[4,8]", "[8,1]", "true ", "false") "," TENSOR("4", "FLOAT", "[1,1]", "[1,1]", "false", "true") ","
+		TENSOR("5", "FLOAT", "[4,8]", "[8,1]", "false", "false") "," TENSOR("6", "FLOAT", "[4,8]", "[8,1]", "true ", "false") ","
+		TENSOR("7", "HALF", "[4,8]", "[1,4]", "false", "false") "],\"nodes\":[" POINTWISE "ELU_FWD\",\"X\":\"6\",\"Y\":\"7\"},"
+		POINTWISE "NEG\",\"X\":\"5\",\"Y\":\"6\"}," POINTWISE "MAX\",\"X\":\"3\",\"B\":\"4\",\"Y\":\"5\"},"
+		POINTWISE "MUL\",\"X\":\"1\",\"B\":\"2\",\"Y\":\"3\",\"alpha2\":1.0}]}}";
+	static const char *const changes[][2] = {
+		{ "CUDNN_POINTWISE_MUL", "CUDNN_POINTWISE_POW" }, { "\"alpha2\":1.0", "\"alpha2\":0.5" }, { "CUDNN_POINTWISE_NEG", "CUDNN_POINTWISE_ADD" },
+		{ "\"name\":\"3\",\"dataType\":\"CUDNN_DATA_FLOAT\"", "\"name\":\"3\",\"dataType\":\"CUDNN_DATA_HALF\"" },
+		{ "\"name\":\"5\",\"dataType\":\"CUDNN_DATA_FLOAT\"", "\"name\":\"5\",\"dataType\":\"CUDNN_DATA_HALF\"" },
+		{ "\"name\":\"2\",\"dataType\":\"CUDNN_DATA_FLOAT\"", "\"name\":\"2\",\"dataType\":\"CUDNN_DATA_INT8\"" },
+		{ "\"X\":\"5\",\"Y\":\"6\"", "\"X\":\"7\",\"Y\":\"6\"" },
+	};
+	static const struct by_value number[] = { { 4, 0.5, 0 } };
+
+	for (unsigned i = 0; i <= sizeof(changes) / sizeof(changes[0]); i++) {
+		load("conv-3d");
+		strcpy(plan_text, graph);
+		ekka_cudnn_plan_forget(&plan);
+		if (i > 0) {
+			replace("", changes[i - 1][0], changes[i - 1][1]);
+			refused("no reference", number, 1);
+			continue;
+		}
+		execute(number, 1);
+		cr_expect_str_eq(seen, "op=elementwise c0=0.5 expr=t02 = in0 * in1; out0 = max(t02, c0); t05 = -out0; out1 = where(t05 > 0, t05, exp(t05) - 1) "
+				 "in0:f16[4/8,8/1] in1:f32[4/0,8/1] >out0:f32[4/8,8/1] >out1:f16[4/1,8/4] ", "%s", seen);
+	}
 }
 
 Test(cudnn, norms)
