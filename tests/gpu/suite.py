@@ -421,22 +421,32 @@ class Suite:
                 self.row(step, False, "no result; record's status is %d" % status)
                 continue
             same = a["tokens"] == b["tokens"] and status == 0
-            self.run(step + ".kernels", [self.ekka, "kernels", trace])
+            undescribed = self.undescribed(step, trace)
             report, replay_s = self.replay(step, trace, 400, ["--verbose", "--margins"])
             if report is None:
                 self.row(step, False, "no report; record %.1f s" % seconds)
                 continue
             s = report["summary"]
-            self.facts[step] = dict(s, record_s=seconds, replay_s=replay_s, trace_bytes=self.stored(trace), plain=a, recorded=b)
+            self.facts[step] = dict(s, record_s=seconds, replay_s=replay_s, trace_bytes=self.stored(trace), plain=a, recorded=b,
+                                    undescribed=undescribed)
             covered, of_bytes = s["judged"] / max(s["ops"], 1), s["bytes_judged"] / max(s["bytes_total"], 1)
             self.row(step, same and s["fail"] == 0 and covered >= 0.95 and of_bytes >= 0.99,
-                     "%s tokens; %d ops, %.2f %% judged, %.2f %% of %.1f MB written; %d pass, %d FAIL, %d undecided, %d unsupported, "
+                     "%s tokens; %d ops, %.2f %% judged, %.2f %% of %.1f MB written, %.2f %% of %.1f ms on the GPU (%d ops timed); %d pass, %d FAIL, %d undecided, %d unsupported, "
                      "%d incomplete; %d dropped; record %.1f s, replay %.1f s; seen %.1f MB, known %.1f MB, stored %.1f MB" % (
-                         "same" if same else "OTHER", s["ops"], 100 * covered, 100 * of_bytes, s["bytes_total"] / 1e6, s["pass"], s["fail"],
+                         "same" if same else "OTHER", s["ops"], 100 * covered, 100 * of_bytes, s["bytes_total"] / 1e6,
+                         100 * (s["coverage_gpu_time"] or 0), s["gpu_ns_total"] / 1e6, s["timed"], s["pass"], s["fail"],
                          s["undecided"], s["unsupported"], s["incomplete"], s["dropped"], seconds, replay_s, s["seen_bytes"] / 1e6,
                          s["known_bytes"] / 1e6, self.stored(trace) / 1e6))
             self.odd_verdicts(step, report)
             shutil.rmtree(trace, ignore_errors=True)
+
+    def undescribed(self, step, trace):
+        """The ten kernels that the GPU was busiest with of those that nothing describes: name, launches, share of the GPU time measured."""
+        self.run(step + ".kernels", [self.ekka, "kernels", trace])
+        _, out, _ = self.run(step + ".kernels-json", [self.ekka, "kernels", "--json", trace])
+        found = [k for k in (json.loads(line) for line in out.splitlines() if line.startswith("{"))
+                 if k["launches"] > k["described"] + k["nothing"] and any(p["name"] is None for p in k["parents"])]
+        return [(k["kernel"][:160], k["launches"], k["gpu_time_share"]) for k in found[:10]]
 
     def odd_verdicts(self, step, report):
         """What was not judged, and why: one line a function and reason, into the logs."""
