@@ -15,6 +15,7 @@
 #include "cupti/kernel.h"
 #include "cupti/launch.h"
 #include "cupti/memory.h"
+#include "cupti/module.h"
 #include "cupti/shared.h"
 #include "cupti/slot.h"
 
@@ -257,6 +258,7 @@ void ekka_launches_fork_child(void)
 	ekka_shared_fork_child();
 	ekka_graphs_fork_child();
 	ekka_slots_fork_child();
+	ekka_modules_fork_child();
 }
 
 EKKA_PUBLIC CUresult cuInit(unsigned flags)
@@ -362,23 +364,3 @@ LAUNCH_COOPERATIVE(cuLaunchCooperativeKernel_ptsz, ekka_own_stream(s))
 	}
 LAUNCH_EX(cuLaunchKernelEx, false)
 LAUNCH_EX(cuLaunchKernelEx_ptsz, true)
-
-EKKA_PUBLIC CUresult cuModuleUnload(CUmodule module)
-{
-	__typeof__(&cuModuleUnload) call = REAL(cuModuleUnload);
-
-	ekka_kernels_expire();
-	if (ekka_memory_on())
-		ekka_alloc_forget_learned();	/* its variables */
-	return call ? call(module) : CUDA_ERROR_NOT_INITIALIZED;
-}
-
-EKKA_PUBLIC CUresult cuLibraryUnload(CUlibrary library)
-{
-	__typeof__(&cuLibraryUnload) call = REAL(cuLibraryUnload);
-
-	ekka_kernels_expire();
-	if (ekka_memory_on())
-		ekka_alloc_forget_learned();	/* its variables */
-	return call ? call(library) : CUDA_ERROR_NOT_INITIALIZED;
-}

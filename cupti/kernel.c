@@ -4,6 +4,7 @@
 #include "cupti/kernel.h"
 #include "cupti/launch.h"
 #include "cupti/meaning.h"
+#include "cupti/module.h"
 
 #include "preload/conf.h"
 #include "preload/count.h"
@@ -130,7 +131,7 @@ static bool describe_args(struct ekka_kernel_facts *k)
 
 static bool same(const struct ekka_kernel_facts *a, const struct ekka_kernel_facts *b)
 {
-	return strncmp(a->kernel.name, b->kernel.name, NAME_MAX_BYTES - 1) == 0 && a->layout_known == b->layout_known &&
+	return a->kernel.image == b->kernel.image && strncmp(a->kernel.name, b->kernel.name, NAME_MAX_BYTES - 1) == 0 && a->layout_known == b->layout_known &&
 	       a->n_params == b->n_params && a->block_bytes == b->block_bytes &&
 	       memcmp(a->offset, b->offset, sizeof(a->offset)) == 0 && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
@@ -145,6 +146,7 @@ static const struct ekka_kernel_facts *ask(const struct ekka_cuda_driver *drv, C
 	if (!k.kernel.name)
 		return NULL;
 	ask_layout(drv, f, &k);
+	k.kernel.image = ekka_module_image(drv, f);
 	if (old && same(old, &k))
 		return old;
 	k.kernel.name = keep(k.kernel.name);

@@ -16,6 +16,7 @@ enum ekka_when_full { EKKA_BLOCK, EKKA_DROP };
 
 enum ekka_launches { EKKA_LAUNCHES_OFF, EKKA_LAUNCHES_CUPTI, EKKA_LAUNCHES_DRIVER, EKKA_LAUNCHES_AUTO };
 
+enum ekka_modules { EKKA_MODULES_AUTO, EKKA_MODULES_ON, EKKA_MODULES_OFF };
 enum ekka_timing { EKKA_TIMING_AUTO, EKKA_TIMING_ON, EKKA_TIMING_OFF };
 
 struct ekka_conf {
@@ -33,6 +34,7 @@ struct ekka_conf {
 	uint64_t stack;			/* frames */
 	enum ekka_launches launches;
 	enum ekka_timing timing;
+	enum ekka_modules modules;
 	const char *kernels;		/* colon-separated paths; "": none */
 	uint64_t buffer_bytes;		/* bytes */
 	uint64_t lineage, sync, quiet, signal;	/* 0 or 1 */

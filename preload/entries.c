@@ -10,6 +10,7 @@
 #include "preload/cuda_timing.h"
 #include "preload/init.h"
 #include "preload/say.h"
+#include "preload/sink_image.h"
 #include "preload/snapshot.h"
 #include "preload/timing.h"
 #include "preload/versions.h"
@@ -167,6 +168,25 @@ static void put_same(const struct ekka_entry *e)
 		put_known(e, &id);
 }
 
+static void put_image(const struct ekka_entry *e)
+{
+	uint8_t frame[DATA_BYTES];
+	struct ekka_buf buf = { .data = frame, .cap = sizeof(frame) };
+	struct ekka_rec_module rec;
+	const char *lost = NULL;
+
+	ekka_sink_image(e->data.image, store, &rec);
+	ekka_entries_flush();	/* what did not reach the file is known then */
+	if (!rec.missing && ekka_blobset_has(&rec.blob, &lost))
+		rec.missing = lost;
+	rec.id = (uint32_t)e->data.serial;
+	if (rec.missing)
+		ekka_count_drop("module image", 1);
+	if (make_room(sizeof(frame)) && ekka_encode_module(&buf, &rec))
+		ekka_writer_frame(frame, buf.len);
+	ekka_image_drop(e->data.image);
+}
+
 void ekka_entries_put_time(const struct ekka_rec_time *rec)
 {
 	uint8_t frame[TIME_BYTES];
@@ -181,6 +201,8 @@ void ekka_entries_put(struct ekka_entry *e)
 	if (e->generation != ekka_segment_generation()) {
 		if (e->kind == EKKA_ENTRY_COPY)
 			ekka_cuda_copy_release(e->data.copy);
+		if (e->kind == EKKA_ENTRY_IMAGE)
+			ekka_image_drop(e->data.image);
 		if (e->kind == EKKA_ENTRY_TIME)
 			ekka_cuda_timing_drop(e->data.timing);
 		return;
@@ -209,6 +231,9 @@ void ekka_entries_put(struct ekka_entry *e)
 		break;
 	case EKKA_ENTRY_SAME:
 		put_same(e);
+		break;
+	case EKKA_ENTRY_IMAGE:
+		put_image(e);
 		break;
 	case EKKA_ENTRY_TIME:
 		ekka_timing_take(e);

@@ -6,6 +6,7 @@
 #include "preload/conf.h"
 #include "preload/count.h"
 #include "preload/cuda.h"
+#include "preload/image.h"
 #include "preload/queue.h"
 #include "preload/resolve.h"
 #include "preload/segment.h"
@@ -26,7 +27,7 @@ static struct {
 	 * without the lock comes after the record. When the stacks' table is half full, further new ones are written again and again.
 	 */
 	struct { _Atomic(const void *) real; _Atomic unsigned fn_id; _Atomic uint32_t id; } fns[FN_SLOTS];
-	uint32_t n_fns;
+	uint32_t n_fns, n_images;
 	struct known stacks[STACK_SLOTS];	/* by ekka_stack_hash */
 	struct known keys[STACK_SLOTS];		/* by ekka_stack_key; a stack may have several */
 	uint64_t n_stacks, n_keys, last_stack;
@@ -83,11 +84,34 @@ static const uint8_t *build_id(const void *p, unsigned *ret_len)
 	return NULL;
 }
 
+/* Number of the image's record; 0: it has none. */
+static uint32_t push_image(struct ekka_image *m)
+{
+	struct ekka_entry *e;
+
+	if (!m || m->generation == ekka_segment_generation())
+		return m ? m->id : 0;
+	e = ekka_queue_reserve(0, ekka_conf.when_full == EKKA_BLOCK);
+	if (!e) {
+		ekka_count_drop("module image", 1);
+		return 0;
+	}
+	atomic_fetch_add(&m->users, 1);
+	m->id = ++tab.n_images;
+	m->generation = ekka_segment_generation();
+	e->kind = EKKA_ENTRY_IMAGE;
+	e->generation = m->generation;
+	e->data.image = m;
+	e->data.serial = m->id;
+	ekka_queue_commit(e);
+	return m->id;
+}
+
 static bool push_kernel(uint32_t id, const struct ekka_kernel *k)
 {
 	const struct ekka_rec_fn rec = {
 		.id = id, .name = k->name, .library = k->library ? k->library : "kernel", .op = "", .via = k->via, .args = k->args,
-		.n_args = k->n_args,
+		.n_args = k->n_args, .module = push_image(k->image),
 	};
 
 	return ekka_push_record(SMALL_BYTES, encode_fn, &rec);
@@ -254,7 +278,7 @@ void ekka_intern_clear(void)
 	memset(tab.stacks, 0, sizeof(tab.stacks));
 	memset(tab.keys, 0, sizeof(tab.keys));
 	memset(tab.devices, 0, sizeof(tab.devices));
-	tab.n_fns = 0;
+	tab.n_fns = tab.n_images = 0;
 	tab.n_stacks = tab.n_keys = tab.last_stack = 0;
 	ekka_maps_reset();
 unlock:

@@ -15,6 +15,7 @@ struct ekka_kernel {
 	const char *name;			/* mangled */
 	const struct ekka_arg_info *args;	/* its parameters: name "p0", "p1"..., type "8 bytes at 16" */
 	unsigned n_args;
+	struct ekka_image *image;		/* of the module that it is in; NULL: not known */
 	const char *via;			/* how its launches were seen when it was new: "cupti", "driver", with a reason after a colon */
 	bool wanted;				/* by EKKA_INCLUDE and EKKA_EXCLUDE */
 	const char *library;			/* NULL: a kernel. "driver": a function of the CUDA driver, that no spec has */

@@ -14,6 +14,7 @@
 
 struct ekka_cuda_copy;
 struct ekka_cuda_timing;
+struct ekka_image;
 
 enum ekka_entry_kind {
 	EKKA_ENTRY_VOID,	/* nothing: padding, or given up */
@@ -24,6 +25,7 @@ enum ekka_entry_kind {
 	EKKA_ENTRY_ABORT,	/* a blob in pieces whose bytes changed while they were read */
 	EKKA_ENTRY_COPY,	/* bytes on their way from a device */
 	EKKA_ENTRY_SAME,	/* the bytes of an earlier copy */
+	EKKA_ENTRY_IMAGE,	/* of GPU code, in memory */
 	EKKA_ENTRY_TIME,	/* an event's GPU time, not known yet */
 };
 
@@ -43,7 +45,8 @@ struct ekka_entry {
 		bool hashed;		/* COPY: id is set */
 		struct ekka_cuda_copy *copy;
 		struct ekka_cuda_timing *timing;	/* TIME */
-		uint64_t serial;	/* COPY, SAME: of the snapshot, preload/versions.h */
+		struct ekka_image *image;	/* IMAGE */
+		uint64_t serial;	/* COPY, SAME: of the snapshot, preload/versions.h; IMAGE: number of its record */
 	} data;
 	_Alignas(64) uint8_t payload[];
 };

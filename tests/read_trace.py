@@ -72,14 +72,14 @@ def read_blobs(trace):
 
 
 def read_segment(path):
-    seg = {"file": os.path.basename(path), "close": None, "fn": {}, "device": [], "maps": [], "stack": {}, "call": {}}
+    seg = {"file": os.path.basename(path), "close": None, "fn": {}, "device": [], "module": [], "maps": [], "stack": {}, "call": {}}
     for kind, body, _ in frames(path):
         if kind in ("open", "close"):
             seg[kind] = body
         elif kind in ("fn", "stack"):
             seg[kind][body["id"]] = body
-        elif kind == "device":
-            seg["device"].append(body)
+        elif kind in ("device", "module"):
+            seg[kind].append(body)
         elif kind == "maps":
             seg["maps"] += body["maps"]
         elif kind == "call":
@@ -99,7 +99,8 @@ def events(trace):
     segments = sorted((read_segment(p) for p in files(trace, "events")), key=lambda s: (s["open"]["unix_ns"], s["file"]))
     number = 0
     for seg in segments:
-        yield {"segment": seg["file"], "open": seg["open"], "close": seg["close"], "device": seg["device"], "maps": seg["maps"]}
+        yield {"segment": seg["file"], "open": seg["open"], "close": seg["close"], "device": seg["device"], "maps": seg["maps"],
+               **({"module": seg["module"]} if seg["module"] else {})}
         numbers = {ev: number + i + 1 for i, ev in enumerate(sorted(seg["call"]))}
         for ev, e in sorted(seg["call"].items()):
             call = dict(e["call"], ev=numbers[ev], par=numbers.get(e["call"]["par"], 0))

@@ -6,6 +6,7 @@
 #include "tools/json.h"
 #include "tools/kernel_name.h"
 #include "tools/kernels_collect.h"
+#include "tools/kernels_modules.h"
 #include "tools/kernels_skeleton.h"
 #include "tools/message.h"
 #include "tools/open.h"
@@ -18,8 +19,8 @@
 #include <string.h>
 
 static struct {
-	bool json;
-	const char *only, *kernels, *skeleton, *check;
+	bool json, modules;
+	const char *only, *kernels, *skeleton, *extract, *check;
 } opt;
 
 const struct ekka_option ekka_kernels_options[] = {
@@ -30,6 +31,9 @@ const struct ekka_option ekka_kernels_options[] = {
 	  .help = "descriptions to look into before those that are built in: files and folders, separated by colons" },
 	{ .kind = EKKA_OPT_TEXT, .name = "skeleton", .metavar = "NAME", .value = &opt.skeleton,
 	  .help = "print a description to start from, for the first kernel with NAME in its mangled or demangled name" },
+	{ .kind = EKKA_OPT_FLAG, .name = "modules", .value = &opt.modules, .help = "list the images of GPU code that the kernels come from instead" },
+	{ .kind = EKKA_OPT_TEXT, .name = "extract", .metavar = "DIR", .value = &opt.extract, .complete = "@file",
+	  .help = "write these images into DIR, which is made, and print their paths" },
 	{ .kind = EKKA_OPT_TEXT, .name = "check", .metavar = "PATHS", .value = &opt.check, .complete = "@file",
 	  .help = "only say what is wrong with these descriptions: files and folders, separated by colons" },
 	EKKA_OPTIONS_END
@@ -131,6 +135,32 @@ static void print_row(const struct ekka_kernel_uses *k)
 static bool wanted(const struct ekka_kernel_uses *k)
 {
 	return !opt.only || fnmatch(opt.only, k->name, 0) == 0 || fnmatch(opt.only, k->text, 0) == 0;
+}
+
+static bool is_wanted(const char *name)
+{
+	for (size_t i = 0; i < all.n; i++)
+		if (all.k[i].name == name || strcmp(all.k[i].name, name) == 0)
+			return wanted(&all.k[i]);
+	return false;
+}
+
+/* --modules, --extract */
+static int show_modules(struct ekka_trace *trace)
+{
+	int status = ekka_kernels_modules_collect(trace, is_wanted), extracted;
+
+	if (opt.extract) {
+		extracted = ekka_kernels_modules_extract(trace, opt.extract);
+		status = extracted ? extracted : status;
+	} else {
+		if (!opt.json)
+			ekka_pager_start();
+		ekka_kernels_modules_print(opt.json);
+		ekka_pager_finish();
+	}
+	ekka_kernels_modules_release();
+	return status;
 }
 
 static void list(void)
@@ -250,6 +280,10 @@ int ekka_cmd_kernels(const struct ekka_command *self, int argc, char **argv)
 		int skeleton = print_skeleton(trace);
 
 		status = skeleton ? skeleton : status;
+	} else if (opt.modules || opt.extract) {
+		int shown = show_modules(trace);
+
+		status = shown ? shown : status;
 	} else {
 		if (!opt.json)
 			ekka_pager_start();

@@ -20,7 +20,7 @@ struct writer {
 	struct ekka_buf buf;			/* owned */
 	unsigned char *raw, *scratch;		/* of one chunk; owned */
 	ZSTD_CCtx *zstd;			/* owned */
-	struct ekka_blob_id stored[2 * EKKA_MAX_TENSORS];
+	struct ekka_blob_id stored[2 * EKKA_MAX_TENSORS + 1];	/* and the module */
 	unsigned n_stored;
 	uint64_t seen_bytes, stored_bytes;
 	struct ekka_error *err;
@@ -90,6 +90,27 @@ static int put_maps(struct writer *w)
 	return r;
 }
 
+static int put_blob(struct writer *w, const struct ekka_blob_id *id, uint64_t size);
+
+/* The code that a kernel comes from, whole. */
+static int put_module(struct writer *w, struct ekka_rec_fn *fn)
+{
+	const struct ekka_rec_module *m = ekka_event_module(w->x->event);
+	struct ekka_rec_module rec;
+	int r = 0;
+
+	fn->module = m ? 1 : 0;
+	if (!m)
+		return 0;
+	rec = *m;
+	rec.id = 1;
+	if (!rec.missing && !ekka_trace_blob_present(w->x->trace, &rec.blob, NULL))
+		rec.missing = "not in the trace that this was taken from";
+	if (!rec.missing)
+		r = put_blob(w, &rec.blob, rec.bytes);
+	return r ? r : put(w, w->events, ekka_encode_module(&w->buf, &rec));
+}
+
 static int put_surroundings(struct writer *w)
 {
 	const struct ekka_event *e = w->x->event;
@@ -101,6 +122,8 @@ static int put_surroundings(struct writer *w)
 	for (size_t i = 0; i < e->segment->n_devices && !r; i++)
 		if (e->segment->devices[i].ordinal == e->call.device)
 			r = put(w, w->events, ekka_encode_device(&w->buf, &e->segment->devices[i]));
+	if (!r)
+		r = put_module(w, &fn);
 	if (!r)
 		r = put(w, w->events, ekka_encode_fn(&w->buf, &fn));
 	if (r || !e->stack)

@@ -4,6 +4,7 @@
 #include "tools/command.h"
 #include "tools/event.h"
 #include "tools/kernel_name.h"
+#include "tools/kernels_modules.h"
 #include "tools/message.h"
 #include "tools/show.h"
 #include "tools/tensor_view.h"
@@ -29,6 +30,22 @@ static void field(const char *label, const char *text)
 	putchar('\n');
 }
 
+/* The image that a kernel comes from. */
+static void print_module(const struct ekka_event *e)
+{
+	const struct ekka_rec_module *m = ekka_event_module(e);
+	char name[EKKA_BLOB_NAME], bytes[32], all[32], text[512];
+
+	if (!m)
+		return;
+	if (m->missing)
+		snprintf(text, sizeof(text), "%s, missing: %s", m->kind, m->missing);
+	else
+		snprintf(text, sizeof(text), "%s, %s %s%s%s", ekka_blob_name(&m->blob, name), m->kind, ekka_text_bytes(m->bytes, bytes, sizeof(bytes)),
+			 m->of_bytes > m->bytes ? " of " : "", m->of_bytes > m->bytes ? ekka_text_bytes(m->of_bytes, all, sizeof(all)) : "");
+	field("module", text);
+}
+
 static void print_head(const struct ekka_event *e)
 {
 	const struct ekka_segment *s = e->segment;
@@ -44,6 +61,7 @@ static void print_head(const struct ekka_event *e)
 		field("launch", ekka_launch_shape(e, shape, sizeof(shape)));
 		if (e->fn->via && e->fn->via[0])
 			field("seen by", e->fn->via);
+		print_module(e);
 	}
 	field("process", text);
 	if (e->call.parent) {

@@ -5,6 +5,7 @@
 #include "tools/event.h"
 #include "tools/json.h"
 #include "tools/kernel_name.h"
+#include "tools/kernels_modules.h"
 #include "tools/show.h"
 #include "tools/tensor_view.h"
 
@@ -154,6 +155,19 @@ static struct json_object *stack(const struct ekka_event *e)
 	return o;
 }
 
+static struct json_object *module(const struct ekka_rec_module *m)
+{
+	struct json_object *o = ekka_json_object();
+	char name[EKKA_BLOB_NAME];
+
+	ekka_json_add_text(o, "kind", m->kind);
+	ekka_json_add_text(o, "blob", m->missing ? NULL : ekka_blob_name(&m->blob, name));
+	ekka_json_add_text(o, "missing", m->missing);
+	ekka_json_add_uint(o, "bytes", m->bytes);
+	ekka_json_add_uint(o, "of_bytes", m->of_bytes);
+	return o;
+}
+
 struct json_object *ekka_show_json_object(struct ekka_trace *trace, const struct ekka_event *e)
 {
 	char *kernel = ekka_event_is_launch(e) ? ekka_kernel_demangle(e->fn->name) : NULL;
@@ -171,6 +185,8 @@ struct json_object *ekka_show_json_object(struct ekka_trace *trace, const struct
 	ekka_json_add_text(o, "object", e->fn->object);
 	if (e->fn->via && e->fn->via[0])
 		ekka_json_add_text(o, "via", e->fn->via);
+	if (ekka_event_module(e))
+		ekka_json_add(o, "module", module(ekka_event_module(e)));
 	ekka_json_add_uint(o, "depth", e->call.depth);
 	ekka_json_add_uint(o, "parent", e->call.parent);
 	ekka_json_add_int(o, "pid", e->segment->open.pid);

@@ -50,6 +50,7 @@ const char *ekka_decode_fn(const struct ekka_decode_zones *zones, const uint8_t 
 	ret->object = ekka_unpack_str(&u, ekka_unpack_find(&m, "obj"));
 	ret->build_id = ekka_unpack_bin(&u, ekka_unpack_find(&m, "build"), &ret->build_id_len);
 	ret->via = ekka_unpack_str(&u, ekka_unpack_find(&m, "via"));
+	ret->module = ekka_unpack_u32(&u, ekka_unpack_find(&m, "mod"));
 	args = ekka_unpack_array(&u, ekka_unpack_find(&m, "args"), EKKA_MAX_ARGS, &ret->n_args);
 	copy = ekka_unpack_alloc(&u, ret->n_args, sizeof *copy);
 	for (unsigned i = 0; copy && i < ret->n_args; i++) {
@@ -58,6 +59,27 @@ const char *ekka_decode_fn(const struct ekka_decode_zones *zones, const uint8_t 
 		copy[i].type = n_pair == 2 ? ekka_unpack_str(&u, &pair[1]) : "";
 	}
 	ret->args = copy;
+	return u.bad;
+}
+
+const char *ekka_decode_module(const struct ekka_decode_zones *zones, const uint8_t *body, size_t n, struct ekka_rec_module *ret)
+{
+	struct unpack u = { .zones = zones };
+	msgpack_object m = ekka_unpack_body(&u, body, n);
+	const uint8_t *id;
+	unsigned id_len;
+
+	*ret = (struct ekka_rec_module){ 0 };
+	ret->id = ekka_unpack_u32(&u, ekka_unpack_find(&m, "id"));
+	ret->kind = ekka_unpack_str(&u, ekka_unpack_find(&m, "kind"));
+	ret->bytes = ekka_unpack_u64(&u, ekka_unpack_find(&m, "n"));
+	ret->of_bytes = ekka_unpack_u64(&u, ekka_unpack_find(&m, "of"));
+	ret->missing = ekka_unpack_str_or_null(&u, ekka_unpack_find(&m, "miss"));
+	id = ekka_unpack_bin(&u, ekka_unpack_find(&m, "blob"), &id_len);
+	if (id_len == sizeof ret->blob.b)
+		memcpy(ret->blob.b, id, sizeof ret->blob.b);
+	else if (!ret->missing && !u.bad)
+		return "a blob id that is not 16 bytes long";
 	return u.bad;
 }
 

@@ -23,6 +23,7 @@ struct ekka_decode_zones {
 
 const char *ekka_decode_open(const struct ekka_decode_zones *, const uint8_t *body, size_t n, struct ekka_rec_open *ret);
 const char *ekka_decode_fn(const struct ekka_decode_zones *, const uint8_t *body, size_t n, struct ekka_rec_fn *ret);
+const char *ekka_decode_module(const struct ekka_decode_zones *, const uint8_t *body, size_t n, struct ekka_rec_module *ret);
 const char *ekka_decode_device(const struct ekka_decode_zones *, const uint8_t *body, size_t n, struct ekka_rec_device *ret);
 const char *ekka_decode_maps(const struct ekka_decode_zones *, const uint8_t *body, size_t n, struct ekka_rec_maps *ret);
 const char *ekka_decode_stack(const struct ekka_decode_zones *, const uint8_t *body, size_t n, struct ekka_rec_stack *ret);

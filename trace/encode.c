@@ -44,7 +44,7 @@ size_t ekka_encode_fn(struct ekka_buf *buf, const struct ekka_rec_fn *r)
 	uint32_t n_args = at_most(r->n_args, EKKA_MAX_ARGS);
 	struct pack_frame f;
 
-	ekka_pack_begin(&f, buf, 3, "fn", r->via ? 8 : 7);
+	ekka_pack_begin(&f, buf, 3, "fn", 7 + (r->via != NULL) + (r->module != 0));
 	ekka_pack_key_uint(&f, "id", r->id);
 	ekka_pack_key_str(&f, "name", r->name);
 	ekka_pack_key_str(&f, "lib", r->library);
@@ -54,11 +54,31 @@ size_t ekka_encode_fn(struct ekka_buf *buf, const struct ekka_rec_fn *r)
 	ekka_pack_bin(&f, r->build_id, r->build_id_len);
 	if (r->via)
 		ekka_pack_key_str(&f, "via", r->via);
+	if (r->module)
+		ekka_pack_key_uint(&f, "mod", r->module);
 	ekka_pack_key_array(&f, "args", n_args);
 	for (uint32_t i = 0; i < n_args; i++) {
 		(void)ekka_mp_array(&f, 2);
 		ekka_pack_str(&f, r->args[i].name);
 		ekka_pack_str(&f, r->args[i].type);
+	}
+	return finish(&f);
+}
+
+size_t ekka_encode_module(struct ekka_buf *buf, const struct ekka_rec_module *r)
+{
+	struct pack_frame f;
+
+	ekka_pack_begin(&f, buf, 3, "module", 5);
+	ekka_pack_key_uint(&f, "id", r->id);
+	ekka_pack_key_str(&f, "kind", r->kind);
+	ekka_pack_key_uint(&f, "n", r->bytes);
+	ekka_pack_key_uint(&f, "of", r->of_bytes);
+	if (r->missing) {
+		ekka_pack_key_str(&f, "miss", r->missing);
+	} else {
+		ekka_pack_key(&f, "blob");
+		ekka_pack_bin(&f, r->blob.b, sizeof r->blob.b);
 	}
 	return finish(&f);
 }

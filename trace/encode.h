@@ -32,6 +32,7 @@ struct ekka_buf {
 /* Each appends one whole frame [kind, body, check] (FORMAT.md) and returns its bytes, or 0 if it did not fit (nothing is appended then). */
 size_t ekka_encode_open(struct ekka_buf *, const struct ekka_rec_open *);
 size_t ekka_encode_fn(struct ekka_buf *, const struct ekka_rec_fn *);
+size_t ekka_encode_module(struct ekka_buf *, const struct ekka_rec_module *);
 size_t ekka_encode_device(struct ekka_buf *, const struct ekka_rec_device *);
 size_t ekka_encode_maps(struct ekka_buf *, const struct ekka_rec_maps *);
 size_t ekka_encode_stack(struct ekka_buf *, const struct ekka_rec_stack *);

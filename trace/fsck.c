@@ -107,6 +107,26 @@ static void check_event(struct fsck *f, uint64_t number, struct ekka_event *ev)
 	}
 }
 
+/* The images of GPU code. */
+static void check_modules(struct fsck *f, const struct ekka_segment *s)
+{
+	for (size_t i = 0; i < s->n_modules; i++) {
+		const struct ekka_rec_module *m = &s->modules[i];
+		const struct blob_entry *b = m->missing ? NULL : ekka_blob_table_find(f->blobs, &m->blob);
+
+		if (m->missing) {
+			found(f, EKKA_FSCK_NOTE, "%s: module %" PRIu32 ": its image was not recorded: %s", s->file, m->id, m->missing);
+			continue;
+		}
+		if (b)
+			f->used[(b - f->blobs->blobs) / 8] |= (uint8_t)(1u << ((b - f->blobs->blobs) % 8));
+		if (!b || !b->whole)
+			found(f, EKKA_FSCK_DAMAGE, "%s: module %" PRIu32 ": its image is not in the trace", s->file, m->id);
+		else if (b->size != m->bytes)
+			found(f, EKKA_FSCK_DAMAGE, "%s: module %" PRIu32 " has %" PRIu64 " bytes, the blob it names %" PRIu64, s->file, m->id, m->bytes, b->size);
+	}
+}
+
 static void check_segment(struct fsck *f, const struct ekka_segment *s)
 {
 	if (!s->closed) {
@@ -161,8 +181,10 @@ int ekka_fsck_run(struct ekka_trace *t, const struct ekka_fsck_options *opt, str
 		f.total += f.blobs->blobs[i].whole ? f.blobs->blobs[i].size : 0;
 	for (size_t i = 0; i < ekka_trace_n_problems(t); i++)
 		found(&f, EKKA_FSCK_DAMAGE, "%s", ekka_trace_problem(t, i));
-	for (size_t i = 0; i < ekka_trace_n_segments(t); i++)
+	for (size_t i = 0; i < ekka_trace_n_segments(t); i++) {
 		check_segment(&f, ekka_trace_segment(t, i));
+		check_modules(&f, ekka_trace_segment(t, i));
+	}
 	for (uint64_t n = 1; n <= ret->events; n++) {
 		check_event(&f, n, &ev);
 		progress(&f, 1);

@@ -135,7 +135,17 @@ struct ekka_rec_fn {			/* written once, before the first call of that function *
 	unsigned build_id_len;
 	const struct ekka_arg_info *args;
 	unsigned n_args;
+	uint32_t module;		/* a kernel's: id of its module's record, 0 none */
 	const char *via;		/* a kernel's: how its launches were seen, "cupti" or "driver", with the reason after a colon; else NULL, or "" once read */
+};
+
+struct ekka_rec_module {		/* written once per image of GPU code, before the first function that comes from it */
+	uint32_t id;			/* per segment, from 1 */
+	const char *kind;		/* "cubin", "fatbin" or "ptx" (with the NUL that ends it) */
+	uint64_t bytes;			/* of the blob */
+	uint64_t of_bytes;		/* of the image as it was loaded: more, when of a fatbin only what the device runs was kept */
+	struct ekka_blob_id blob;	/* valid when missing is NULL */
+	const char *missing;		/* why the image is not there: "gone", "too large", "budget", ... or NULL */
 };
 
 struct ekka_rec_device {		/* written once per CUDA device, before its first call */

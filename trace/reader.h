@@ -38,6 +38,8 @@ struct ekka_segment {
 	uint64_t first_event, n_events;		/* range of global event numbers */
 	const struct ekka_rec_device *devices;
 	size_t n_devices;
+	const struct ekka_rec_module *modules;	/* GPU code */
+	size_t n_modules;
 	const struct ekka_map *maps;		/* every executable mapping ever seen */
 	size_t n_maps;
 };
@@ -85,6 +87,9 @@ int ekka_event_arg_index(const struct ekka_event *, const char *name);			/* -1 w
 const struct ekka_value *ekka_event_arg(const struct ekka_event *, const char *name);	/* NULL when there is none */
 const struct ekka_value *ekka_event_attr(const struct ekka_event *, const char *name);	/* NULL when there is none */
 int ekka_event_tensor_index(const struct ekka_event *, const char *name);		/* -1 when there is none */
+
+/* The module that the event's kernel comes from; NULL when the trace does not tell. */
+const struct ekka_rec_module *ekka_event_module(const struct ekka_event *);
 
 /* A kernel launch: the function's library is "kernel". */
 bool ekka_event_is_launch(const struct ekka_event *);

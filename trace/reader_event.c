@@ -268,6 +268,15 @@ void ekka_event_release(struct ekka_event *ev)
 	*ev = (struct ekka_event){ 0 };
 }
 
+const struct ekka_rec_module *ekka_event_module(const struct ekka_event *ev)
+{
+	for (size_t i = 0; ev->fn->module != 0 && i < ev->segment->n_modules; i++) {
+		if (ev->segment->modules[i].id == ev->fn->module)
+			return &ev->segment->modules[i];
+	}
+	return NULL;
+}
+
 int ekka_event_arg_index(const struct ekka_event *ev, const char *name)
 {
 	for (unsigned i = 0; i < ev->fn->n_args && i < ev->call.n_args; i++) {

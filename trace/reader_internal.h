@@ -44,6 +44,8 @@ struct segment {
 	size_t n_stacks, cap_stacks;
 	struct ekka_rec_fn *fns;	/* by id once scanned */
 	size_t n_fns, cap_fns;
+	struct ekka_rec_module *modules;
+	size_t cap_modules;
 	struct ekka_rec_device *devices;
 	size_t cap_devices;
 	struct ekka_map *maps;

@@ -213,6 +213,21 @@ static void scan_device(struct seg_scan *s, const struct ekka_frame *f)
 		g->devices[g->pub.n_devices++] = r;
 }
 
+static void scan_module(struct seg_scan *s, const struct ekka_frame *f)
+{
+	struct segment *g = s->seg;
+	struct ekka_rec_module r;
+	const char *why = ekka_decode_module(&s->zones, f->body, f->body_bytes, &r);
+
+	if (why) {
+		odd(s, f, why);
+		return;
+	}
+	g->modules = grow_for(s, g->modules, g->pub.n_modules, &g->cap_modules, sizeof *g->modules);
+	if (!s->nomem)
+		g->modules[g->pub.n_modules++] = r;
+}
+
 static void scan_maps(struct seg_scan *s, const struct ekka_frame *f)
 {
 	struct segment *g = s->seg;
@@ -255,7 +270,7 @@ static void scan_record(struct seg_scan *s, const struct ekka_frame *f)
 	} kinds[] = {	/* the frequent ones first */
 		{ "data", scan_data, false }, { "call", scan_call, false }, { "ret", scan_ret, false }, { "end", scan_end, false },
 		{ "time", scan_time, false }, { "stack", scan_stack, false }, { "fn", scan_fn, true }, { "maps", scan_maps, true }, { "device", scan_device, true },
-		{ "close", scan_close, true },
+		{ "module", scan_module, true }, { "close", scan_close, true },
 	};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -306,6 +321,7 @@ static void sort_all(struct segment *g)
 	if (g->n_stacks > 0)
 		qsort(g->stacks, g->n_stacks, sizeof *g->stacks, by_stack);
 	g->pub.devices = g->devices;
+	g->pub.modules = g->modules;
 	g->pub.maps = g->maps;
 	g->pub.n_events = g->n_events;
 }
@@ -377,6 +393,7 @@ void ekka_segment_release(struct segment *g)
 	free(g->stacks);
 	free(g->fns);
 	free(g->devices);
+	free(g->modules);
 	free(g->maps);
 }
 

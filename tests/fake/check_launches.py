@@ -118,6 +118,11 @@ def often_there(events):
     return True
 
 
+def modules(events):
+    """Launches that name the code they come from."""
+    return [x["event"] for x in events if "module" in show(EKKA, TRACE, x["event"])]
+
+
 def timed(events):
     """Events that have a GPU time."""
     return [x["event"] for x in events if show(EKKA, TRACE, x["event"])["gpu_ns"] is not None]

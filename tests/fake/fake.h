@@ -105,6 +105,31 @@ FAKE_EXPORT const struct fake_shape *fake_shape(void);
 struct fake_image { char magic[8]; const struct fake_kernel *kernel; unsigned n_kernels; };
 #define FAKE_MAGIC "FAKEIMG"
 
+/* The same as compilers pack it: machine code for another architecture and for this one, which only leads to the kernels. */
+struct fake_fatbin {
+	uint32_t magic;
+	uint16_t version, header_bytes;
+	uint64_t bytes;
+	struct fake_fatbin_entry {
+		uint16_t kind, version;
+		uint32_t header_bytes;
+		uint64_t bytes;
+		uint32_t unused[3], arch;
+		uint64_t more[4];
+		char what[8];
+		const struct fake_image *image;
+	} entry[2];
+};
+enum { FAKE_ARCH = 90, FAKE_ENTRY_HEADER = 64, FAKE_ENTRY_PAYLOAD = 16 };
+#define FAKE_FATBIN_MAGIC 0xba55ed50u
+#define FAKE_FATBIN_WRAPPER_MAGIC 0x466243b1u
+#define FAKE_FATBIN_ENTRY(arch, what, image) \
+	{ 2, 0x101, FAKE_ENTRY_HEADER, FAKE_ENTRY_PAYLOAD, { 0, 0, 0 }, arch, { 0, 0, 0, 0 }, what, image }
+#define FAKE_FATBIN(image)                                                                       \
+	{ FAKE_FATBIN_MAGIC, 1, 16, 2 * (FAKE_ENTRY_HEADER + FAKE_ENTRY_PAYLOAD),                        \
+	  { FAKE_FATBIN_ENTRY(80, "another", NULL), FAKE_FATBIN_ENTRY(FAKE_ARCH, FAKE_MAGIC, image) } }
+struct fake_fatbin_wrapper { uint32_t magic, version; const void *data, *other; };
+
 /* Kernels in graphs: false when the node is none. What get fills belongs to the node; set takes CUDA_KERNEL_NODE_PARAMS with kernelParams. */
 bool fake_kernel_node_get(struct fake_node *, CUDA_KERNEL_NODE_PARAMS *ret);
 bool fake_kernel_node_set(struct fake_node *, const CUDA_KERNEL_NODE_PARAMS *);

@@ -62,6 +62,11 @@ static const struct fake_image shim_image = { FAKE_MAGIC, &gather, 1 };
 /* What is no image of ours is taken for the shim's. */
 static const struct fake_image *image_of(const void *p)
 {
+	const struct fake_fatbin_wrapper *wrapper = p;
+	const struct fake_fatbin *fatbin = wrapper->magic == FAKE_FATBIN_WRAPPER_MAGIC ? wrapper->data : p;
+
+	if (fatbin->magic == FAKE_FATBIN_MAGIC && memcmp(fatbin->entry[1].what, FAKE_MAGIC, sizeof(FAKE_MAGIC)) == 0)
+		return fatbin->entry[1].image;
 	return memcmp(p, FAKE_MAGIC, sizeof(FAKE_MAGIC)) == 0 ? p : &shim_image;
 }
 
@@ -132,6 +137,37 @@ FAKE_EXPORT CUresult cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, con
 {
 	ENTER(cuLibraryGetKernel);
 	return make_handle(library, name, true, (void **)kernel);
+}
+
+FAKE_EXPORT CUresult cuKernelGetFunction(CUfunction *f, CUkernel kernel)
+{
+	const struct handle *h = handle_of(kernel);
+
+	ENTER(cuKernelGetFunction);
+	return h && h->is_library ? make_handle(h->image, h->kernel->name, false, (void **)f) : CUDA_ERROR_INVALID_HANDLE;
+}
+
+/* Modules and libraries are named by their images, and a function that comes from a library by one that nobody loaded. */
+FAKE_EXPORT CUresult cuFuncGetModule(CUmodule *module, CUfunction f)
+{
+	const struct handle *h = handle_of(f);
+
+	ENTER(cuFuncGetModule);
+	if (!h || h->is_library)
+		return CUDA_ERROR_INVALID_HANDLE;
+	*module = (CUmodule)(uintptr_t)h->image;
+	return CUDA_SUCCESS;
+}
+
+FAKE_EXPORT CUresult cuKernelGetLibrary(CUlibrary *library, CUkernel kernel)
+{
+	const struct handle *h = handle_of(kernel);
+
+	ENTER(cuKernelGetLibrary);
+	if (!h || !h->is_library)
+		return CUDA_ERROR_INVALID_HANDLE;
+	*library = (CUlibrary)(uintptr_t)h->image;
+	return CUDA_SUCCESS;
 }
 
 static CUresult name_of(const struct handle *h, bool is_library, const char **ret)

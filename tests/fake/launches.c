@@ -157,10 +157,15 @@ static void reload(CUmodule module)
 {
 	CUfunction old = scale, f;
 	CUmodule other;
+	void *image = malloc(launches_other_bytes);
 
+	must(image != NULL, "memory");
+	memcpy(image, launches_other_image, launches_other_bytes);
 	OK(cu.p_cuStreamSynchronize(NULL));
 	OK(cu.p_cuModuleUnload(module));
-	OK(cu.p_cuModuleLoadData(&other, launches_other_image));
+	OK(cu.p_cuModuleLoadData(&other, image));
+	memset(image, 'x', launches_other_bytes);	/* it is the program's, loaded or not */
+	free(image);
 	OK(cu.p_cuModuleGetFunction(&f, other, "_Z5otherPf"));
 	must(f == old, "the handle is used again");
 	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &x }, NULL));

@@ -12,6 +12,7 @@ struct many { CUdeviceptr p[20]; };
 
 /* What cuModuleLoadData gets: all kernels of launches_image.c but one; and another module, with one called other. */
 extern const void *const launches_image, *const launches_other_image;
+extern const size_t launches_other_bytes;
 
 /* The driver, as it was found. */
 #define API(f)                                                                                                        \

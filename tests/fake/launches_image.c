@@ -62,4 +62,7 @@ static const struct fake_kernel others[] = {
 };
 static const struct fake_image image = { FAKE_MAGIC, kernels, sizeof(kernels) / sizeof(kernels[0]) };
 static const struct fake_image other_image = { FAKE_MAGIC, others, 1 };
-const void *const launches_image = &image, *const launches_other_image = &other_image;
+static const struct fake_fatbin fatbin = FAKE_FATBIN(&image), other_fatbin = FAKE_FATBIN(&other_image);
+static const struct fake_fatbin_wrapper wrapper = { FAKE_FATBIN_WRAPPER_MAGIC, 1, &fatbin, NULL };
+const void *const launches_image = &wrapper, *const launches_other_image = &other_fatbin;
+const size_t launches_other_bytes = sizeof(other_fatbin);

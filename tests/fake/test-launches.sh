@@ -55,6 +55,22 @@ assert len(k) == 5 and abs(sum(x['share'] for x in k) - 1) < 1e-9, k" || fail "k
 import json
 s = json.load(open('$work/out'))['summary']
 assert s['fail'] == 0 and s['unsupported'] >= 9, s" || fail "replay"
+# Where their code comes from: two images, each once, though one was loaded as a module and as a library and the other's memory is gone; only what the device runs.
+"$ekka" kernels --modules --json "$work/t.ekka" >"$work/out" || fail "modules: status $?"
+"$PYTHON3" -c "
+import json
+m = [json.loads(line) for line in open('$work/out')]
+assert [(x['kind'], x['bytes'], x['of_bytes'], x['launches'], len(x['kernels']), x['missing']) for x in m] == [
+    ('fatbin', 16 + 80, 16 + 160, 9, 4, None), ('fatbin', 16 + 80, 16 + 160, 1, 1, None)], m
+assert m[1]['kernels'] == ['_Z5otherPf'] and m[0]['blob'] != m[1]['blob'], m" || fail "modules"
+"$ekka" show 1 "$work/t.ekka" | grep -qE 'module  *[0-9a-f]{32}, fatbin 96 B of 176 B$' || fail "show: $("$ekka" show 1 "$work/t.ekka" | grep module)"
+"$ekka" kernels --extract "$work/code" --only other\* "$work/t.ekka" >"$work/out" || fail "extract: status $?"
+[ "$(wc -l <"$work/out")" = 1 ] && [ "$(head -c 4 "$(cat "$work/out")" | od -An -tx1)" = " 50 ed 55 ba" ] && [ "$(stat -c %s "$(cat "$work/out")")" = 96 ] ||
+	fail "extract: $(cat "$work/out")"
+"$ekka" export -o "$work/one" 1 "$work/t.ekka" >"$work/out" 2>&1 && "$ekka" show 1 "$work/one/event-1.ekka" | grep -q 'fatbin 96 B of 176 B$' ||
+	fail "export: $(cat "$work/out")"
+launches no-modules driver proc "" "all_there(e, 'proc') and not modules(e)" EKKA_MODULES=off
+launches calls-modules driver proc "" "all_there(e, 'proc') and not modules(e)" EKKA_LEVEL=calls
 # Off: not one; and nobody is told that there would be.
 launches off off proc "" "[x['name'] for x in e] == ['cblas_sdot'] and text == ''"
 # The bytes of launches, by description or without one; the stand-in's streams run late, and whoever does not keep their order is wrong.

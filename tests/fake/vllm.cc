@@ -96,6 +96,7 @@ struct kernel<K> {
 
 	static CUfunction handle(void)
 	{
+		static const struct fake_fatbin fatbin = FAKE_FATBIN(&image);
 		static CUfunction f;
 		CUmodule module;
 		Dl_info info;
@@ -111,7 +112,7 @@ struct kernel<K> {
 		memcpy(image.magic, FAKE_MAGIC, sizeof(image.magic));
 		image.kernel = &it;
 		image.n_kernels = 1;
-		must((cudaError_t)cuModuleLoadData(&module, &image));
+		must((cudaError_t)cuModuleLoadData(&module, &fatbin));
 		must((cudaError_t)cuModuleGetFunction(&f, module, it.name));
 		return f;
 	}

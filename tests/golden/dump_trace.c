@@ -144,6 +144,30 @@ static void print_close(const struct ekka_rec_close *r)
 	printf("}}");
 }
 
+/* Where there are any: older traces have none. */
+static void print_modules(const struct ekka_segment *s)
+{
+	for (size_t i = 0; i < s->n_modules; i++) {
+		const struct ekka_rec_module *m = &s->modules[i];
+
+		printf(i ? ", {" : ", \"module\": [{");
+		key_u64("id", m->id);
+		key_str("kind", m->kind);
+		key_u64("n", m->bytes);
+		key_u64("of", m->of_bytes);
+		if (m->missing) {
+			printf("\"miss\": ");
+			print_str(m->missing);
+		} else {
+			printf("\"blob\": ");
+			print_hex(m->blob.b, sizeof m->blob.b);
+		}
+		printf("}");
+	}
+	if (s->n_modules)
+		printf("]");
+}
+
 static void print_segment(const struct ekka_segment *s)
 {
 	printf("{");
@@ -176,7 +200,9 @@ static void print_segment(const struct ekka_segment *s)
 		print_build_id(m->build_id, m->build_id_len);
 		printf("]");
 	}
-	printf("]}\n");
+	printf("]");
+	print_modules(s);
+	printf("}\n");
 }
 
 static void print_tensor(const struct ekka_tensor *t)
@@ -213,6 +239,8 @@ static void print_fn(const struct ekka_rec_fn *fn)
 	key_str("name", fn->name);
 	key_str("lib", fn->library);
 	key_str("op", fn->op);
+	if (fn->module)
+		key_u64("mod", fn->module);
 	printf("\"obj\": ");
 	if (fn->object[0])
 		print_str(fn->object);

@@ -3,7 +3,7 @@
 # Parts of the shim, linked one by one: libcapture.la as a whole would interpose dlsym and _exit in the test program.
 if HAVE_CRITERION
 shim_tests = tests/unit/preload/test_conf tests/unit/preload/test_queue tests/unit/preload/test_blobset \
-	tests/unit/preload/test_describe tests/unit/preload/test_probe tests/unit/preload/test_versions \
+	tests/unit/preload/test_describe tests/unit/preload/test_image tests/unit/preload/test_probe tests/unit/preload/test_versions \
 	tests/unit/preload/test_starts
 check_PROGRAMS += $(shim_tests)
 TESTS += $(shim_tests)
@@ -26,6 +26,9 @@ tests_unit_preload_test_versions_LDADD = $(CRITERION_LIBS)
 tests_unit_preload_test_starts_SOURCES = tests/unit/preload/test_starts.c preload/starts.c preload/lock.c
 tests_unit_preload_test_starts_CFLAGS = $(shim_test_cflags)
 tests_unit_preload_test_starts_LDADD = $(CRITERION_LIBS)
+tests_unit_preload_test_image_SOURCES = tests/unit/preload/test_image.c preload/image.c preload/probe.c
+tests_unit_preload_test_image_CFLAGS = $(shim_test_cflags)
+tests_unit_preload_test_image_LDADD = $(CRITERION_LIBS)
 tests_unit_preload_test_probe_SOURCES = tests/unit/preload/test_probe.c preload/probe.c
 tests_unit_preload_test_probe_CFLAGS = $(shim_test_cflags)
 tests_unit_preload_test_probe_LDADD = $(CRITERION_LIBS)

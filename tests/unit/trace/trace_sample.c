@@ -32,7 +32,11 @@ static void put_preamble(struct trace_builder *b)
 	ekka_encode_fn(&b->buf, &(struct ekka_rec_fn){ .id = 7, .name = "cblas_sgemm", .library = "cblas", .op = "gemm", .object = "/usr/lib/libblas.so.3",
 						       .build_id = build_id, .build_id_len = 4, .args = args, .n_args = 9 });
 	trace_builder_put(b);
-	ekka_encode_fn(&b->buf, &(struct ekka_rec_fn){ .id = 0, .name = "cblas_xerbla", .library = "cblas", .op = "" });
+	ekka_encode_fn(&b->buf, &(struct ekka_rec_fn){ .id = 0, .name = "cblas_xerbla", .library = "cblas", .op = "", .module = 2 });
+	trace_builder_put(b);
+	ekka_encode_module(&b->buf, &(struct ekka_rec_module){ .id = 1, .kind = "fatbin", .bytes = 5, .of_bytes = 9, .blob = trace_builder_blob(b, "cubin", 5) });
+	trace_builder_put(b);
+	ekka_encode_module(&b->buf, &(struct ekka_rec_module){ .id = 2, .kind = "ptx", .bytes = 7, .of_bytes = 7, .missing = "gone" });
 	trace_builder_put(b);
 	ekka_encode_device(&b->buf, &(struct ekka_rec_device){ .ordinal = 0, .name = "NVIDIA H200", .cc_major = 9, .cc_minor = 0, .driver = 13000,
 							       .runtime = 12090 });
