@@ -106,21 +106,23 @@ hard all-unmapped all-memory "s['pass'] == 16 == s['ops']" "${full[@]}" EKKA_TES
 
 # ---- waits --------------------------------------------------------------
 
-# Launches with their bytes, hundreds of them: exactly the waits that the program makes by itself.
+# Launches with their bytes, hundreds of them, graphs, memory operations: exactly the waits that the program makes by itself, and no stream of its waits for ours.
 waits() {
-	grep -E '^cu(Stream|Ctx|Event)Synchronize|^cuMemFree' "$1" | sort
+	grep -E '^cu(Stream|Ctx|Event)Synchronize|^cuStreamWaitEvent|^cuMemFree|^cuMemcpy((HtoD|DtoH|DtoD)(_v2)?)? ' "$1" | sort
 }
-for scenario in bytes often; do
+for scenario in "launches bytes" "launches often" graphs memory; do
 	for way in linked proc; do
-		subject=$top_builddir/tests/fake/.libs/launches
-		[ $way = linked ] && subject=$subject-linked
+		read -r subject scene <<<"$scenario"
+		command=$top_builddir/tests/fake/.libs/$subject
+		[ $way = linked ] && command=$command-linked
 		env=(LD_LIBRARY_PATH="$top_builddir/tests/fake/.libs" EKKA_KERNELS="$top_srcdir/tests/fake/launches.kd" EKKA_QUIET=1)
-		env "${env[@]}" EKKA_TEST_FAKE_REPORT="$work/alone" "$subject" $way $scenario >"$work/out" || fail "waits: $scenario alone"
-		env "${env[@]}" EKKA_TEST_FAKE_REPORT="$work/report" EKKA_OUTPUT="$work/$way-$scenario.ekka" LD_PRELOAD="$shim" "$subject" $way $scenario \
+		env "${env[@]}" EKKA_TEST_FAKE_REPORT="$work/alone" "$command" $way $scene >"$work/out" || fail "waits: $scenario alone"
+		env "${env[@]}" EKKA_TEST_FAKE_REPORT="$work/report" EKKA_OUTPUT="$work/$way-$subject$scene.ekka" LD_PRELOAD="$shim" "$command" $way $scene \
 			>"$work/out" || fail "waits: $scenario recorded"
-		grep -q '^cuMemcpyDtoDAsync_v2' "$work/report" || fail "waits: no snapshot"
+		# Memory operations have no bytes.
+		grep -q '^cuMemcpyDtoDAsync_v2' "$work/report" || [ $subject = memory ] || fail "waits: no snapshot"
 		[ -n "$(waits "$work/alone")" ] && [ "$(waits "$work/alone")" = "$(waits "$work/report")" ] ||
-			fail "waits: $way $scenario: $(waits "$work/report")"
+			fail "waits: $way $scenario: $(waits "$work/report" | diff - <(waits "$work/alone"))"
 	done
 done
 
