@@ -103,6 +103,7 @@ static void convolutions(void)
 static void elementwise(void)
 {
 	cudnnTensorDescriptor_t x = shape(N, C, H, W, 0), last = shape(N, C, H, W, 1), channel = shape(1, C, 1, 1, 0);
+	cudnnTensorDescriptor_t each = shape(1, C, H, W, 0);
 	void *px = numbers(N * C * H * W, -3, 3), *py = numbers(N * C * H * W, -1, 1), *pc = numbers(C, -1, 1);
 	void *scale = numbers(C, 0.5, 2), *bias = numbers(C, -1, 1), *mean = numbers(C, -1, 1), *variance = numbers(C, 0.1, 3);
 	cudnnActivationDescriptor_t act;
@@ -120,6 +121,10 @@ static void elementwise(void)
 	RUN(cudnnTransformTensor(handle, &one, x, px, &none, last, py));
 	RUN(cudnnScaleTensor(handle, x, py, &half));
 	RUN(cudnnBatchNormalizationForwardInference(handle, CUDNN_BATCHNORM_SPATIAL, &one, &none, x, px, x, py, channel, scale, bias, mean, variance, 1e-5));
+	RUN(cudnnBatchNormalizationForwardInference(handle, CUDNN_BATCHNORM_PER_ACTIVATION, &one, &none, x, px, x, py, each, numbers(C * H * W, 0.5, 2),
+						    numbers(C * H * W, -1, 1), numbers(C * H * W, -1, 1), numbers(C * H * W, 0.1, 3), 1e-4));
+	RUN(cudnnBatchNormalizationForwardInference(handle, CUDNN_BATCHNORM_SPATIAL_PERSISTENT, &half, &one, last, px, last, py, channel, scale, bias, mean,
+						    variance, 1e-5));
 	MUST(cudnnCreateOpTensorDescriptor(&op));
 	MUST(cudnnSetOpTensorDescriptor(op, CUDNN_OP_TENSOR_MUL, CUDNN_DATA_FLOAT, CUDNN_PROPAGATE_NAN));
 	RUN(cudnnOpTensor(handle, op, &one, x, px, &half, channel, pc, &none, x, py));
@@ -152,6 +157,9 @@ static void pooling(void)
 	int window[] = { 3, 2 }, pad[] = { 1, 0 }, stride[] = { 2, 1 };
 	cudnnTensorDescriptor_t x = shape(N, C, H, W, 0), y = shape(N, C, (H + 2 - 3) / 2 + 1, W - 1, 0);
 	void *px = numbers(N * C * H * W, -3, 3), *py = numbers(N * C * H * W, -1, 1);
+	const int dim_x[] = { N, C, H, 2, 2 }, stride_x[] = { C * H * 4, H * 4, 4, 2, 1 }, dim_y[] = { N, C, H / 2, 1, 3 };
+	const int stride_y[] = { C * H / 2 * 3, H / 2 * 3, 3, 3, 1 };
+	cudnnTensorDescriptor_t x3, y3;
 	cudnnPoolingDescriptor_t pool;
 
 	MUST(cudnnCreatePoolingDescriptor(&pool));
@@ -161,6 +169,14 @@ static void pooling(void)
 	}
 	MUST(cudnnSetPoolingNdDescriptor(pool, CUDNN_POOLING_AVERAGE_COUNT_EXCLUDE_PADDING, CUDNN_NOT_PROPAGATE_NAN, 2, window, pad, stride));
 	RUN(cudnnPoolingForward(handle, pool, &half, x, px, &one, y, py));
+	/* Three dims. */
+	MUST(cudnnCreateTensorDescriptor(&x3));
+	MUST(cudnnSetTensorNdDescriptor(x3, CUDNN_DATA_FLOAT, 5, dim_x, stride_x));
+	MUST(cudnnCreateTensorDescriptor(&y3));
+	MUST(cudnnSetTensorNdDescriptor(y3, CUDNN_DATA_FLOAT, 5, dim_y, stride_y));
+	MUST(cudnnSetPoolingNdDescriptor(pool, CUDNN_POOLING_MAX, CUDNN_PROPAGATE_NAN, 3, (const int[]){ 3, 2, 2 }, (const int[]){ 1, 0, 1 },
+					 (const int[]){ 2, 1, 1 }));
+	RUN(cudnnPoolingForward(handle, pool, &one, x3, px, &none, y3, py));
 	MUST(cudaStreamSynchronize(stream));
 }
 
