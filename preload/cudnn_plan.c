@@ -201,13 +201,33 @@ bool ekka_cudnn_add_by_value(struct ekka_cudnn_plan *p, const struct ekka_cudnn_
 	return true;
 }
 
+/* A list of integers, or of fractions [3,1] that are; their number, or -1. */
+static int whole_numbers(struct ekka_json list, int64_t ret[EKKA_CUDNN_DIMS])
+{
+	struct ekka_json key, value;
+	int64_t fraction[2];
+	size_t pos = 0;
+	int n = 0;
+
+	for (; ekka_json_next(list, &pos, &key, &value); n++) {
+		if (n == EKKA_CUDNN_DIMS)
+			return -1;
+		if (ekka_json_int(value, &ret[n]))
+			continue;
+		if (ekka_json_ints(value, fraction, 2) != 2 || fraction[1] < 1 || fraction[0] % fraction[1] != 0)
+			return -1;
+		ret[n] = fraction[0] / fraction[1];
+	}
+	return n;
+}
+
 bool ekka_cudnn_add_list(struct ekka_cudnn_plan *p, unsigned text, const char *name, const struct ekka_cudnn_node *n, const char *key)
 {
 	char *to = p->texts[text];
 	int64_t item[EKKA_CUDNN_DIMS];
 	struct ekka_json list;
 	size_t at = 0;
-	int items = ekka_json_member(n->object, key, &list) ? ekka_json_ints(list, item, EKKA_CUDNN_DIMS) : -1;
+	int items = ekka_json_member(n->object, key, &list) ? whole_numbers(list, item) : -1;
 
 	for (int i = 0; i < items; i++) {
 		char digits[8];

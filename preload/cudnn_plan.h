@@ -101,7 +101,7 @@ bool ekka_cudnn_add_text(struct ekka_cudnn_plan *, const char *name, const char 
 bool ekka_cudnn_add_int(struct ekka_cudnn_plan *, const char *name, int64_t);
 bool ekka_cudnn_add_real(struct ekka_cudnn_plan *, const char *name, double);
 bool ekka_cudnn_add_by_value(struct ekka_cudnn_plan *, const struct ekka_cudnn_graph *, const char *name, int tensor);
-/* A list of integers of the node as text "1,1". */
+/* A list of integers of the node, which may be fractions, as text "1,1". */
 bool ekka_cudnn_add_list(struct ekka_cudnn_plan *, unsigned text, const char *name, const struct ekka_cudnn_node *, const char *key);
 
 /* Gives an operand n dims, stride 0 where it has 1 of them. False when they do not fit. */

@@ -43,6 +43,17 @@ static void put_list(FILE *f, const char *key, const struct fake_descriptor *d, 
 	fputs("],", f);
 }
 
+/* As fractions. */
+static void put_fractions(FILE *f, const char *key, const struct fake_descriptor *d, int name)
+{
+	const struct fake_attribute *a = fake_attribute(d, name);
+
+	fprintf(f, "\"%s\":[", key);
+	for (int64_t i = 0; i < a->count; i++)
+		fprintf(f, "%s[%lld,1]", i > 0 ? "," : "", (long long)((const int64_t *)a->data)[i]);
+	fputs("],", f);
+}
+
 static void put_tensor(FILE *f, const struct fake_descriptor *t)
 {
 	fprintf(f, "{\"name\":\"%lld\",\"dataType\":\"%s\",", (long long)fake_int(t, CUDNN_ATTR_TENSOR_UNIQUE_ID, 0),
@@ -98,10 +109,10 @@ static void put_resample(FILE *f, const struct fake_descriptor *op)
 	fprintf(f, "\"operation\":\"CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR\",\"mode\":\"CUDNN_RESAMPLE_%s\",\"nanOpt\":\"CUDNN_PROPAGATE_NAN\","
 		"\"paddingMode\":\"%s\",\"nbSpatialDims\":2,\"compType\":\"CUDNN_DATA_FLOAT\",", modes[fake_int(d, CUDNN_ATTR_RESAMPLE_MODE, 0)],
 		fake_int(d, CUDNN_ATTR_RESAMPLE_PADDING_MODE, 0) == CUDNN_NEG_INF_PAD ? "CUDNN_NEG_INF_PAD" : "CUDNN_ZERO_PAD");
-	put_list(f, "windowDim", d, CUDNN_ATTR_RESAMPLE_WINDOW_DIMS);
-	put_list(f, "prePad", d, CUDNN_ATTR_RESAMPLE_PRE_PADDINGS);
-	put_list(f, "postPad", d, CUDNN_ATTR_RESAMPLE_POST_PADDINGS);
-	put_list(f, "stride", d, CUDNN_ATTR_RESAMPLE_STRIDES);
+	put_fractions(f, "windowDim", d, CUDNN_ATTR_RESAMPLE_WINDOW_DIMS);
+	put_fractions(f, "prePad", d, CUDNN_ATTR_RESAMPLE_PRE_PADDINGS);
+	put_fractions(f, "postPad", d, CUDNN_ATTR_RESAMPLE_POST_PADDINGS);
+	put_fractions(f, "stride", d, CUDNN_ATTR_RESAMPLE_STRIDES);
 	fputs("\"alpha\":1.0,\"beta\":0.0", f);
 }
 

@@ -32,6 +32,9 @@ def row(suite, step, trace, good, note, lacking):
         return suite.row(step, False, "no report; " + note)
     s = report["summary"]
     suite.odd_verdicts(step, report)
+    # The operation graphs without a reference, as bytes of JSON, for the logs.
+    for v in [v for v in report.get("verdicts", []) if v["verdict"] == "UNSUPPORTED" and v["name"] == EXECUTE][:6]:
+        suite.run("%s.graph-%d" % (step, v["event"]), [suite.ekka, "show", "--json", "-t", "graph", "-s", "0:8000", str(v["event"]), trace], dict(os.environ), 30)
     suite.facts[step] = dict(s, replay_s=seconds)
     suite.row(step, good and s["fail"] == 0 and s["pass"] > 0 and s["ops"] - s["pass"] == lacking,
               "%d ops, %d pass, %d FAIL, %d undecided, %d unsupported, %d incomplete, %d dropped; %d expected without verdict; replay %.1f s; %s" % (

@@ -542,6 +542,20 @@ Test(cudnn, graphs_of_pointwise_nodes)
 	}
 }
 
+Test(cudnn, lists_of_fractions)
+{
+	fresh("conv-3d");
+	replace("nodes", "\"dilation\":[1,1,1]", "\"dilation\":[[2,2]]");
+	execute(NULL, 0);
+	cr_expect(strstr(seen, "dilation=1 ") != NULL, "%s", seen);
+	fresh("conv-3d");
+	replace("nodes", "\"dilation\":[1,1,1]", "\"dilation\":[[3,2]]");
+	refused("no reference", NULL, 0);
+	fresh("conv-3d");
+	replace("nodes", "\"dilation\":[1,1,1]", "\"dilation\":[[3]]");
+	refused("no reference", NULL, 0);
+}
+
 Test(cudnn, norms)
 {
 	static const char *const changes[][2] = {
