@@ -215,7 +215,7 @@ Test(scatter, fresh_outputs_begin_as_zeros)
 		in[i] = (uint8_t)(i % 5);
 		counted[in[i]]++;
 	}
-	for (int changed = 0; changed < 3; changed++) {
+	for (int changed = 0; changed < 4; changed++) {
 		fake_event_init(&f, "scatter");
 		fake_event_text(&f, "reduce", "add");
 		fake_event_text(&f, "at", "in0");
@@ -224,6 +224,6 @@ Test(scatter, fresh_outputs_begin_as_zeros)
 		fake_event_tensor(&f, "in0", EKKA_IN, EKKA_U8, "50", NULL, in, NULL);
 		fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_I32, "8", NULL, changed ? was : NULL, counted);
 		counted[6] = changed == 2 ? 77 : 0;
-		cr_expect_eq(fake_event_judge(&f).status, changed ? EKKA_FAIL : EKKA_PASS, "%d", changed);
+		cr_expect_eq(fake_event_judge(&f).status, changed % 3 ? EKKA_FAIL : EKKA_PASS, "%d", changed);
 	}
 }

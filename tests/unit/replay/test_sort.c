@@ -288,7 +288,7 @@ Test(sort, names_move_with_the_elements)
 Test(sort, one_place_of_the_order)
 {
 	enum { W = 9 };
-	static const float nan_row[W] = { 5, 1, NAN, 3, 3, NAN, 0, 8, 2 };	/* 0 1 2 3 3 5 8 NaN NaN */
+	static const float nan_row[W] = { 5, 1, NAN, 3, 4, NAN, 0, 8, 2 };	/* 0 1 2 3 4 5 8 NaN NaN */
 	static const float plain[W] = { 5, 1, 7, 3, 3, 9, 0, 8, 2 };		/* 0 1 2 3 3 5 7 8 9 */
 	static const struct { const float *x; const char *attr; int64_t value; float y; int64_t index; enum ekka_status status; } cases[] = {
 		{ plain, "at", 3, 3, 3, EKKA_PASS }, { plain, "at", 3, 3, 4, EKKA_PASS }, { plain, "at", 4, 3, 3, EKKA_PASS }, { plain, "at", 5, 5, 0, EKKA_PASS },

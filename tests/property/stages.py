@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Launches that are steps of something against NumPy: radix, select, topk_digit; and one place of a sort, variants of scans, pooling."""
+import need
+import numpy as np
+
+import formats
+from cases import DENSE, IN, INOUT, OUT, Case, main, put
+
+
+def integers(rng, dims, dtype):
+    info = np.iinfo(formats.INTS[dtype])
+    return rng.integers(info.min, info.max, dims, dtype=formats.INTS[dtype], endpoint=True)
+
+
+def radix(rng):
+    for dtype in ("u8", "u16", "u32", "u64"):
+        for _ in range(3):
+            rows, n = [int(x) for x in (rng.choice([1, 3]), rng.choice([1, 2, 50, 700]))]
+            bits = 8 * formats.size(dtype)
+            begin = int(rng.integers(bits - 3))
+            width = int(rng.integers(1, min(8, bits - begin) + 1))
+            x = integers(rng, [rows, n], dtype)
+            digit = x >> x.dtype.type(begin) & x.dtype.type((1 << width) - 1)
+            down = rng.random() < 0.5
+            key = (1 << width) - 1 - digit.astype(int) if down else digit.astype(int)
+            order = np.argsort(key, axis=-1, kind="stable")
+            moved = integers(rng, [rows, n], "u32")
+            tensors = [put(rng, "in0", IN, dtype, x), put(rng, "in1", IN, "u32", moved)]
+            attrs = {"begin": begin, "mask": (1 << width) - 1, "key": "~in0 >> begin & mask" if down else "in0 >> begin & mask"}
+            if rows == 1 and rng.random() < 0.5:    # digits begin in another order
+                counts = np.bincount(key[0], minlength=1 << width)
+                shuffled = rng.permutation(1 << width)
+                first = np.zeros(1 << width, np.uint64)
+                first[shuffled] = np.concatenate([[0], np.cumsum(counts[shuffled])[:-1]])
+                rank = np.argsort(shuffled)
+                order = np.argsort(rank[key], axis=-1, kind="stable")
+                tensors.append(put(rng, "first", IN, "u64", first))
+            tensors.append(put(rng, "out0", OUT, dtype, np.take_along_axis(x, order, -1)))
+            tensors.append(put(rng, "out1", OUT, "u32", np.take_along_axis(moved, order, -1)))
+            yield Case("radix", tensors, attrs)
+
+
+def selections(rng):
+    for dtype in ("u8", "i32", "i64", "f32", "bf16"):
+        n = int(rng.choice([1, 5, 300, 900]))
+        x = np.where(rng.random(n) < rng.choice([0.1, 0.9]), formats.random(rng, [n], dtype), 0).astype(formats.random(rng, [1], dtype).dtype)
+        at = np.flatnonzero(x != 0)
+        count = put(rng, "count", OUT, "i32", np.array([at.size]))
+        base = int(rng.integers(-5, 1000))
+        if at.size:
+            yield Case("select", [put(rng, "in0", IN, dtype, x), put(rng, "out0", OUT, "i64", at + base, DENSE), count],
+                       {"when": "in0 != 0", "expr": "i0 + base", "base": base})
+            yield Case("select", [put(rng, "in0", IN, dtype, x), put(rng, "out0", OUT, dtype, x[at], DENSE)], {"when": "in0 != 0", "expr": "in0"})
+        runs = np.sort(formats.rounded(np.floor(rng.random(n) * 9), "bf16"))
+        y = np.unique(runs)
+        yield Case("select", [put(rng, "in0", IN, "f32", runs), put(rng, "out0", OUT, "f32", y, DENSE), put(rng, "count", OUT, "i64", np.array([y.size]))],
+                   {"when": "i0 == 0 ? 1 : in0[i0 == 0 ? 0 : i0 - 1] != in0", "expr": "in0"})
+
+
+def ordered(x, dtype):
+    """Bits in the order of the numbers."""
+    bits = formats.encode(x, dtype).astype(np.uint64)
+    top = np.uint64(1 << (8 * formats.size(dtype) - 1))
+    if dtype in ("f32", "bf16", "f16"):
+        return np.where(bits & top, ~bits & np.uint64(2 * int(top) - 1), bits ^ top)
+    return (bits & np.uint64(2 * int(top) - 1)) ^ (top if dtype[0] == "i" else np.uint64(0))
+
+
+def topk_steps(rng):
+    """A selection by radix from its first digit to its last, over rows in several parts."""
+    for dtype in ("f32", "bf16", "i32", "u8"):
+        rows, parts, each = [int(x) for x in (rng.choice([1, 4]), rng.choice([1, 3]), rng.choice([20, 200]))]
+        x = formats.random(rng, [rows, parts, each], dtype)
+        v = ordered(x, dtype)
+        k = rng.integers(1, parts * each + 1, rows).astype(np.uint32)
+        down = int(rng.random() < 0.5)
+        known = np.zeros(rows, np.uint64)
+        mask = np.uint64(0)
+        above = np.zeros([rows, parts], np.int64)
+        result = np.sort(v.reshape(rows, -1), axis=-1)[np.arange(rows), k.astype(int) - 1]
+        values = np.take_along_axis(x.reshape(rows, -1), np.argsort(v.reshape(rows, -1), axis=-1, kind="stable"), -1)[np.arange(rows), k.astype(int) - 1]
+        for bit in range(8 * formats.size(dtype) - 8, -1, -8):
+            digits = (v >> np.uint64(bit) & np.uint64(255)).astype(int)
+            counted = (v & mask) == (known & mask)[:, None, None]
+            counts = np.zeros([rows, parts, 256], np.int64)
+            np.add.at(counts, (np.arange(rows)[:, None, None], np.arange(parts)[None, :, None], digits), counted)
+            sums = np.cumsum(counts.sum(1), axis=-1)
+            d = (result >> np.uint64(bit) & np.uint64(255)).astype(int)
+            mask |= np.uint64(255 << bit)
+            new = result & mask
+            inside = np.arange(256)[None, :] > d[:, None] if down else np.arange(256)[None, :] < d[:, None]
+            more = above + (counts * inside[:, None, :]).sum(-1)
+            k_out = (k - np.where(d > 0, np.take_along_axis(sums, np.maximum(d - 1, 0)[:, None], -1)[:, 0], 0)).astype(np.uint32)
+            tensors = [put(rng, "counts", IN, "i16", counts), put(rng, "sums", IN, "u32", sums), put(rng, "k", IN, "u32", k),
+                       put(rng, "known", IN, "u32", known), put(rng, "known_out", OUT, "u32", new), put(rng, "above", INOUT, "u32", more, before=above)]
+            if bit > 0:
+                tensors.append(put(rng, "k_out", OUT, "u32", k_out))
+            else:
+                tensors.append(put(rng, "value", OUT, {1: "u8", 2: "u16", 4: "u32"}[formats.size(dtype)], formats.encode(values, dtype).view(
+                    {1: np.uint8, 2: np.uint16, 4: np.uint32}[formats.size(dtype)])))
+            order = "float" if dtype in formats.FLOATS else "signed" if dtype[0] == "i" else "unsigned"
+            yield Case("topk_digit", tensors, {"bit": bit, "descending": down, "order": order})
+            known, k, above = new, k_out, more
+
+
+def places(rng):
+    for dtype in ("f32", "bf16", "f64", "i32"):
+        n = int(rng.choice([1, 2, 9, 64]))
+        x = formats.random(rng, [3, n], dtype)
+        order = np.argsort(x, axis=-1, kind="stable")
+        at = int(rng.integers(n))
+        for attrs, place in (({"at": at}, at), ({"median": 1}, (n - 1) // 2)):
+            i = order[:, place:place + 1]
+            y, index = put(rng, "y", OUT, dtype, np.take_along_axis(x, i, -1)), put(rng, "index", OUT, "i64", i)
+            same = np.sum(x == np.take_along_axis(x, i, -1), axis=-1, keepdims=True) > 1
+            index.fixed = same
+            y.fixed = np.isnan(np.take_along_axis(x, i, -1)) if dtype[0] == "f" or dtype == "bf16" else None
+            yield Case("sort", [put(rng, "x", IN, dtype, x), y, index], attrs)
+
+
+def scans(rng):
+    n = int(rng.choice([1, 40, 700]))
+    mask = rng.integers(0, 4, n).astype(np.uint8)
+    init = int(rng.integers(-9, 9))
+    counted = init + np.concatenate([[0], np.cumsum(mask != 0)[:-1]])
+    yield Case("scan", [put(rng, "in0", IN, "u8", mask), put(rng, "out0", OUT, "i64", counted)], {"kind": "sum", "count": 1, "exclusive": 1, "init": init})
+    parts = rng.integers(0, 300, [2, 5, n]).astype(np.int16)
+    yield Case("scan", [put(rng, "in0", IN, "i16", parts), put(rng, "out0", OUT, "u32", np.cumsum(parts.sum(1), axis=-1))], {"kind": "sum", "parts": 5})
+    bins = rng.integers(0, 50, n)
+    yield Case("scatter", [put(rng, "in0", IN, "i64", bins), put(rng, "out0", OUT, "i32", np.bincount(bins, minlength=60))],
+               {"reduce": "add", "fresh": 1, "at": "in0", "expr": "1"})
+
+
+def pools(rng):
+    for kind in ("max", "avg", "avg_padded"):
+        for dtype in ("f32", "bf16", "f16"):
+            n, c, h, w = [int(x) for x in (rng.choice([1, 2]), rng.choice([1, 3]), rng.integers(4, 12), rng.integers(4, 12))]
+            window, stride = rng.integers(1, 4, 2), rng.integers(1, 4, 2)
+            pad = [int(rng.integers(0, k // 2 + 1)) for k in window]
+            x = formats.random(rng, [n, c, h, w], dtype)
+            wide = np.pad(x, ((0, 0), (0, 0), (pad[0],) * 2, (pad[1],) * 2), constant_values=-np.inf if kind == "max" else 0)
+            inside = np.pad(np.ones([h, w]), ((pad[0],) * 2, (pad[1],) * 2))
+            views = np.lib.stride_tricks.sliding_window_view(wide, tuple(window), (2, 3))[:, :, ::stride[0], ::stride[1]].reshape(n, c, *[-1] * 0, *(
+                [(wide.shape[2] - window[0]) // stride[0] + 1, (wide.shape[3] - window[1]) // stride[1] + 1]), -1)
+            seen = np.lib.stride_tricks.sliding_window_view(inside, tuple(window))[::stride[0], ::stride[1]].reshape(*views.shape[2:4], -1).sum(-1)
+            attrs = {"kind": kind, **{name: ",".join(str(int(v)) for v in values) for name, values in (("window", window), ("stride", stride), ("pad", pad))}}
+            tensors = [put(rng, "x", IN, dtype, x)]
+            if kind == "max":
+                tensors.append(put(rng, "y", OUT, dtype, views.max(-1)))
+                best = views.argmax(-1)
+                row = np.arange(views.shape[2])[:, None] * stride[0] - pad[0] + best // window[1]
+                column = np.arange(views.shape[3])[None, :] * stride[1] - pad[1] + best % window[1]
+                index = put(rng, "index", OUT, "i64", row * w + column)
+                index.fixed = np.sum(views == views.max(-1, keepdims=True), -1) > 1
+                tensors.append(index)
+            else:
+                y = views.sum(-1) / (seen if kind == "avg" else window.prod())
+                t = put(rng, "y", OUT, dtype, y)
+                t.slack = 2.0**-21 * (np.abs(views).sum(-1) + np.abs(y))
+                tensors.append(t)
+            yield Case("pool", tensors, attrs, near=1e-12)
+
+
+main(radix, selections, topk_steps, places, scans, pools)
