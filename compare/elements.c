@@ -228,6 +228,25 @@ void ekka_elements_add_int(struct ekka_elements *e, int64_t first, size_t n, con
 	}
 }
 
+bool ekka_elements_merge(struct ekka_elements *e, const struct ekka_elements *part)
+{
+	for (unsigned i = 0; i < part->n_outputs; i++)
+		if (part->output[i].n)
+			return false;
+	e->n += part->n;
+	e->n_loose += part->n_loose;
+	e->n_wide += part->n_wide;
+	e->max_error = fmax(e->max_error, part->max_error);
+	if (part->has_worst && (!e->has_worst || part->margin > e->margin)) {
+		ekka_elements_output(e, part->output[part->worst.output].tensor);
+		e->has_worst = true;
+		e->margin = part->margin;
+		e->worst = part->worst;
+		e->worst.output = (unsigned)(e->bad - e->output);
+	}
+	return true;
+}
+
 bool ekka_elements_again(struct ekka_elements *e)
 {
 	bool wanted = false;

@@ -45,6 +45,12 @@ void ekka_elements_add_int(struct ekka_elements *, int64_t first, size_t n, cons
 void ekka_elements_before(struct ekka_elements *, bool (*value)(void *arg, int64_t index, double *ret), void *arg);
 
 /*
+ * Adds what `part`, another comparison of the same outputs, found in later elements than those that came so far: for threads that compare a part each. False,
+ * with nothing added, when it found bad ones: then all must be compared by one.
+ */
+bool ekka_elements_merge(struct ekka_elements *, const struct ekka_elements *part);
+
+/*
  * True once, when elements are bad and a second look would tell more about them (whether they are their neighbours' results): the op
  * may then add all elements of all outputs again, in whatever order; they are not counted twice.
  *

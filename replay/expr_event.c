@@ -168,6 +168,21 @@ void ekka_expr_event_release(struct ekka_expr_event *x)
 	x->block = NULL;
 }
 
+bool ekka_expr_event_copy(const struct ekka_expr_event *x, struct ekka_expr_event *copy)
+{
+	*copy = *x;
+	copy->block = malloc(sizeof *copy->block);
+	if (copy->block)
+		*copy->block = *x->block;
+	return copy->block != NULL;
+}
+
+void ekka_expr_event_copy_release(struct ekka_expr_event *copy)
+{
+	free(copy->block);
+	copy->block = NULL;
+}
+
 int ekka_expr_event_parse(struct ekka_expr_event *x, const char *name, struct ekka_expr **ret, struct ekka_error *err)
 {
 	const char *text = ekka_expr_event_text(x->event, name);

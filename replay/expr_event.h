@@ -40,6 +40,10 @@ struct ekka_expr_event {
 int ekka_expr_event_init(struct ekka_expr_event *, const char *const *texts, struct ekka_error *err);
 void ekka_expr_event_release(struct ekka_expr_event *);	/* zeroed or initialised */
 
+/* What another thread needs to load and evaluate elements of x: shares all but the block. Without a source. False: no memory. */
+bool ekka_expr_event_copy(const struct ekka_expr_event *x, struct ekka_expr_event *copy);
+void ekka_expr_event_copy_release(struct ekka_expr_event *);	/* zeroed or copied */
+
 /* Parses attribute `name`; it must be there. Settles the verdict (UNSUPPORTED) with what is wrong. */
 int ekka_expr_event_parse(struct ekka_expr_event *, const char *name, struct ekka_expr **ret, struct ekka_error *err);
 

@@ -9,12 +9,16 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "compare/audit.h"
 #include "replay/expr_explain.h"
 #include "replay/op_elementwise.h"
 #include "replay/rows.h"
+#include "replay/team.h"
+
+static const int64_t PART = 1 << 16;	/* elements that a thread takes of a larger event */
 
 struct job {
 	struct ekka_expr_event x;
@@ -80,14 +84,14 @@ static int take_outputs(struct job *j, struct ekka_error *err)
 	return n > 0;
 }
 
-static void compare_ints(struct job *j, const struct ekka_array *out, const struct ekka_expr_result *ref, int64_t first, size_t n)
+static void compare_ints(struct ekka_elements *e, const struct ekka_array *out, const struct ekka_expr_result *ref, int64_t first, size_t n)
 {
 	int64_t got[EKKA_EXPR_BLOCK];
 	double got_re[EKKA_EXPR_BLOCK], ref_re[EKKA_EXPR_BLOCK];
 
 	ekka_array_get_int(out, first, n, got);
 	if (ref->exact) {
-		ekka_elements_add_int(j->rows.elements, first, n, got, ref->ints);
+		ekka_elements_add_int(e, first, n, got, ref->ints);
 		return;
 	}
 	/* Uncertain ones go as doubles: exact up to 2^53, and beyond that a difference is kept as one. */
@@ -97,35 +101,107 @@ static void compare_ints(struct job *j, const struct ekka_array *out, const stru
 		if (got[i] != ref->ints[i] && got_re[i] == ref_re[i])
 			got_re[i] = nextafter(got_re[i], got[i] > ref->ints[i] ? INFINITY : -INFINITY);
 	}
-	ekka_elements_add(j->rows.elements, first, n, got_re, ref_re, ref->error, false);
+	ekka_elements_add(e, first, n, got_re, ref_re, ref->error, false);
 }
 
-static void compare_result(struct job *j, const struct ekka_array *out, const struct ekka_expr_result *ref, int64_t first, size_t n)
+static void compare_result(struct ekka_elements *e, const struct ekka_array *out, const struct ekka_expr_result *ref, int64_t first, size_t n)
 {
 	double got[EKKA_EXPR_BLOCK];
 
-	ekka_elements_output(j->rows.elements, out->tensor);
+	ekka_elements_output(e, out->tensor);
 	if (ref->ints) {
-		compare_ints(j, out, ref, first, n);
+		compare_ints(e, out, ref, first, n);
 		return;
 	}
 	ekka_array_get(out, first, n, got);
-	ekka_elements_add(j->rows.elements, first, n, got, ref->re, ref->exact ? NULL : ref->error, false);
+	ekka_elements_add(e, first, n, got, ref->re, ref->exact ? NULL : ref->error, false);
+}
+
+static void compare_some(const struct job *j, struct ekka_expr_event *x, struct ekka_expr_state *state, struct ekka_elements *e, int64_t from, int64_t end)
+{
+	struct ekka_expr_result result[EKKA_EXPR_RESULTS];
+
+	for (int64_t first = from; first < end; first += EKKA_EXPR_BLOCK) {
+		size_t n = end - first < EKKA_EXPR_BLOCK ? (size_t)(end - first) : EKKA_EXPR_BLOCK;
+
+		ekka_expr_event_load(x, first, n);
+		ekka_expr_event_eval(x, j->expr, state, n, result);
+		for (unsigned k = 0; k < ekka_expr_n_results(j->expr); k++)
+			if (j->out[k] && first < j->out[k]->n)
+				compare_result(e, j->out[k], &result[k], first, j->out[k]->n == 1 ? 1 : n);
+	}
 }
 
 static void go_through(struct job *j)
 {
-	struct ekka_expr_result result[EKKA_EXPR_RESULTS];
+	compare_some(j, &j->x, j->state, j->rows.elements, 0, j->x.n);
+}
 
-	for (int64_t first = 0; first < j->x.n; first += EKKA_EXPR_BLOCK) {
-		size_t n = j->x.n - first < EKKA_EXPR_BLOCK ? (size_t)(j->x.n - first) : EKKA_EXPR_BLOCK;
+/* ---- a large event on several threads --------------------------------- */
 
-		ekka_expr_event_load(&j->x, first, n);
-		ekka_expr_event_eval(&j->x, j->expr, j->state, n, result);
-		for (unsigned k = 0; k < ekka_expr_n_results(j->expr); k++)
-			if (j->out[k] && first < j->out[k]->n)
-				compare_result(j, j->out[k], &result[k], first, j->out[k]->n == 1 ? 1 : n);
+struct lane {
+	struct ekka_expr_event x;
+	struct ekka_expr_state *state;
+	struct ekka_elements *elements;
+};
+
+/* What the threads find is only taken when nothing of it is wrong: one of them alone describes that. */
+struct split {
+	const struct job *j;
+	struct lane lane[EKKA_TEAM_SLOTS];
+	struct ekka_elements *all;
+	bool odd;
+};
+
+static int compare_part(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	struct split *s = arg;
+	struct lane *l = &s->lane[slot];
+	int64_t first = part * PART, end = s->j->x.n - first < PART ? s->j->x.n : first + PART;
+
+	ekka_elements_free(l->elements);
+	l->elements = ekka_elements_new();
+	if (!l->elements)
+		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for a comparison");
+	compare_some(s->j, &l->x, l->state, l->elements, first, end);
+	return 0;
+}
+
+static int take_part(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	struct split *s = arg;
+
+	(void)part;
+	(void)err;
+	s->odd |= s->lane[slot].x.outside || !ekka_elements_merge(s->all, s->lane[slot].elements);
+	return 0;
+}
+
+/* True when all elements were compared and none is wrong; otherwise nothing was done. */
+static bool compare_together(const struct job *j)
+{
+	int64_t n = (j->x.n + PART - 1) / PART;
+	struct ekka_parts parts = { .n = n, .slots = ekka_team_slots(j->x.ctx->team, n, 0, 0), .compute = compare_part, .take = take_part };
+	struct split *s = parts.n > 1 && parts.slots > 1 && !j->x.source ? calloc(1, sizeof *s) : NULL;
+	bool good;
+
+	if (!s)
+		return false;
+	s->j = j;
+	s->all = ekka_elements_new();
+	good = s->all != NULL;
+	for (unsigned i = 0; good && i < parts.slots; i++)
+		good = ekka_expr_event_copy(&j->x, &s->lane[i].x) && (s->lane[i].state = ekka_expr_state_new(j->expr)) != NULL;
+	parts.arg = s;
+	good = good && ekka_team_run(j->x.ctx->team, &parts, NULL) == 0 && !s->odd && ekka_elements_merge(j->rows.elements, s->all);
+	for (unsigned i = 0; i < parts.slots; i++) {
+		ekka_expr_event_copy_release(&s->lane[i].x);
+		ekka_expr_state_free(s->lane[i].state);
+		ekka_elements_free(s->lane[i].elements);
 	}
+	ekka_elements_free(s->all);
+	free(s);
+	return good;
 }
 
 /* What was not written needs no other explanation; a factor or the like is worth one. */
@@ -152,7 +228,8 @@ static int judge(struct job *j, struct ekka_error *err)
 	j->state = ekka_expr_state_new(j->expr);
 	if (!j->state)
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for an expression");
-	go_through(j);
+	if (!compare_together(j))
+		go_through(j);
 	if (ekka_elements_again(j->rows.elements))
 		go_through(j);
 	(void)snprintf(bound, sizeof bound, "running error of %.200s, computed in %s", ekka_expr_event_text(j->x.event, "expr"),

@@ -84,7 +84,8 @@ endif
 tests_unit_replay_test_sample_SOURCES = tests/unit/replay/test_sample.c
 tests_unit_replay_test_sample_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_sample_LDADD = $(replay_test_libs)
-tests_unit_replay_test_team_SOURCES = tests/unit/replay/test_team.c $(replay_test_problem)
+tests_unit_replay_test_team_SOURCES = tests/unit/replay/test_team.c tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c \
+	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_team_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_team_LDADD = $(replay_test_libs)
 tests_unit_replay_test_gemm_SOURCES = tests/unit/replay/test_gemm.c $(replay_test_problem)

@@ -101,7 +101,7 @@ struct ekka_verdict fake_event_judge(struct fake_event *f)
 struct ekka_verdict fake_event_judge_on(struct fake_event *f, struct ekka_backend *backend)
 {
 	struct ekka_replay_options o = { 0 };
-	struct ekka_op_context ctx = { .trace = &f->trace, .options = &o, .backend = backend, .memory_bytes = (uint64_t)1 << 30 };
+	struct ekka_op_context ctx = { .trace = &f->trace, .options = &o, .team = f->team, .backend = backend, .memory_bytes = (uint64_t)1 << 30 };
 	const struct ekka_op *op = ekka_op_find(ekka_event_op(&f->event));
 	struct ekka_verdict v = { .event = 1, .margin = NAN };
 	struct ekka_error err = { 0 };

@@ -12,6 +12,7 @@ struct fake_event {
 	struct ekka_rec_fn fn;
 	struct ekka_tensor tensor[EKKA_MAX_TENSORS];
 	struct ekka_attr attr[EKKA_MAX_ATTRS];
+	struct ekka_team *team;		/* threads that help, or NULL */
 };
 
 void fake_event_init(struct fake_event *, const char *op);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loops split over threads: every part once, taken in order, and the same verdicts as alone. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "replay/team.h"
+#include "tests/unit/replay/fake_event.h"
 #include "tests/unit/replay/problem.h"
 
 enum { HELPERS = 5, SLOTS = 4, PARTS = 500 };
@@ -136,4 +139,58 @@ Test(team, verdicts_do_not_depend_on_the_number_of_threads, .timeout = 60)
 		problem_release(&p);
 	}
 	end();
+}
+
+/* One large elementwise event, with helpers and without. */
+static void same(struct fake_event *f, const char *what, enum ekka_status status)
+{
+	struct ekka_verdict alone, helped;
+
+	f->team = NULL;
+	alone = fake_event_judge(f);
+	f->team = &team;
+	helped = fake_event_judge(f);
+	cr_expect_eq(alone.status, status, "%s: %s", what, ekka_status_name(alone.status));
+	expect_same(&alone, &helped);
+	cr_expect_eq(alone.max_abs_error, helped.max_abs_error, "%s", what);
+	cr_expect_str_eq(alone.audit, helped.audit, "%s", what);
+	cr_expect_str_eq(alone.reason, helped.reason, "%s", what);
+}
+
+Test(team, a_large_elementwise_event_is_judged_as_by_one_thread, .init = begin, .fini = end, .timeout = 60)
+{
+	enum { N = 700 * 500 };
+	float *a = malloc(N * sizeof *a), *y = malloc(N * sizeof *y), *table = malloc(16 * sizeof *table);
+	int32_t *at = malloc(N * sizeof *at);
+	static struct fake_event f;
+
+	for (int i = 0; i < N; i++) {
+		a[i] = (float)(i * 7919L % 10007 - 5000) * 0.001F;
+		y[i] = expf(a[i]);
+	}
+	fake_event_init(&f, "elementwise");
+	fake_event_text(&f, "expr", "exp(in0)");
+	fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "700x500", NULL, NULL, y);
+	fake_event_tensor(&f, "in0", EKKA_IN, EKKA_F32, "700x500", NULL, a, NULL);
+	same(&f, "right", EKKA_PASS);
+	y[650 * 500 + 3] *= 2;
+	same(&f, "one wrong", EKKA_FAIL);
+	for (int i = 300 * 500; i < N; i++)
+		y[i] = 0;
+	same(&f, "many wrong", EKKA_FAIL);
+	for (int i = 0; i < N; i++) {
+		at[i] = i % 16;
+		y[i] = table[i % 16] = (float)(i % 16) + (float)(i % 500);
+	}
+	for (int i = 0; i < N; i++)
+		y[i] = table[i % 16] + (float)(i % 500);
+	fake_event_init(&f, "elementwise");
+	fake_event_text(&f, "expr", "table[in0] + i1");
+	fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "700x500", NULL, NULL, y);
+	fake_event_tensor(&f, "in0", EKKA_IN, EKKA_I32, "700x500", NULL, at, NULL);
+	fake_event_tensor(&f, "table", EKKA_IN, EKKA_F32, "16", NULL, table, NULL);
+	same(&f, "table", EKKA_PASS);
+	at[200 * 500] = 16;
+	same(&f, "beyond the table", EKKA_UNDECIDED);
+	free(a), free(y), free(table), free(at);
 }
