@@ -2,7 +2,7 @@
 /*
  * Launches kernels in every way there is and checks what they compute. Knows nothing of the shim.
  * launches WAY [SCENARIO]: WAY is linked, dlsym, proc (as a CUDA runtime does it) or proc-thread (with per-thread default streams);
- * SCENARIO is "profile" (somebody subscribes to CUPTI half-way), "bytes" or "often" (launches_bytes.c), or nothing.
+ * SCENARIO is "profile" (somebody subscribes to CUPTI half-way), "bytes" or "often" (launches_bytes.c), "random" (launches_random.c), or nothing.
  */
 #include "config.h"
 
@@ -194,7 +194,7 @@ int main(int argc, char **argv)
 	OK(cu.p_cuInit(0));
 	OK(cu.p_cuModuleLoadData(&module, launches_image));
 	if (argc > 2 && strcmp(argv[2], "profile") != 0) {
-		(strcmp(argv[2], "bytes") == 0 ? launch_bytes : launch_often)(module);
+		(strcmp(argv[2], "bytes") == 0 ? launch_bytes : strcmp(argv[2], "random") == 0 ? launch_random : launch_often)(module);
 		puts("fine");
 		return 0;
 	}

@@ -18,7 +18,7 @@ extern const size_t launches_other_bytes;
 #define API(f)                                                                                                        \
 	f(cuInit) f(cuModuleLoadData) f(cuModuleGetFunction) f(cuModuleUnload) f(cuLibraryLoadData) f(cuLibraryGetKernel) \
 	f(cuLaunchKernel) f(cuLaunchKernelEx) f(cuLaunchCooperativeKernel) f(cuMemAlloc) f(cuMemAllocManaged) f(cuMemHostAlloc)  \
-	f(cuMemcpyDtoHAsync) f(cuMemsetD8Async) f(cuStreamCreate) f(cuStreamSynchronize) f(cuStreamBeginCapture)      \
+	f(cuMemcpyDtoHAsync) f(cuMemcpyDtoDAsync) f(cuMemcpyHtoDAsync) f(cuMemFree) f(cuMemsetD8Async) f(cuStreamCreate) f(cuStreamSynchronize) f(cuStreamBeginCapture)      \
 	f(cuStreamEndCapture) f(cuGraphGetNodes)
 #define MEMBER(name) __typeof__(name) *p_##name;
 extern struct launches_api { API(MEMBER) } cu;
@@ -30,8 +30,9 @@ void must(int ok, const char *what);
 /* Calls f inside a function of a library that the shim records. */
 void inside_library(void (*f)(void));
 
-/* Scenarios: launches_bytes.c. */
+/* Scenarios: launches_bytes.c, launches_random.c. */
 void launch_bytes(CUmodule module);
 void launch_often(CUmodule module);
+void launch_random(CUmodule module);
 
 #endif

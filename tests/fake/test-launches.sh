@@ -99,6 +99,15 @@ import json
 s = json.load(open('$work/out'))['summary']
 assert s['known_bytes'] > 0 and (s['pass'], s['fail'], s['undecided']) == (16, 0, 0), s" || fail "known bytes, seed $seed"
 done
+# Writes of every kind between them: a launch that got old bytes would be judged wrong.
+for seed in 1 2 3 4; do
+	launches random $([ $((seed % 2)) = 0 ] && echo cupti || echo driver) proc random "len(e) > 400" "${bytes[@]}" EKKA_LINEAGE=1 EKKA_TEST_FAKE_SEED=$seed
+	"$ekka" replay --json "$work/t.ekka" >"$work/out" || fail "replay of random writes: status $?"
+	"$PYTHON3" -c "
+import json
+s = json.load(open('$work/out'))['summary']
+assert s['known_bytes'] > 10000 and s['pass'] >= 400 and (s['fail'], s['undecided'], s['incomplete']) == (0, 0, 0), s" || fail "random writes, seed $seed"
+done
 # More launches than can be in progress at once, and no end of them is told.
 launches deaf cupti proc often "often_there(e)" "${bytes[@]}" EKKA_TEST_FAKE_CUPTI=deaf
 # Without bytes nobody asks what a launch means.
