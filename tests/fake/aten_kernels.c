@@ -52,16 +52,18 @@ static uint64_t order_i64(const void *keys, uint64_t i)
 	return ((const uint64_t *)keys)[i] ^ UINT64_C(1) << 63;
 }
 
+/* What the last tile lacks counts as the largest digit. */
 static void digit_totals(const struct launch *l, uint64_t (*order)(const void *, uint64_t))
 {
-	uint64_t *totals = memory(l, 0);
+	uint64_t *totals = memory(l, 0), n = u64(l, 2), tiles = (n + 2047) / 2048;
 
-	for (uint32_t bit = u32(l, 3); bit < u32(l, 4); bit += 8, totals += DIGITS)
-		for (uint64_t i = 0; i < u64(l, 2) - kernel_wrong; i++) {
-			uint32_t bits = u32(l, 4) - bit < 8 ? u32(l, 4) - bit : 8;
+	for (uint32_t bit = u32(l, 3); bit < u32(l, 4); bit += 8, totals += DIGITS) {
+		uint32_t largest = (1u << (u32(l, 4) - bit < 8 ? u32(l, 4) - bit : 8)) - 1;
 
-			totals[order(memory(l, 1), i) >> bit & ((1u << bits) - 1)]++;
-		}
+		for (uint64_t i = 0; i < n - kernel_wrong; i++)
+			totals[order(memory(l, 1), i) >> bit & largest]++;
+		totals[largest] += tiles * 2048 - n;
+	}
 }
 static void digit_totals_f32(const struct launch *l) { digit_totals(l, order_f32); }
 static void digit_totals_i64(const struct launch *l) { digit_totals(l, order_i64); }
