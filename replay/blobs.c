@@ -21,11 +21,16 @@ struct entry {
 	enum state state;
 };
 
+/* How many events will still use a blob; by open addressing, at most half full. */
+struct expected { struct ekka_blob_id id; uint32_t times; /* plus 1; 0: nobody's */ };
+
 struct ekka_blobs {
 	pthread_mutex_t lock;
 	pthread_cond_t read;		/* an entry is READING no more */
 	uint64_t room, used;
 	struct entry *oldest, *newest;
+	struct expected *expected;
+	size_t n_expected, cap_expected;	/* the latter a power of 2 */
 	struct entry *bucket[BUCKETS];
 };
 
@@ -107,9 +112,76 @@ void ekka_blobs_free(struct ekka_blobs *b)
 		return;
 	b->room = 0;
 	make_room(b);
+	free(b->expected);
 	pthread_mutex_destroy(&b->lock);
 	pthread_cond_destroy(&b->read);
 	free(b);
+}
+
+/* ---- how often -------------------------------------------------------- */
+
+/* Where id is, or where it would be (times 0). */
+static struct expected *slot_of(struct expected *table, size_t cap, const struct ekka_blob_id *id)
+{
+	uint64_t h;
+
+	memcpy(&h, id->b, sizeof h);
+	for (h %= cap; table[h].times && memcmp(&table[h].id, id, sizeof *id) != 0; h = (h + 1) % cap)
+		;
+	return &table[h];
+}
+
+static bool grow(struct ekka_blobs *b)
+{
+	size_t cap = b->cap_expected ? 2 * b->cap_expected : 1024;
+	struct expected *table = calloc(cap, sizeof *table);
+
+	for (size_t i = 0; table && i < b->cap_expected; i++)
+		if (b->expected[i].times)
+			*slot_of(table, cap, &b->expected[i].id) = b->expected[i];
+	if (!table)
+		return false;
+	free(b->expected);
+	b->expected = table;
+	b->cap_expected = cap;
+	return true;
+}
+
+void ekka_blobs_expect(struct ekka_blobs *b, const struct ekka_blob_id *id)
+{
+	struct expected *x;
+
+	if (2 * b->n_expected >= b->cap_expected && !grow(b))
+		return;
+	x = slot_of(b->expected, b->cap_expected, id);
+	b->n_expected += x->times == 0;
+	x->id = *id;
+	x->times += x->times == 0 ? 2 : 1;
+}
+
+/* Did all events use it that were expected to. */
+static bool is_spent(struct ekka_blobs *b, const struct ekka_blob_id *id)
+{
+	return b->cap_expected && slot_of(b->expected, b->cap_expected, id)->times == 1;
+}
+
+void ekka_blobs_used(struct ekka_blobs *b, const struct ekka_blob_id *id)
+{
+	struct expected *x;
+	struct entry *e;
+
+	if (!b || !b->cap_expected)
+		return;
+	pthread_mutex_lock(&b->lock);
+	x = slot_of(b->expected, b->cap_expected, id);
+	if (x->times > 1 && --x->times == 1) {
+		e = find(b, id);
+		if (e && !e->held) {
+			take_from_idle(b, e);
+			forget(b, e);
+		}
+	}
+	pthread_mutex_unlock(&b->lock);
 }
 
 /* ---- holding ---------------------------------------------------------- */
@@ -214,7 +286,9 @@ void ekka_blobs_let_go(const unsigned char *bytes)
 		return;
 	}
 	pthread_mutex_lock(&b->lock);
-	if (--e->held == 0) {
+	if (--e->held == 0 && is_spent(b, &e->id)) {
+		forget(b, e);
+	} else if (e->held == 0) {
 		add_to_idle(b, e);
 		make_room(b);
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The bytes of a trace's blobs, whole in memory and shared. Most are read more than once: an engine's weights by every step, what one op wrote by the
- * next, all of them by the audit; reading is decompression, and costs more than what is then done with most of them. What nobody holds is kept as long
- * as there is room, the least recently used goes first. All functions may be called from several threads at once.
+ * next, all of them by the audit; reading is decompression, and costs more than what is then done with most of them. What nobody holds is kept until it was
+ * used as often as was expected, or until there is no room: the least recently used goes first. New memory is dear, too: it comes zeroed from the kernel. All
+ * functions but those that say otherwise may be called from several threads at once.
  */
 #ifndef EKKA_REPLAY_BLOBS_H
 #define EKKA_REPLAY_BLOBS_H
@@ -14,6 +15,13 @@ struct ekka_blobs;
 /* room: bytes that are kept at most, those that are held among them; what is held may exceed it. NULL: no memory. */
 struct ekka_blobs *ekka_blobs_new(uint64_t room);
 void ekka_blobs_free(struct ekka_blobs *);	/* nobody holds any more; NULL is fine */
+
+/*
+ * One more event will use this blob: before anything else, from one thread. Of blobs that were never expected nothing is known, and too little memory to
+ * keep count does no harm.
+ */
+void ekka_blobs_expect(struct ekka_blobs *, const struct ekka_blob_id *);
+void ekka_blobs_used(struct ekka_blobs *, const struct ekka_blob_id *);	/* that event is done with it; blobs NULL is fine */
 
 /*
  * All `bytes` bytes of a blob, not to be written, until they are let go; blobs NULL: read for this caller alone. 0, or negative with err filled when the

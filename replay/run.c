@@ -29,7 +29,7 @@ enum {
 	MAX_THREADS = 64,	/* OpenBLAS has buffers for a limited number of callers and ends the process beyond it */
 	WINDOW = 4		/* finished events waiting for an earlier one, per thread */
 };
-static const uint64_t DEFAULT_MEMORY = (uint64_t)1 << 30, BLOCKS_MEMORY = (uint64_t)48 << 20, MOST_KEPT = (uint64_t)8 << 30;
+static const uint64_t DEFAULT_MEMORY = (uint64_t)1 << 30, BLOCKS_MEMORY = (uint64_t)48 << 20, MOST_KEPT = (uint64_t)8 << 30, MUCH = (uint64_t)64 << 20;
 
 struct slot {
 	bool done, counts;		/* counts: an outermost event with an op, to be reported */
@@ -160,6 +160,15 @@ static void give_memory(struct run *run, uint64_t share)
 	pthread_mutex_unlock(&run->team.lock);
 }
 
+/* Calls fn for every blob that an event has. */
+static void each_blob(struct ekka_blobs *blobs, const struct ekka_event *e, void (*fn)(struct ekka_blobs *, const struct ekka_blob_id *))
+{
+	for (unsigned i = 0; i < e->call.n_tensors; i++)
+		for (int phase = 0; phase < 2; phase++)
+			if (e->data[i][phase].present && !e->data[i][phase].rec.missing)
+				fn(blobs, &e->data[i][phase].rec.id);
+}
+
 static void judge(struct run *run, struct slot *slot)
 {
 	const struct ekka_event *e = &slot->event;
@@ -184,6 +193,7 @@ static void judge(struct run *run, struct slot *slot)
 	}
 	ekka_audit_event(e, v);
 	ekka_audit_bytes(run->blobs, run->trace, e, v);
+	each_blob(run->blobs, e, ekka_blobs_used);
 	give_memory(run, share);
 }
 
@@ -291,6 +301,26 @@ static uint64_t kept_bytes(const struct ekka_replay_options *o)
 	return most < DEFAULT_MEMORY ? DEFAULT_MEMORY : most > MOST_KEPT ? MOST_KEPT : most;
 }
 
+static int add_size(const struct ekka_blob_info *info, void *arg)
+{
+	*(uint64_t *)arg += info->size;
+	return 0;
+}
+
+/* Which tensors come again, so that the others' memory can be used anew. Worth its time where there is much of it. */
+static void count_uses(struct run *run)
+{
+	struct ekka_event e = { 0 };
+	uint64_t bytes = 0;
+
+	if (!run->blobs || ekka_trace_blobs_foreach(run->trace, add_size, &bytes) != 0 || bytes < MUCH || run->end - run->first < 2)
+		return;
+	for (uint64_t n = run->first; n < run->end; n++)
+		if (ekka_trace_event_read(run->trace, n, &e, NULL) == 0)
+			each_blob(run->blobs, &e, ekka_blobs_expect);
+	ekka_event_release(&e);
+}
+
 static void defaults(struct run *run)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -357,6 +387,7 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 	for (size_t i = 0; redescriptions && i < run.n_slots; i++)
 		run.slots[i].redescription = &redescriptions[i];
 	memset(run.blame.status, EKKA_STATUS_COUNT, run.blame.n_events + 1);
+	count_uses(&run);
 	openblas_set_num_threads(1);	/* our threads are over events */
 	run_threads(&run);
 	for (size_t i = 0; i < ekka_trace_n_segments(trace); i++)

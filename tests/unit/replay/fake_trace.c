@@ -149,3 +149,12 @@ int ekka_trace_blob_read(struct ekka_trace *t, const struct ekka_blob_id *id, ui
 	memcpy(buf, t->blob[n] + offset, len);
 	return 0;
 }
+
+int ekka_trace_blobs_foreach(struct ekka_trace *t, int (*fn)(const struct ekka_blob_info *, void *arg), void *arg)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < t->n_blobs && r == 0; i++)
+		r = fn(&(struct ekka_blob_info){ .size = t->blob_bytes[i], .whole = true }, arg);
+	return r;
+}

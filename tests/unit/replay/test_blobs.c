@@ -74,6 +74,53 @@ Test(blobs, what_was_used_least_recently_goes, .init = set_up)
 	ekka_blobs_free(b);
 }
 
+/* Reads of blob i, when it is used once more. */
+static unsigned reads(struct ekka_blobs *b, unsigned i)
+{
+	unsigned before = trace.n_reads;
+
+	use(b, i);
+	return trace.n_reads - before;
+}
+
+static void expect(struct ekka_blobs *b, unsigned i)
+{
+	struct ekka_blob_id id = id_of(i);
+
+	ekka_blobs_expect(b, &id);
+}
+
+static void used(struct ekka_blobs *b, unsigned i)
+{
+	struct ekka_blob_id id = id_of(i);
+
+	ekka_blobs_used(b, &id);
+}
+
+Test(blobs, what_nobody_will_use_again_goes_at_once, .init = set_up)
+{
+	struct ekka_blobs *b = ekka_blobs_new(UINT64_MAX);
+	const unsigned char *p;
+
+	for (unsigned i = 0; i < 5000; i++)	/* the table grows */
+		expect(b, i);
+	expect(b, 0);
+	use(b, 0), use(b, 1), use(b, 2);
+	used(b, 0), used(b, 2);
+	cr_expect_eq(reads(b, 0), 0, "one more will come");
+	cr_expect_eq(reads(b, 1), 0, "it was not used yet");
+	cr_expect_eq(reads(b, 2), 1, "it went");
+	used(b, 0);
+	cr_expect_eq(reads(b, 0), 1, "it went, too");
+	p = hold(b, 3);
+	used(b, 3), used(b, 3);
+	cr_expect_eq(reads(b, 3), 0, "it is held");
+	ekka_blobs_let_go(p);
+	cr_expect_eq(reads(b, 3), 1);
+	used(b, 4999), used(b, 7000), used(NULL, 0);
+	ekka_blobs_free(b);
+}
+
 Test(blobs, what_is_held_stays_whatever_the_room, .init = set_up)
 {
 	struct ekka_blobs *b = ekka_blobs_new(1);
