@@ -258,7 +258,7 @@ enum { TK = 224, TILE_BYTES = 2 * 4 * 512 };		/* at least 2 tiles of lines, and 
 enum micro { AS_IT_IS, ROW_BY_ROW, LARGER_BLOCKS, NEXT_TILE, OTHER_HALF, ONE_LESS, MICRO_WRONGS };
 
 static const double e2m1[] = { 0, 0.5, 1, 1.5, 2, 3, 4, 6 };
-static unsigned char factors[2][TILE_BYTES], packed[2][BM * TK];
+static unsigned char factors[2][TILE_BYTES + 512 /* which NEXT_TILE takes */], packed[2][BM * TK];
 
 static double micro_element(int side, int i, int l, bool four_bits, enum micro how)
 {
@@ -285,7 +285,7 @@ static void compute_micro(bool four_bits, enum micro how)
 		samples_fill(EKKA_E4M3, packed[side], BM * TK, GAUSS, 1, 5 + (uint64_t)side);
 		for (int i = 0; i < BM * TK && four_bits; i++)
 			packed[side][i] = (unsigned char)(i * 37 + side * 11 + i / 7);
-		for (int i = 0; i < TILE_BYTES; i++)
+		for (size_t i = 0; i < sizeof factors[side]; i++)
 			factors[side][i] = (unsigned char)(four_bits ? 40 + (i * 29 + i / 5) % 40 : 122 + (i * 7 + i / 11) % 9);
 	}
 	for (int i = 0; i < BM; i++)
