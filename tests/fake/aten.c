@@ -213,8 +213,9 @@ static void select_nonzero(uint32_t n)
 
 	for (uint32_t i = 0; i < n; i++)
 		count += data[i] = noise() % 5 == 0;
-	it.p = take(data, n);
 	CUdeviceptr sums = take(NULL, 5 * 4), total = take(NULL, 4), out = take(NULL, count * 2 * 8), table = take(NULL, (4 + 32) * 8);
+
+	it.p = take(data, n);	/* behind the output, nearer than as many indices as there are elements */
 
 	LAUNCH(tile_sums, 5, 256, &it, &sums, &many, &share, &empty, &empty);
 	LAUNCH(total, 1, 256, &sums, &total, &parts, &empty, &zero, &empty);
