@@ -49,4 +49,4 @@ if [ -x "$cuda/bin/nvcc" ]; then
 fi
 tinylm=$src/examples/tinylm
 $cc -DTINYLM_WEIGHTS='"tinylm.bin"' -o "$out/tinylm" "$tinylm/main.c" "$tinylm/model.c" "$tinylm/matmul_cublas.c" $cublas
-cp "$tinylm/tinylm.bin" "$gpu/suite.py" "$gpu/llama.py" "$gpu/lt.py" "$gpu/cudnn_torch.py" "$gpu/cudnn_steps.py" "$gpu/hard.py" "$gpu/aten.py" "$gpu/other_engines.py" "$gpu/run.sh" "$out"
+cp "$tinylm/tinylm.bin" "$gpu/suite.py" "$gpu/llama.py" "$gpu/lt.py" "$gpu/cudnn_torch.py" "$gpu/cudnn_steps.py" "$gpu/hard.py" "$gpu/aten.py" "$gpu/other_engines.py" "$gpu/profiled.py" "$gpu/run.sh" "$out"

@@ -1,5 +1,5 @@
 # cuBLAS subjects: run on the fake machine by `make check`, on a real GPU by `make check-gpu`.
-EXTRA_DIST += tests/gpu/faulty_launch.map tests/gpu/README.md tests/gpu/cases.h tests/gpu/half.h tests/gpu/number.h tests/gpu/build.sh tests/gpu/run.sh tests/gpu/suite.py tests/gpu/llama.py tests/gpu/lt.py tests/gpu/cudnn_torch.py tests/gpu/cudnn_steps.py tests/gpu/hard.py tests/gpu/aten.py tests/gpu/other_engines.py
+EXTRA_DIST += tests/gpu/faulty_launch.map tests/gpu/README.md tests/gpu/cases.h tests/gpu/half.h tests/gpu/number.h tests/gpu/build.sh tests/gpu/run.sh tests/gpu/suite.py tests/gpu/llama.py tests/gpu/lt.py tests/gpu/cudnn_torch.py tests/gpu/cudnn_steps.py tests/gpu/hard.py tests/gpu/aten.py tests/gpu/other_engines.py tests/gpu/profiled.py
 EXTRA_DIST += tests/fake/test-suite.sh tests/fake/test-hard.sh
 if HAVE_CUDA
 if BUILD_SHIM

@@ -287,6 +287,28 @@ class Suite:
                          products.count("PASS"), len(products), seconds))
             shutil.rmtree(trace, ignore_errors=True)
 
+    def step_profiler(self):
+        """torch.profiler inside a traced process sees what it sees without us, and so do we."""
+        argv = [self.args.python, os.path.join(self.here, "profiled.py")]
+        _, plain, _ = self.run("profiler.plain", argv, limit=120)
+        trace, status, out, _ = self.record("profiler", argv, os.environ, 150)
+        try:
+            a, b = json.loads(plain), json.loads(out)
+        except ValueError:
+            return self.row("profiler", False, "no result; record's status is %d" % status)
+        _, events, _ = self.run("profiler.events", [self.ekka, "log", "--all", "--json", trace], dict(os.environ), 60)
+        launches = sum(e["library"] == "kernel" for e in map(json.loads, events.splitlines()))
+        report, _ = self.replay("profiler", trace, 120)
+        s = report["summary"] if report else {"fail": -1}
+        profiled = sum(b["kernels"].values())
+        # The same work is done before, under and after the profiler.
+        self.row("profiler", status == 0 and a == b and profiled > 0 and launches >= 3 * profiled and s["fail"] == 0 and s["judged"] == s["ops"],
+                 "%s results, %s kernels profiled: %d; %d launches recorded; %s" % (
+                     "same" if a["results"] == b["results"] else "OTHER", "same" if a["kernels"] == b["kernels"] else "OTHER", profiled, launches,
+                     {k: s.get(k) for k in ("ops", "judged", "fail", "unsupported", "incomplete")}))
+        shutil.rmtree(trace, ignore_errors=True)
+        return None
+
     def launch_fault(self, program, argv, fault, limit):
         """One altered launch: (ranked first and alone, detail)."""
         name, kernel, call, action = fault
