@@ -150,6 +150,7 @@ for dt in (torch.bfloat16, torch.float16, torch.float32):
         lambda: x.repeat_interleave(2,1),
         lambda: x.roll(1,-1),
         lambda: F.pad(x,(1,2)),
+        lambda: F.pad(x[None],(1,2,3,4),mode='reflect'),
         lambda: x[:,None].expand(4,3,37,256).reshape(12,37,256),
         lambda: F.glu(x),
         lambda: F.dropout(x,0.0),
@@ -179,6 +180,8 @@ for dt in (torch.bfloat16, torch.float16, torch.float32):
         lambda: F.adaptive_avg_pool2d(mk(2,16,16,12,dt=dt),(4,3)),
         lambda: F.conv2d(mk(2,16,12,12,dt=dt),mk(8,16,3,3,dt=dt)),
         lambda: F.conv1d(mk(2,16,24,dt=dt),mk(8,16,3,dt=dt),padding=1),
+        lambda: F.conv2d(mk(2,16,12,12,dt=dt),mk(16,1,3,3,dt=dt),padding=1,groups=16),
+        lambda: F.batch_norm(mk(2,32,8,8,dt=dt).contiguous(memory_format=torch.channels_last),torch.zeros(32,device=d),torch.ones(32,device=d),torch.ones(32,device=d),torch.zeros(32,device=d)),
         lambda: F.conv1d(mk(2,16,24,dt=dt),mk(16,1,3,dt=dt),padding=1,groups=16),
     ])
     x = mk(4, 37, 256, dt=dt)
