@@ -139,6 +139,29 @@ static void try_scalars(struct search *h)
 #undef TRY
 }
 
+/* Another alpha, by least squares, where C is added, too: then it is no factor of the result. */
+static void try_alpha(struct search *h)
+{
+	cx p[EKKA_TALLY_SAMPLES], beta = to_cx(h->in->beta);
+	double xx = 0, xy = 0;
+
+	if (h->n < 3 || beta == 0)
+		return;
+	for (unsigned s = 0; s < h->n; s++) {
+		cx rest = h->s[s].out - beta * h->s[s].c0;
+
+		if (!finite_cx(rest) || !h->s[s].have_c0)
+			return;
+		xx += creal(h->s[s].total * conj(h->s[s].total));
+		xy += creal(rest * conj(h->s[s].total));
+	}
+	if (xx == 0)
+		return;
+	for (unsigned s = 0; s < h->n; s++)
+		p[s] = xy / xx * h->s[s].total + beta * h->s[s].c0;
+	offer(h, residue(h, p), 1, "as if alpha was %.6g instead of %.6g", xy / xx, h->in->alpha[0]);
+}
+
 /* One factor for all, by least squares. */
 static void try_factor(struct search *h)
 {
@@ -176,11 +199,17 @@ static int other_product(struct search *h, int64_t ba, int64_t i, enum ekka_read
 	return 0;
 }
 
-struct other { int64_t di, dj, dba, dbb; enum ekka_reading how_a, how_b; };
+struct other { int64_t di, dj, dba, dbb; enum ekka_reading how_a, how_b; bool rows_swapped, columns_swapped; /* halves */ };
 
 static bool within(int64_t at, int64_t n)
 {
 	return at >= 0 && at < n;
+}
+
+/* The same place in the other half; -1 where there are none. */
+static int64_t other_half(int64_t at, int64_t n)
+{
+	return n % 2 ? -1 : (at + n / 2) % n;
 }
 
 /* 0 and the predictions' residue; 1 when some sample has no such neighbour. */
@@ -191,12 +220,12 @@ static int residue_of_other(struct search *h, const struct other *o, double *ret
 
 	for (unsigned s = 0; s < h->n; s++) {
 		const struct ekka_element *e = h->s[s].element;
+		int64_t i = o->rows_swapped ? other_half(e->i, h->in->m) : e->i + o->di, j = o->columns_swapped ? other_half(e->j, h->in->n) : e->j + o->dj;
 		cx product = NAN;
 		int r = 1;
 
-		if (within(e->i + o->di, h->in->m) && within(e->j + o->dj, h->in->n) && within(e->b + o->dba, h->in->batch) &&
-		    within(e->b + o->dbb, h->in->batch))
-			r = other_product(h, e->b + o->dba, e->i + o->di, o->how_a, e->b + o->dbb, e->j + o->dj, o->how_b, &product);
+		if (within(i, h->in->m) && within(j, h->in->n) && within(e->b + o->dba, h->in->batch) && within(e->b + o->dbb, h->in->batch))
+			r = other_product(h, e->b + o->dba, i, o->how_a, e->b + o->dbb, j, o->how_b, &product);
 		if (r < 0)
 			return r;
 		p[s] = r ? NAN : result(h, s, product, beta);
@@ -238,22 +267,36 @@ static int try_neighbour(struct search *h, int64_t d)
 	return r;
 }
 
+/* What becomes of a factor that is read so, as in "as if the left factor was ...". */
+static const char *reading_text(enum ekka_reading how, char *buf, size_t len)
+{
+	static const char *const as[] = {
+		[EKKA_READ_TRANSPOSED] = "transposed",
+		[EKKA_READ_PACKED] = "read without the gaps between its lines",
+		[EKKA_READ_HALF_LD] = "read with half its leading dimension",
+		[EKKA_READ_DOUBLE_LD] = "read with twice its leading dimension",
+	};
+	unsigned kind = ((unsigned)how - EKKA_READ_LARGER_LD) / EKKA_READ_STEPS, by = 1u << ((unsigned)how - EKKA_READ_LARGER_LD) % EKKA_READ_STEPS;
+
+	if (how < EKKA_READ_LARGER_LD)
+		return as[how];
+	if (how < EKKA_READ_AHEAD)
+		(void)snprintf(buf, len, "read with a leading dimension %u %s", by, kind == 0 ? "larger" : "smaller");
+	else
+		(void)snprintf(buf, len, "read %u element%s %s", by, by > 1 ? "s" : "", how < EKKA_READ_BEHIND ? "further on" : "before");
+	return buf;
+}
+
 static int try_readings(struct search *h)
 {
-	static const char *const as[EKKA_READING_COUNT] = {
-		[EKKA_READ_TRANSPOSED] = "factor was transposed",
-		[EKKA_READ_PACKED] = "factor was read without the gaps between its lines",
-		[EKKA_READ_HALF_LD] = "factor was read with half its leading dimension",
-		[EKKA_READ_DOUBLE_LD] = "factor was read with twice its leading dimension",
-	};
 	int r = 0;
 
 	for (enum ekka_reading how = EKKA_READ_TRANSPOSED; r == 0 && how < EKKA_READING_COUNT; how++) {
-		char text[EKKA_TEXT];
+		char text[EKKA_TEXT], as[64];
 
-		(void)snprintf(text, sizeof text, "as if the left %s", as[how]);
+		(void)snprintf(text, sizeof text, "as if the left factor was %s", reading_text(how, as, sizeof as));
 		r = try_other(h, (struct other){ .how_a = how }, 0, text, "");
-		(void)snprintf(text, sizeof text, "as if the right %s", as[how]);
+		(void)snprintf(text, sizeof text, "as if the right factor was %s", reading_text(how, as, sizeof as));
 		if (r == 0)
 			r = try_other(h, (struct other){ .how_b = how }, 0, text, "");
 	}
@@ -265,6 +308,10 @@ static int try_others(struct search *h)
 	static const int64_t steps[] = { 1, 2, 4, 8, 16, 32, 64, 128 };
 	int r = try_readings(h);
 
+	if (r == 0)
+		r = try_other(h, (struct other){ .rows_swapped = true }, 0, "as if the upper and the lower half of the rows were swapped", "");
+	if (r == 0)
+		r = try_other(h, (struct other){ .columns_swapped = true }, 0, "as if the left and the right half of the columns were swapped", "");
 	for (size_t i = 0; r == 0 && i < 2 * sizeof steps / sizeof steps[0]; i++)
 		r = try_neighbour(h, i & 1 ? -steps[i / 2] : steps[i / 2]);
 	return r;
@@ -302,21 +349,31 @@ static void try_sums(struct search *h)
 	}
 }
 
-/* Every wrong value of a wide type is one of a narrow type. */
-static void try_narrow_output(struct search *h)
+/* How many of the values are bfloat16 numbers, and how many float16 numbers. */
+static void count_narrow(struct search *h, bool of_references, unsigned narrow[2])
 {
-	unsigned narrow[2] = { 0, 0 };
-
-	if (h->tally->model->out != EKKA_F32 || h->n < 3 || h->best < FITS)
-		return;
+	narrow[0] = narrow[1] = 0;
 	for (unsigned s = 0; s < h->n; s++) {
-		float v = (float)creal(h->s[s].out);
+		float v = (float)(of_references ? h->s[s].element->ref[0] : creal(h->s[s].out));
 		uint32_t bits;
 
 		memcpy(&bits, &v, sizeof bits);
 		narrow[0] += isfinite(v) && !(bits & 0xffff);
 		narrow[1] += isfinite(v) && !(bits & 0x1fff) && fabsf(v) <= 65504;
 	}
+}
+
+/* Every wrong value of a wide type is one of a narrow type, and those that would be right are not. */
+static void try_narrow_output(struct search *h)
+{
+	unsigned narrow[2], right[2];
+
+	if (h->tally->model->out != EKKA_F32 || h->n < 3 || h->best < FITS)
+		return;
+	count_narrow(h, false, narrow);
+	count_narrow(h, true, right);
+	for (unsigned i = 0; i < 2; i++)
+		narrow[i] = 2 * right[i] < h->n ? narrow[i] : 0;
 	if (narrow[0] == h->n)
 		(void)snprintf(h->text, EKKA_TEXT, "as if rounded to bf16: every wrong value is one of that type");
 	else if (narrow[1] == h->n)
@@ -387,6 +444,8 @@ int ekka_hypothesis_find(const struct ekka_hypothesis_input *in, const struct ek
 		if (r == 0 && in->has_product && in->batch > 1)
 			r = try_first_item(&h, false);
 		try_factor(&h);
+		if (in->has_product && in->alpha[1] == 0)
+			try_alpha(&h);
 		try_narrow_output(&h);
 	}
 	free(memory);

@@ -8,6 +8,8 @@
 
 #include "compare/tally.h"
 
+enum { EKKA_READ_STEPS = 8 };
+
 /* How a line of an operand is read: as the op does, or as a fault might. */
 enum ekka_reading {
 	EKKA_READ_RIGHT,
@@ -15,7 +17,12 @@ enum ekka_reading {
 	EKKA_READ_PACKED,		/* leading dimension as small as the matrix allows */
 	EKKA_READ_HALF_LD,
 	EKKA_READ_DOUBLE_LD,
-	EKKA_READING_COUNT
+	/* By 1, 2, 4... elements: a leading dimension that is larger or smaller, a pointer that is ahead or behind. */
+	EKKA_READ_LARGER_LD,
+	EKKA_READ_SMALLER_LD = EKKA_READ_LARGER_LD + EKKA_READ_STEPS,
+	EKKA_READ_AHEAD = EKKA_READ_SMALLER_LD + EKKA_READ_STEPS,
+	EKKA_READ_BEHIND = EKKA_READ_AHEAD + EKKA_READ_STEPS,
+	EKKA_READING_COUNT = EKKA_READ_BEHIND + EKKA_READ_STEPS
 };
 
 /* Access to the operands, as op(A) is m x k and op(B) k x n; all conjugations done. */
@@ -24,7 +31,7 @@ struct ekka_hypothesis_input {
 	double alpha[2], beta[2];
 	bool has_product, conj_a, conj_b;
 	const struct ekka_bound_model *model;
-	/* Row i of op(A), k complex numbers, to ret. 1 when that reading does not apply or would leave the recorded bytes; negative on error. */
+	/* Row i of op(A), k complex numbers, to ret. 1 when that reading does not apply or this line would leave the recorded bytes; negative on error. */
 	int (*a_line)(void *arg, int64_t b, int64_t i, enum ekka_reading how, double (*ret)[2]);
 	int (*b_line)(void *arg, int64_t b, int64_t j, enum ekka_reading how, double (*ret)[2]);	/* column j of op(B), likewise */
 	/* C before the call: 0, or negative when not recorded. */

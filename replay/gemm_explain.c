@@ -27,7 +27,7 @@ static int load_line(struct explain *x, struct ekka_matrix *m, int64_t b, bool r
 	return 0;
 }
 
-/* The operand as a fault might read it; false when that is no other reading or leaves the recorded bytes. */
+/* The operand as a fault might read it; false when that is no other reading. */
 static bool read_as(struct ekka_matrix *m, enum ekka_reading how)
 {
 	bool by_row = m->rows > 1 && m->cols > 1 ? m->rs >= m->cs : m->cols > 1;
@@ -35,9 +35,17 @@ static bool read_as(struct ekka_matrix *m, enum ekka_reading how)
 
 	if (how == EKKA_READ_RIGHT)
 		return true;
+	int64_t by = how < EKKA_READ_LARGER_LD ? 0 : (int64_t)1 << (how - EKKA_READ_LARGER_LD) % EKKA_READ_STEPS;
+
 	if (lines < 2 || m->rs < 0 || m->cs < 0 || (how == EKKA_READ_TRANSPOSED && m->rows != m->cols) ||
 	    (how == EKKA_READ_PACKED && *ld == length) || (how == EKKA_READ_HALF_LD && *ld % 2))
 		return false;
+	if (how >= EKKA_READ_AHEAD)
+		m->offset += how < EKKA_READ_BEHIND ? by : -by;
+	else if (how >= EKKA_READ_LARGER_LD)
+		*ld += how < EKKA_READ_SMALLER_LD ? by : -by;
+	if (how >= EKKA_READ_LARGER_LD)
+		return *ld > 0;
 	switch (how) {
 	case EKKA_READ_TRANSPOSED:
 		m->rs = m->cs;
@@ -47,7 +55,19 @@ static bool read_as(struct ekka_matrix *m, enum ekka_reading how)
 	case EKKA_READ_HALF_LD: *ld /= 2; break;
 	default: *ld *= 2;
 	}
-	return ekka_matrix_fits(m);
+	return true;
+}
+
+/* One line of the matrix as a matrix; false where it lies outside its bytes. */
+static bool cut_line(struct ekka_matrix *m, int64_t b, bool row, int64_t at)
+{
+	m->offset += at * (row ? m->rs : m->cs);
+	*(row ? &m->rows : &m->cols) = 1;
+	if (!m->item_bytes && m->batch > 1) {
+		m->offset += b * m->bs;
+		m->batch = 1;
+	}
+	return !m->scale && ekka_matrix_fits(m);
 }
 
 /* As load_line, of an operand that is misread. */
@@ -59,9 +79,9 @@ static int misread_line(struct explain *x, const struct ekka_matrix *m, int64_t 
 
 	copy.window = NULL;	/* m keeps its own */
 	copy.window_cap = copy.window_len = 0;
-	if (!read_as(&copy, how))
+	if (!read_as(&copy, how) || !cut_line(&copy, b, row, at))
 		return 1;
-	r = load_line(x, &copy, b, row, at, ret);
+	r = load_line(x, &copy, b, row, 0, ret);
 	ekka_matrix_release(&copy);
 	return r;
 }
