@@ -87,9 +87,9 @@ static void __attribute__((format(printf, 4, 5))) offer(struct search *h, double
 
 static cx result(const struct search *h, unsigned s, cx product, cx beta)
 {
-	cx alpha = to_cx(h->in->alpha), r = alpha == 1 ? product : alpha * product;
+	cx alpha = to_cx(h->in->alpha), r = alpha == 1 ? product : alpha * product, added = beta == 0 ? 0 : beta * h->s[s].c0;
 
-	return beta == 0 ? r : r + beta * h->s[s].c0;
+	return h->in->finish ? h->in->finish(h->in->arg, EKKA_FINISH_RIGHT, h->s[s].element, creal(r), creal(added)) : r + added;
 }
 
 static void try_constants(struct search *h)
@@ -131,12 +131,30 @@ static void try_scalars(struct search *h)
 	TRY(beta != 0, result(h, s, h->s[s].total, 2 * beta), "as if C was added twice")
 	TRY(beta != 0 && beta != 1, result(h, s, h->s[s].total, 1), "as if beta was 1")
 	TRY(beta == 0 && have_c0, result(h, s, h->s[s].total, 1), "as if C was added, although beta is 0")
-	TRY(alpha != 1, h->s[s].total + (beta == 0 ? 0 : beta * h->s[s].c0), "as if alpha was 1")
+	TRY(alpha != 1 && !h->in->finish, h->s[s].total + (beta == 0 ? 0 : beta * h->s[s].c0), "as if alpha was 1")
 	TRY(true, result(h, s, 2 * h->s[s].total, beta), "as if the product was added twice")
-	TRY(true, beta == 0 ? 0 : beta * h->s[s].c0, "as if the product was not added")
+	TRY(!h->in->finish, beta == 0 ? 0 : beta * h->s[s].c0, "as if the product was not added")
 	TRY(true, conj(to_cx(h->s[s].element->ref)), "as if the result was conjugated")
 	TRY(true, -to_cx(h->s[s].element->ref), "as if the sign was turned")
 #undef TRY
+}
+
+static void try_finishes(struct search *h)
+{
+	static const char *const texts[EKKA_FINISH_COUNT] = {
+		[EKKA_FINISH_NO_BIAS] = "as if the bias was not added",
+		[EKKA_FINISH_NEXT_BIAS] = "as if the bias was that of the next row",
+		[EKKA_FINISH_NO_ACTIVATION] = "as if no activation, or gradient of one, was applied",
+		[EKKA_FINISH_NO_SCALE] = "as if the result was not scaled",
+		[EKKA_FINISH_NO_FACTORS] = "as if rows and columns were not scaled",
+	};
+	cx p[EKKA_TALLY_SAMPLES], alpha = to_cx(h->in->alpha), beta = to_cx(h->in->beta);
+
+	for (unsigned how = EKKA_FINISH_RIGHT + 1; h->in->finish && how < EKKA_FINISH_COUNT; how++) {
+		for (unsigned s = 0; s < h->n; s++)
+			p[s] = h->in->finish(h->in->arg, (enum ekka_finish)how, h->s[s].element, creal(alpha * h->s[s].total), creal(beta * h->s[s].c0));
+		offer(h, residue(h, p), 1, "%s", texts[how]);
+	}
 }
 
 /* Another alpha, by least squares, where C is added, too: then it is no factor of the result. */
@@ -436,6 +454,8 @@ int ekka_hypothesis_find(const struct ekka_hypothesis_input *in, const struct ek
 		try_constants(&h);
 		try_scalars(&h);
 		if (in->has_product)
+			try_finishes(&h);
+		if (in->has_product && (!in->finish || in->unfinish))
 			try_sums(&h);
 		if (in->has_product && h.best > CLEARLY_BETTER)
 			r = try_others(&h);
@@ -444,7 +464,7 @@ int ekka_hypothesis_find(const struct ekka_hypothesis_input *in, const struct ek
 		if (r == 0 && in->has_product && in->batch > 1)
 			r = try_first_item(&h, false);
 		try_factor(&h);
-		if (in->has_product && in->alpha[1] == 0)
+		if (in->has_product && in->alpha[1] == 0 && !in->finish)
 			try_alpha(&h);
 		try_narrow_output(&h);
 	}

@@ -25,6 +25,17 @@ enum ekka_reading {
 	EKKA_READING_COUNT = EKKA_READ_BEHIND + EKKA_READ_STEPS
 };
 
+/* What follows on the sum (a bias, an activation, scales): as it should, or as a fault might leave it. */
+enum ekka_finish {
+	EKKA_FINISH_RIGHT,
+	EKKA_FINISH_NO_BIAS,
+	EKKA_FINISH_NEXT_BIAS,		/* that of the row behind */
+	EKKA_FINISH_NO_ACTIVATION,
+	EKKA_FINISH_NO_SCALE,
+	EKKA_FINISH_NO_FACTORS,		/* of rows and columns */
+	EKKA_FINISH_COUNT
+};
+
 /* Access to the operands, as op(A) is m x k and op(B) k x n; all conjugations done. */
 struct ekka_hypothesis_input {
 	int64_t m, n, k, batch;
@@ -36,6 +47,10 @@ struct ekka_hypothesis_input {
 	int (*b_line)(void *arg, int64_t b, int64_t j, enum ekka_reading how, double (*ret)[2]);	/* column j of op(B), likewise */
 	/* C before the call: 0, or negative when not recorded. */
 	int (*c0)(void *arg, int64_t b, int64_t i, int64_t j, double ret[2]);
+	/* The result from alpha times the sum and beta times C, real; NaN where that change is none. NULL: their sum. */
+	double (*finish)(void *arg, enum ekka_finish how, const struct ekka_element *, double product, double added);
+	/* The sum of both from a result, where finish has an inverse; else NULL. */
+	double (*unfinish)(void *arg, const struct ekka_element *, double result);
 	void *arg;
 };
 

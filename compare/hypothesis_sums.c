@@ -17,6 +17,8 @@ static cx recorded_sum(const struct ekka_hypothesis_sums *h, const struct ekka_h
 {
 	cx alpha = __builtin_complex(h->in->alpha[0], h->in->alpha[1]), beta = __builtin_complex(h->in->beta[0], h->in->beta[1]), r = s->out;
 
+	if (h->in->unfinish)
+		r = h->in->unfinish(h->in->arg, s->element, creal(r));
 	if (beta != 0)
 		r -= beta * s->c0;
 	return r / alpha;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdlib.h>
 
 #include "compare/hypothesis.h"
@@ -111,6 +112,56 @@ static int c0_element(void *arg, int64_t b, int64_t i, int64_t j, double ret[2])
 	return ekka_matrix_load(&x->g->c0, b, i, 1, j, 1, &p, x->err);
 }
 
+static double finish(void *arg, enum ekka_finish how, const struct ekka_element *element, double product, double added)
+{
+	const struct ekka_gemm *g = ((struct explain *)arg)->g;
+	const int64_t at[3] = { element->b, element->i, element->j };
+	struct ekka_epilogue e = *g->epilogue;
+	double bound = 0, unusual = 0;
+	long double t;
+	bool applies = true;
+
+	e.row_sum = NULL;	/* this is no account */
+	switch (how) {
+	case EKKA_FINISH_NO_BIAS:
+	case EKKA_FINISH_NEXT_BIAS:
+		applies = e.bias && (how == EKKA_FINISH_NO_BIAS || at[1] + 1 < g->m);
+		e.bias = how == EKKA_FINISH_NO_BIAS || !e.bias ? NULL : e.bias + 1;
+		break;
+	case EKKA_FINISH_NO_ACTIVATION:
+		applies = e.activation != EKKA_ACT_NONE;
+		e.activation = EKKA_ACT_NONE;
+		break;
+	case EKKA_FINISH_NO_SCALE:
+		applies = e.scale != 1;
+		e.scale = 1;
+		break;
+	case EKKA_FINISH_NO_FACTORS:
+		applies = e.row_scale || e.col_scale;
+		e.row_scale = e.col_scale = NULL;
+		break;
+	default: break;
+	}
+	t = (long double)ekka_epilogue_factor(&e, at[1], at[2]) * product + added;
+	(void)ekka_epilogue_apply(&e, &g->model, at, &t, &bound, &unusual);
+	return applies ? (double)t : NAN;
+}
+
+/* Of a bias and scales alone. */
+static double unfinish(void *arg, const struct ekka_element *element, double result)
+{
+	const struct ekka_gemm *g = ((struct explain *)arg)->g;
+	const struct ekka_epilogue *e = g->epilogue;
+	double bias = e->bias ? e->bias[element->b * e->bias_step + element->i] : 0;
+
+	return (result / e->scale - bias) / ekka_epilogue_factor(e, element->i, element->j);
+}
+
+static bool is_linear(const struct ekka_gemm *g)
+{
+	return g->epilogue->activation == EKKA_ACT_NONE && g->epilogue->scale != 0 && g->beta[0] == 0;
+}
+
 int ekka_gemm_explain(struct ekka_gemm *g, const struct ekka_tally *tally, struct ekka_verdict *v, struct ekka_error *err)
 {
 	struct explain x = { .g = g, .err = err };
@@ -123,8 +174,10 @@ int ekka_gemm_explain(struct ekka_gemm *g, const struct ekka_tally *tally, struc
 	int r;
 
 	ekka_where_describe(tally, g->uplo, v->where);
-	if (g->epilogue)	/* the hypotheses know none */
-		return 0;
+	if (g->epilogue) {
+		in.finish = finish;
+		in.unfinish = is_linear(g) ? unfinish : NULL;
+	}
 	longest = g->n > longest ? g->n : longest;
 	x.re = malloc((size_t)longest * 2 * sizeof *x.re);
 	if (!x.re)

@@ -361,6 +361,91 @@ Test(explain, operands_misread)
 	expect_words(&p, "rows 1-29, whole", "as if the left factor was read without the gaps between its lines");
 }
 
+/* Lines that would leave A are right, as of a kernel that checks. */
+static double further(const struct problem *p, int64_t i, int64_t k, int64_t ld, int64_t by)
+{
+	int64_t at = i * ld + k + by;
+	double a;
+
+	memcpy(&a, p->a + (at >= 0 && i * ld + by + 39 < 30 * 40 ? at : i * 40 + k) * 8, sizeof a);
+	return a;
+}
+
+static double larger_ld(const struct problem *p, int64_t i, int64_t k) { return further(p, i, k, 48, 0); }
+static double smaller_ld(const struct problem *p, int64_t i, int64_t k) { return further(p, i, k, 39, 0); }
+static double ahead(const struct problem *p, int64_t i, int64_t k) { return further(p, i, k, 40, 16); }
+static double behind(const struct problem *p, int64_t i, int64_t k) { return further(p, i, k, 40, -2); }
+
+Test(explain, operands_read_from_elsewhere)
+{
+	static const struct { double (*a)(const struct problem *, int64_t i, int64_t k); const char *text; } cases[] = {
+		{ larger_ld, "as if the left factor was read with a leading dimension 8 larger" },
+		{ smaller_ld, "as if the left factor was read with a leading dimension 1 smaller" },
+		{ ahead, "as if the left factor was read 16 elements further on" }, { behind, "as if the left factor was read 2 elements before" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct problem p;
+
+		problem_init(&p, EKKA_F64, EKKA_F64, 30, 20, 40, 1, GAUSSIAN, 3);
+		cr_assert(p.pad == 0 && p.row_a);
+		with_other_a(&p, cases[i].a);
+		expect_words(&p, NULL, cases[i].text);
+	}
+}
+
+Test(explain, halves_swapped)
+{
+	for (int columns = 0; columns <= 1; columns++) {
+		struct problem p, right;
+
+		p = usual();
+		problem_compute(&p, FUSED);
+		right = usual();
+		problem_compute(&right, FUSED);
+		for (int64_t i = 0; i < 70; i++)
+			for (int64_t j = 0; j < 90; j++) {
+				double c[2], was[2], theirs[2];
+				int64_t from_i = columns ? i : (i + 35) % 70, from_j = columns ? (j + 45) % 90 : j;
+
+				problem_get(&right, OPERAND_C, 0, from_i, from_j, c);
+				problem_get(&p, OPERAND_C0, 0, i, j, was);
+				problem_get(&p, OPERAND_C0, 0, from_i, from_j, theirs);
+				problem_set(&p, OPERAND_C, 0, i, j, c[0] - p.beta[0] * theirs[0] + p.beta[0] * was[0], 0);
+			}
+		problem_release(&right);
+		expect_words(&p, NULL, columns ? "as if the left and the right half of the columns were swapped" : "as if the upper and the lower half of the rows were swapped");
+	}
+}
+
+Test(explain, another_alpha)
+{
+	struct problem p = usual();
+
+	p.alpha[0] = 1.625;
+	problem_compute(&p, FUSED);
+	p.alpha[0] = 1.5;
+	expect_words(&p, NULL, "as if alpha was 1.625 instead of 1.5");
+}
+
+/* Small whole numbers are of every type: that says nothing. */
+Test(explain, values_that_would_be_narrow_anyway)
+{
+	struct problem p;
+
+	problem_init(&p, EKKA_F32, EKKA_F32, 40, 40, 8, 1, GAUSSIAN, 3);
+	for (int64_t i = 0; i < 40; i++)
+		for (int64_t k = 0; k < 8; k++) {
+			problem_set(&p, OPERAND_A, 0, i, k, (double)((i * 5 + k * 3) % 7 - 3), 0);
+			problem_set(&p, OPERAND_B, 0, k, i, (double)((i * 3 + k * 11) % 5 - 2), 0);
+		}
+	problem_compute(&p, FUSED);
+	for (int64_t i = 0; i < 40; i++)
+		for (int64_t j = 0; j < 40; j++)
+			problem_set(&p, OPERAND_C, 0, i, j, (double)((i * 31 + j * 17 + i * j) % 41 + 100), 0);
+	expect_words(&p, NULL, "");
+}
+
 Test(explain, one_coarse_value_is_not_enough_to_name_a_fault)
 {
 	struct problem p;

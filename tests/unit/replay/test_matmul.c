@@ -422,3 +422,48 @@ Test(matmul, a_workspace_in_an_operand_is_found)
 		cr_expect_eq(strstr(v.audit, "the workspace overlaps B") != NULL, where[i].found, "%zu: %s", i, v.audit);
 	}
 }
+
+enum fault { NO_BIAS, NEXT_BIAS, NO_ACTIVATION, CUT, CUT_LINEAR, ROWS_OFF };
+
+/* What a product with bias, and activation unless it is linear, looks like when it is wrong. */
+static const char *looks(enum fault fault)
+{
+	static uint16_t sa[SM * SK], sb[SK * SN];
+	static float sd[SM * SN], sbias[SM];
+	bool linear = fault == CUT_LINEAR || fault == NO_BIAS;
+	static struct ekka_verdict v;
+
+	samples_fill(EKKA_BF16, sa, SM * SK, GAUSS, 1, 7);
+	samples_fill(EKKA_BF16, sb, SK * SN, GAUSS, 1, 8);
+	for (int i = 0; i < SM; i++)
+		sbias[i] = 0.25f * (float)(i * 7 % 11) - 1;
+	for (int i = 0; i < SM; i++)
+		for (int j = 0; j < SN; j++) {
+			int row = fault == ROWS_OFF && i + 4 < SM ? i + 4 : i;
+			float t = fault == NO_BIAS ? 0 : sbias[fault == NEXT_BIAS && i + 1 < SM ? i + 1 : i];
+
+			for (int k = 0; k < (fault == CUT || fault == CUT_LINEAR ? 96 : SK); k++)
+				t += (float)(samples_get(EKKA_BF16, sa, row * SK + k) * samples_get(EKKA_BF16, sb, k * SN + j));
+			sd[i * SN + j] = linear || fault == NO_ACTIVATION ? t : fmaxf(t, 0);
+		}
+	fake_event_init(&f, "matmul");
+	fake_event_text(&f, "epilogue", linear ? "bias" : "relu_bias");
+	fake_event_text(&f, "compute", "f32");
+	fake_event_tensor(&f, "A", EKKA_IN, EKKA_BF16, "96x128", NULL, sa, NULL);
+	fake_event_tensor(&f, "B", EKKA_IN, EKKA_BF16, "128x80", NULL, sb, NULL);
+	fake_event_tensor(&f, "D", EKKA_OUT, EKKA_F32, "96x80", NULL, NULL, sd);
+	fake_event_tensor(&f, "bias", EKKA_IN, EKKA_F32, "96x1", NULL, sbias, NULL);
+	v = fake_event_judge(&f);
+	cr_assert_eq(v.status, EKKA_FAIL, "%d: %s", (int)fault, v.reason);
+	return v.looks_like;
+}
+
+Test(matmul, faults_of_what_follows_the_sum_are_named)
+{
+	cr_expect_str_eq(looks(NO_BIAS), "as if the bias was not added");
+	cr_expect_str_eq(looks(NEXT_BIAS), "as if the bias was that of the next row");
+	cr_expect_str_eq(looks(NO_ACTIVATION), "as if no activation, or gradient of one, was applied");
+	cr_expect_str_eq(looks(CUT_LINEAR), "as if K was cut at 96 (of 128)");
+	cr_expect_str_eq(looks(CUT), "", "what was lost of a sum cannot be told behind an activation");
+	cr_expect_str_eq(looks(ROWS_OFF), "as if it was the result +4 rows on");
+}
