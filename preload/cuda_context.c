@@ -216,11 +216,16 @@ CUevent ekka_cuda_event_take(const struct ekka_cuda_driver *drv, struct ekka_cud
 }
 
 /* The pool holds as many as there can be copies and sink threads at work. */
+void ekka_cuda_event_put(struct ekka_cuda_context *c, CUevent event)
+{
+	if (c->n_events < EKKA_CUDA_EVENTS)
+		c->events[c->n_events++] = event;
+}
+
 void ekka_cuda_event_give(struct ekka_cuda_context *c, CUevent event)
 {
 	pthread_mutex_lock(&ekka_cuda_lock);
-	if (c->n_events < EKKA_CUDA_EVENTS)
-		c->events[c->n_events++] = event;
+	ekka_cuda_event_put(c, event);
 	pthread_mutex_unlock(&ekka_cuda_lock);
 }
 

@@ -67,6 +67,7 @@ void ekka_cuda_context_note(struct ekka_cuda_context *, CUresult res);
 /* An event of the context's pool; NULL when none can be made. */
 CUevent ekka_cuda_event_take(const struct ekka_cuda_driver *drv, struct ekka_cuda_context *);
 void ekka_cuda_event_give(struct ekka_cuda_context *, CUevent);
+void ekka_cuda_event_put(struct ekka_cuda_context *, CUevent);	/* the same with ekka_cuda_lock held */
 
 /* The i-th context that was set up; NULL: there are no more. */
 struct ekka_cuda_context *ekka_cuda_context_at(unsigned i);

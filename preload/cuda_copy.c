@@ -63,19 +63,20 @@ struct ekka_cuda_mark *ekka_cuda_mark_new(struct ekka_cuda_context *context, CUe
 	return mark;
 }
 
-void ekka_cuda_mark_drop(struct ekka_cuda_mark *mark)
+/* With the lock held. */
+static void drop(struct ekka_cuda_mark *mark)
 {
-	bool last;
-
-	pthread_mutex_lock(&ekka_cuda_lock);
-	last = --mark->users == 0;
-	pthread_mutex_unlock(&ekka_cuda_lock);
-	if (!last)
+	if (--mark->users > 0)
 		return;
-	ekka_cuda_event_give(mark->context, mark->event);
-	pthread_mutex_lock(&ekka_cuda_lock);
+	ekka_cuda_event_put(mark->context, mark->event);
 	mark->next = free_marks;
 	free_marks = mark;
+}
+
+void ekka_cuda_mark_drop(struct ekka_cuda_mark *mark)
+{
+	pthread_mutex_lock(&ekka_cuda_lock);
+	drop(mark);
 	pthread_mutex_unlock(&ekka_cuda_lock);
 }
 
@@ -101,24 +102,28 @@ unsigned ekka_cuda_copies_in_flight(void)
 	return n_in_flight;
 }
 
-/* Gives everything back; the device no longer touches the copy's ranges. */
-void ekka_cuda_copy_discard(struct ekka_cuda_copy *copy)
+/* Of one that holds no more than pinned memory and its mark. With the lock held. */
+static void give_back(struct ekka_cuda_copy *copy)
 {
-	struct ekka_cuda_mark *mark = copy->mark;
-
-	if (copy->mapped)
-		munmap(copy->host, copy->bytes);
-	ekka_cuda_staging_leave(copy);
-	pthread_mutex_lock(&ekka_cuda_lock);
 	if (copy->direct_slot >= 0)
 		ekka_ring_release(&ekka_cuda_pinned.direct_ring, copy->direct_slot);
 	ekka_cuda_fetch_release(copy);
+	drop(copy->mark);
 	copy->next = free_copies;
 	free_copies = copy;
 	n_in_flight--;
 	pthread_cond_broadcast(&ekka_cuda_room);
+}
+
+/* Gives everything back; the device no longer touches the copy's ranges. */
+void ekka_cuda_copy_discard(struct ekka_cuda_copy *copy)
+{
+	if (copy->mapped)
+		munmap(copy->host, copy->bytes);
+	ekka_cuda_staging_leave(copy);
+	pthread_mutex_lock(&ekka_cuda_lock);
+	give_back(copy);
 	pthread_mutex_unlock(&ekka_cuda_lock);
-	ekka_cuda_mark_drop(mark);
 }
 
 /* ---- waiting ---------------------------------------------------------- */
@@ -222,18 +227,12 @@ static bool begin_work(struct ekka_cuda_copy *copy)
 	return ok;
 }
 
-/* False: the sink may be reading its range. */
-static bool end_work(struct ekka_cuda_copy *copy)
+/* With the lock held. */
+static void end_work(struct ekka_cuda_copy *copy)
 {
-	bool ok;
-
-	pthread_mutex_lock(&ekka_cuda_lock);
 	n_at_work -= copy->at_work;
 	copy->at_work = false;
-	ok = !copy->claimed;
 	pthread_cond_broadcast(&ekka_cuda_room);
-	pthread_mutex_unlock(&ekka_cuda_lock);
-	return ok;
 }
 
 void ekka_cuda_wait_for_sink(bool all)
@@ -304,23 +303,31 @@ bool ekka_cuda_copy_try(struct ekka_cuda_copy *copy, const void **ret_bytes)
 {
 	if (get(copy, false, ret_bytes) == NULL)
 		return true;
-	(void)end_work(copy);	/* until it is waited for */
+	pthread_mutex_lock(&ekka_cuda_lock);
+	end_work(copy);		/* until it is waited for */
+	pthread_mutex_unlock(&ekka_cuda_lock);
 	return false;
 }
 
 void ekka_cuda_copy_release(struct ekka_cuda_copy *copy)
 {
+	bool ended, more;
+
 	if (copy == NULL)
 		return;
-	if (end_work(copy) && copy->mark->passed) {
-		ekka_cuda_copy_discard(copy);
-		return;
-	}
-	/* The device may still write into its ranges. */
 	pthread_mutex_lock(&ekka_cuda_lock);
-	copy->next = abandoned;
-	abandoned = copy;
+	end_work(copy);
+	ended = !copy->claimed && copy->mark->passed;
+	more = copy->mapped || copy->staging_slot >= 0;
+	if (!ended) {	/* the device may still write into its ranges, or the sink read them */
+		copy->next = abandoned;
+		abandoned = copy;
+	} else if (!more) {
+		give_back(copy);
+	}
 	pthread_mutex_unlock(&ekka_cuda_lock);
+	if (ended && more)
+		ekka_cuda_copy_discard(copy);
 }
 
 uint64_t ekka_cuda_copy_bytes(const struct ekka_cuda_copy *copy)

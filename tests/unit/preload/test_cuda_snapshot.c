@@ -191,6 +191,20 @@ Test(snapshot, what_comes_ahead_of_its_turn_does_not_wait)
 	cr_assert_lt(time(NULL) - start, 5, "something is still at work");
 }
 
+/* More than there are events, marks and copies in all. */
+Test(snapshot, a_long_run_uses_nothing_up)
+{
+	char *p;
+
+	setenv("EKKA_TEST_FAKE_DELAY_NS", "0", 1);
+	p = device_buffer(16, 7);
+	for (int i = 0; i < 2 * EKKA_CUDA_EVENTS; i++) {
+		cr_assert_null(take(p, 16, NULL), "snapshot %d: %s", i, missing[0]);
+		expect(copies[0], 7, 16);
+	}
+	cr_assert_leq(fake_calls("cuEventCreate"), 4);
+}
+
 /* Nobody has recorded the event of a copy that is being made: its mark says nothing, least of all that it is complete. */
 Test(snapshot, a_copy_in_the_making_does_not_come_along)
 {
