@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replay/gemm_blocks.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "replay/backend.h"
 #include "replay/gemm_exact.h"
+#include "replay/gemm_thin.h"
 #include "replay/team.h"
 
 enum { BLOCK = 256, MAX_BLOCK = 4096, ELSEWHERE_BLOCK = 512 };
-static const int64_t PART_ELEMENTS = 1 << 16;	/* of the output, that a part has at least */
+static const double PART_WORK = 1 << 22;	/* multiplications that a part has at least: milliseconds */
 
 /* What one thread works with. */
 struct lane {
@@ -33,6 +35,12 @@ static int64_t min64(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* Few enough lines of the wide operand that there are parts for all threads. */
+static int64_t thin_lines(const struct ekka_gemm *g, int64_t lines, int64_t vectors)
+{
+	return min64(lines, (int64_t)fmax(1, ceil(PART_WORK / ((double)vectors * (double)g->k))));
+}
+
 /*
  * Block sides: 256 x 256 keeps everything in the second-level cache; long and thin outputs get long blocks of about as many
  * elements; operands that are read piecewise get the largest blocks that memory allows, so that they are read fewer times.
@@ -48,6 +56,12 @@ static void block_size(const struct ekka_gemm *g, const struct ekka_gemm_options
 	*ret_cols = min64(g->n, side);
 	*ret_rows = min64(g->m, min64(MAX_BLOCK, side * side / *ret_cols));
 	*ret_cols = min64(g->n, min64(MAX_BLOCK, side * side / *ret_rows));
+	if (!g->elsewhere && !streamed && g->has_product && ekka_gemm_thin_can(g, *ret_rows, *ret_cols)) {
+		if (*ret_cols < *ret_rows)
+			*ret_rows = thin_lines(g, *ret_rows, *ret_cols);
+		else
+			*ret_cols = thin_lines(g, *ret_cols, *ret_rows);
+	}
 }
 
 struct ekka_gemm ekka_gemm_copy(const struct ekka_gemm *g, struct ekka_epilogue *epilogue)
@@ -156,8 +170,7 @@ int ekka_gemm_blocks(struct ekka_gemm *g, const struct ekka_gemm_options *o, str
 	s.down = (g->m + s.rows - 1) / s.rows;
 	s.across = (g->n + s.cols - 1) / s.cols;
 	s.n = g->batch * s.down * s.across;
-	s.per_part = PART_ELEMENTS / (s.rows * s.cols);
-	s.per_part = s.per_part < 1 ? 1 : s.per_part;
+	s.per_part = (int64_t)fmin((double)s.n, fmax(1, PART_WORK / ((double)s.rows * (double)s.cols * (double)(g->has_product ? g->k : 1))));
 	r = run(&s, o, err);
 	if (g->elsewhere)
 		o->backend->gemm_end(g->elsewhere);

@@ -15,7 +15,7 @@ struct ekka_redescription;
 struct ekka_replay_options {
 	bool exact;			/* recompute every element of every op, no screen */
 	unsigned threads;		/* 0: one per core */
-	uint64_t memory_bytes;		/* working memory for all threads together; 0: 1 GiB */
+	uint64_t memory_bytes;		/* working memory for all threads together; 0: 256 MiB for each, at least 1 GiB */
 	const char *only;		/* glob on function names; NULL: all */
 	uint64_t event;			/* judge this event alone; 0: all */
 	/* For launches that were recorded without a meaning: ekka_redescribe and its first argument (replay/redescribe.h). NULL: none. */

@@ -27,9 +27,9 @@
 
 enum {
 	MAX_THREADS = 64,	/* OpenBLAS has buffers for a limited number of callers and ends the process beyond it */
-	WINDOW = 4		/* finished events waiting for an earlier one, per thread */
+	WINDOW = 32		/* finished events waiting for an earlier one, per thread */
 };
-static const uint64_t DEFAULT_MEMORY = (uint64_t)1 << 30, BLOCKS_MEMORY = (uint64_t)48 << 20, MOST_KEPT = (uint64_t)8 << 30, MUCH = (uint64_t)64 << 20;
+static const uint64_t DEFAULT_MEMORY = (uint64_t)1 << 30, THREAD_MEMORY = (uint64_t)256 << 20, BLOCKS_MEMORY = (uint64_t)48 << 20, MOST_KEPT = (uint64_t)8 << 30, MUCH = (uint64_t)64 << 20;
 
 struct slot {
 	bool done, counts;		/* counts: an outermost event with an op, to be reported */
@@ -122,14 +122,15 @@ static bool settle_without_op(const struct ekka_event *e, const struct ekka_op *
 /* Bytes that judging the event would like to hold: its blobs and room for blocks. */
 static uint64_t wanted_memory(const struct ekka_event *e)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, blocks;
 
 	for (unsigned i = 0; i < e->call.n_tensors; i++)
 		for (int phase = 0; phase < 2; phase++)
 			if (e->data[i][phase].present && !e->data[i][phase].rec.missing &&
 			    __builtin_add_overflow(sum, e->data[i][phase].rec.bytes, &sum))
 				return UINT64_MAX;
-	return __builtin_add_overflow(sum, sum / 3 + BLOCKS_MEMORY, &sum) ? UINT64_MAX : sum;
+	blocks = sum < BLOCKS_MEMORY / 32 ? 32 * sum + ((uint64_t)1 << 20) : BLOCKS_MEMORY;
+	return __builtin_add_overflow(sum, sum / 3 + blocks, &sum) ? UINT64_MAX : sum;
 }
 
 /* Helps, or waits until something changed. With the lock held. */
@@ -332,7 +333,7 @@ static void defaults(struct run *run)
 		run->o.threads = MAX_THREADS;
 	run->blobs = ekka_blobs_new(kept_bytes(&run->o));	/* NULL: it goes without */
 	if (!run->o.memory_bytes)
-		run->o.memory_bytes = DEFAULT_MEMORY;
+		run->o.memory_bytes = run->o.threads * THREAD_MEMORY > DEFAULT_MEMORY ? run->o.threads * THREAD_MEMORY : DEFAULT_MEMORY;
 	run->first = run->o.event ? run->o.event : 1;
 	run->end = run->o.event ? run->o.event + 1 : events + 1;
 	run->next = run->emitted = run->first;

@@ -42,7 +42,7 @@ const struct ekka_option ekka_replay_options_table[] = {
 	{ .kind = EKKA_OPT_NUMBER, .letter = 'j', .name = "jobs", .metavar = "N", .value = &opt.jobs,
 	  .help = "threads (default: one per core)" },
 	{ .kind = EKKA_OPT_BYTES, .name = "memory", .metavar = "SIZE", .value = &opt.memory,
-	  .help = "working memory of all threads together (default: 1G), and as much for tensors that are read again (default: an eighth of the machine's memory, 8G at most)" },
+	  .help = "working memory of all threads together (default: 256M for each, 1G at least), and as much for tensors that are read again (default: an eighth of the machine's memory, 8G at most)" },
 	{ .kind = EKKA_OPT_FLAG, .letter = 'v', .name = "verbose", .value = &opt.verbose, .help = "list every verdict" },
 	{ .kind = EKKA_OPT_FLAG, .name = "margins", .value = &opt.margins,
 	  .help = "say how far results that passed lie from their references, by op and element types" },
