@@ -34,6 +34,7 @@ class Tensor:
         self.before, self.after, self.pointers, self.alias = before, after, 0, None
         self.fixed = None       # places that must not be perturbed: nothing is said of them
         self.kept = None        # elements that are none of the output's (the other triangle): changed, they are what changed gaps are
+        self.other = None       # per element a value that is as plausible, and wrong
         self.slack = 0.0
         self.gap_status = "UNDECIDED"   # what changed bytes between elements give
         self.saturate = False
@@ -136,6 +137,8 @@ def moved(rng, t, i):
     """Raw value of element i (flat) moved by more than slack and two units; None when there is none."""
     place = t.places().reshape(-1)[i]
     raw = t.after[place]
+    if t.other is not None:
+        return place, raw.dtype.type(np.asarray(t.other).reshape(-1)[i])
     if t.dtype in formats.INTS:
         step = int(np.asarray(t.slack).reshape(-1)[i] if np.ndim(t.slack) else t.slack) + 1
         low, high = np.iinfo(raw.dtype).min, np.iinfo(raw.dtype).max

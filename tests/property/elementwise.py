@@ -200,6 +200,8 @@ def large_integers(rng):
         info = np.iinfo(formats.INTS[src])
         for dst in ("f64", "f32", "bf16"):
             x = rng.integers(info.min, info.max, shape(rng), dtype=formats.INTS[src], endpoint=True)
+            if dst == "bf16":   # more than halfway between two by what float drops: rounded twice, and down
+                x.reshape(-1)[0] = (int(rng.integers(64, 127)) * 4 + 1 << 50) + 1024
             y = x.astype({"f64": np.float64}.get(dst, np.float32))
             if dst == "bf16":
                 y = y.astype(np.float64)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Launches that are steps of something against NumPy: radix, select, topk_digit; and one place of a sort, variants of scans, pooling."""
+"""Launches that are steps of something against NumPy: radix, select, topk_digit; and one place of a sort, variants of scans."""
 import need
 import numpy as np
 
@@ -132,34 +132,4 @@ def scans(rng):
                {"reduce": "add", "fresh": 1, "at": "in0", "expr": "1"})
 
 
-def pools(rng):
-    for kind in ("max", "avg", "avg_padded"):
-        for dtype in ("f32", "bf16", "f16"):
-            n, c, h, w = [int(x) for x in (rng.choice([1, 2]), rng.choice([1, 3]), rng.integers(4, 12), rng.integers(4, 12))]
-            window, stride = rng.integers(1, 4, 2), rng.integers(1, 4, 2)
-            pad = [int(rng.integers(0, k // 2 + 1)) for k in window]
-            x = formats.random(rng, [n, c, h, w], dtype)
-            wide = np.pad(x, ((0, 0), (0, 0), (pad[0],) * 2, (pad[1],) * 2), constant_values=-np.inf if kind == "max" else 0)
-            inside = np.pad(np.ones([h, w]), ((pad[0],) * 2, (pad[1],) * 2))
-            views = np.lib.stride_tricks.sliding_window_view(wide, tuple(window), (2, 3))[:, :, ::stride[0], ::stride[1]].reshape(n, c, *[-1] * 0, *(
-                [(wide.shape[2] - window[0]) // stride[0] + 1, (wide.shape[3] - window[1]) // stride[1] + 1]), -1)
-            seen = np.lib.stride_tricks.sliding_window_view(inside, tuple(window))[::stride[0], ::stride[1]].reshape(*views.shape[2:4], -1).sum(-1)
-            attrs = {"kind": kind, **{name: ",".join(str(int(v)) for v in values) for name, values in (("window", window), ("stride", stride), ("pad", pad))}}
-            tensors = [put(rng, "x", IN, dtype, x)]
-            if kind == "max":
-                tensors.append(put(rng, "y", OUT, dtype, views.max(-1)))
-                best = views.argmax(-1)
-                row = np.arange(views.shape[2])[:, None] * stride[0] - pad[0] + best // window[1]
-                column = np.arange(views.shape[3])[None, :] * stride[1] - pad[1] + best % window[1]
-                index = put(rng, "index", OUT, "i64", row * w + column)
-                index.fixed = np.sum(views == views.max(-1, keepdims=True), -1) > 1
-                tensors.append(index)
-            else:
-                y = views.sum(-1) / (seen if kind == "avg" else window.prod())
-                t = put(rng, "y", OUT, dtype, y)
-                t.slack = 2.0**-21 * (np.abs(views).sum(-1) + np.abs(y))
-                tensors.append(t)
-            yield Case("pool", tensors, attrs, near=1e-12)
-
-
-main(radix, selections, topk_steps, places, scans, pools)
+main(radix, selections, topk_steps, places, scans)
