@@ -5,7 +5,7 @@ if HAVE_CUDNN
 if BUILD_SHIM
 check_LTLIBRARIES += tests/fake/libcudnn_graph.la tests/fake/libcudnn.la tests/gpu/cudnn-plugin.la
 tests_fake_libcudnn_graph_la_SOURCES = tests/fake/fake_cudnn_graph.c tests/fake/fake_cudnn_json.c tests/fake/fake_cudnn_run.c \
-	tests/fake/fake_cudnn_legacy.c
+	tests/fake/fake_cudnn_legacy.h tests/fake/fake_cudnn_legacy.c tests/fake/fake_cudnn_descriptors.c
 tests_fake_libcudnn_graph_la_CPPFLAGS = $(fake_cppflags)
 tests_fake_libcudnn_graph_la_LDFLAGS = $(fake_ldflags) -version-info 9:0:0 -Wl,--version-script=$(srcdir)/tests/fake/fake_cudnn_graph.map
 tests_fake_libcudnn_graph_la_LIBADD = tests/fake/libcuda.la -lm
