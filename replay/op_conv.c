@@ -17,8 +17,8 @@
  * Winograd's and FFT's algorithms err by the size of the whole transformed tile and not by S: for FFT |error| <= c u log2(size) |x| |w| with the Euclidean norms of image
  * and window (Higham 2002, section 24.1, for each transform); c = 16 is taken, which Winograd's F(4x4, 3x3) stays below on images of some tiles. `algorithm` =
  * "winograd" or "fft" says that they are used, "direct" or "gemm" that they are not; where it is not known, f32 elements beyond the first bound and
- * within this one leave the event UNDECIDED. Transforms of 16-bit types keep what they transform in those types: the same form with their u, which is too wide
- * to pass anything by; such elements leave the event UNDECIDED as well.
+ * within this one leave the event UNDECIDED. The same for 16-bit types that are known to be transformed: transforms in f32 (seen of cuDNN's F(4x4, 3x3) in bf16 on an
+ * H200); if they were kept in those types themselves, u of the type on the elements of the window alone, c u |x| |w|: what lies between leaves the event UNDECIDED.
  */
 #include "replay/op_conv.h"
 
@@ -113,7 +113,7 @@ static bool take_model(struct ekka_conv *x)
 {
 	const struct ekka_event *e = x->rows.event;
 	struct ekka_job job = { .event = e };
-	bool kernel = e->fn && e->fn->library && !strcmp(e->fn->library, "kernel"), transforms, narrow;
+	bool kernel = e->fn && e->fn->library && !strcmp(e->fn->library, "kernel");
 	const char *algorithm = ekka_rows_text(&x->rows, "algorithm", "");
 	enum ekka_dtype out = x->y->dtype;
 	struct ekka_bound_facts facts = {
@@ -124,11 +124,9 @@ static bool take_model(struct ekka_conv *x)
 	if (facts.compute < 0 && x->x->dtype == EKKA_F32 && !kernel)
 		facts.math = 3;		/* CUBLAS_TF32_TENSOR_OP_MATH */
 	ekka_job_device(&job, &facts);
-	transforms = !strcmp(algorithm, "winograd") || !strcmp(algorithm, "fft");
-	narrow = ekka_dtype_bytes(x->x->dtype) == 2;
-	x->transforms = transforms && !narrow;
-	x->may_transform = narrow ? transforms : x->x->dtype == EKKA_F32 && !kernel && strcmp(algorithm, "direct") != 0 && strcmp(algorithm, "gemm") != 0;
-	x->transform_u = narrow ? ekka_dtype_unit_roundoff(x->x->dtype) : 0x1p-24;
+	x->transforms = !strcmp(algorithm, "winograd") || !strcmp(algorithm, "fft");
+	x->may_transform = x->x->dtype == EKKA_F32 && !kernel && strcmp(algorithm, "direct") != 0 && strcmp(algorithm, "gemm") != 0;
+	x->narrow_u = ekka_dtype_bytes(x->x->dtype) == 2 ? ekka_dtype_unit_roundoff(x->x->dtype) : 0;
 	return ekka_bound_model_init(&x->model, &facts) == 0;
 }
 
@@ -179,7 +177,7 @@ static int take_buffers(struct ekka_conv *x, struct ekka_error *err)
 	const struct { double **to; int64_t n; } all[] = {
 		{ &x->image, s->c / s->groups * s->n_in }, { &x->weight, rows * x->depth }, { &x->abs_weight, rows * x->depth },
 		{ &x->cols, x->depth * x->block }, { &x->ref, rows * x->block }, { &x->sums, rows * x->block },
-		{ &x->bound, x->block }, { &x->got, x->block }, { (double **)(void *)&x->place, x->block },
+		{ &x->bound, x->block }, { &x->got, x->block }, { &x->wide, x->block }, { &x->window_norm, x->block }, { (double **)(void *)&x->place, x->block },
 	};
 
 	for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -337,22 +335,27 @@ void ekka_conv_finish(struct ekka_conv *x, int64_t image, int64_t k, int64_t fir
 		store_integers(x->y->dtype, n, ref, bound);
 }
 
-/* Elements that a direct sum does not explain, but a transform might: nothing is known of them. `norms`: of the image times the window's. */
-static void allow_transforms(struct ekka_conv *x, int64_t at, int64_t n, double norms, const double *ref, double *bound)
+/* Elements that are beyond their bound, but not beyond this wider one: nothing is known of them. */
+static void doubt(struct ekka_conv *x, int64_t n, const double *ref, const double *wide, double *bound)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (bound[i] < wide[i] && !ekka_near_holds(x->y->dtype, x->got[i], (struct ekka_near){ ref[i], bound[i] }) &&
+		    ekka_near_holds(x->y->dtype, x->got[i], (struct ekka_near){ ref[i], wide[i] }))
+			bound[i] = INFINITY;
+}
+
+/* What transforms may make of n elements, whose channel's weights have this norm. */
+static void allow_transforms(struct ekka_conv *x, int64_t at, int64_t n, double image_norm, double weight_norm, const double *ref, double *bound)
 {
 	const struct ekka_conv_shape *s = &x->shape;
-	double wide = fabs(x->alpha) * TRANSFORM * x->transform_u * log2(2 * (double)(s->n_in + s->n_window)) * norms;
+	double wide = fabs(x->alpha) * TRANSFORM * 0x1p-24 * log2(2 * (double)(s->n_in + s->n_window)) * image_norm * weight_norm;
 
-	wide = isfinite(wide) ? wide : INFINITY;	/* NaN of the image fills its tile */
-	for (int64_t i = 0; i < n && x->transforms; i++)
-		bound[i] = fmax(bound[i], wide);
-	if (x->transforms)
-		return;
 	ekka_array_get(x->y, at, (size_t)n, x->got);
-	for (int64_t i = 0; i < n; i++)
-		if (bound[i] < wide && !ekka_near_holds(x->y->dtype, x->got[i], (struct ekka_near){ ref[i], bound[i] }) &&
-		    (wide == INFINITY || ekka_near_holds(x->y->dtype, x->got[i], (struct ekka_near){ ref[i], wide })))
-			bound[i] = INFINITY;
+	for (int64_t i = 0; i < n; i++) {
+		bound[i] = x->transforms ? fmax(bound[i], wide) : bound[i];
+		x->wide[i] = x->transforms ? fabs(x->alpha) * TRANSFORM * x->narrow_u * x->window_norm[i] * weight_norm : wide;
+	}
+	doubt(x, n, ref, x->wide, bound);
 }
 
 static double norm(const double *v, int64_t n)
@@ -364,6 +367,22 @@ static double norm(const double *v, int64_t n)
 	return sqrt(sum);
 }
 
+/* Of the panel, with each window's norm where that is wanted. */
+static void take_magnitudes(struct ekka_conv *x, int64_t n)
+{
+	memset(x->window_norm, 0, (size_t)n * sizeof *x->window_norm);
+	for (int64_t k = 0; k < x->depth; k++) {
+		double *row = x->cols + k * n;
+
+		for (int64_t p = 0; x->transforms && p < n; p++)
+			x->window_norm[p] += row[p] * row[p];
+		for (int64_t p = 0; p < n; p++)
+			row[p] = fabs(row[p]);
+	}
+	for (int64_t p = 0; p < n; p++)
+		x->window_norm[p] = sqrt(x->window_norm[p]);
+}
+
 /* Positions first..first+n-1 of the group's output channels. The model's sums travel in `sums`. */
 static void judge_block(struct ekka_conv *x, int64_t image, int64_t group, int64_t first, int64_t n, double image_norm)
 {
@@ -372,8 +391,7 @@ static void judge_block(struct ekka_conv *x, int64_t image, int64_t group, int64
 
 	fill_panel(x, first, n);
 	multiply(x, x->weight, n, x->ref);
-	for (int64_t i = 0; i < x->depth * n; i++)
-		x->cols[i] = fabs(x->cols[i]);
+	take_magnitudes(x, n);
 	multiply(x, x->abs_weight, n, x->sums);
 	for (int64_t row = 0; row < rows; row++) {
 		int64_t k = group * rows + row, at = (image * s->k + k) * s->n_out + first;
@@ -381,7 +399,7 @@ static void judge_block(struct ekka_conv *x, int64_t image, int64_t group, int64
 
 		ekka_conv_finish(x, image, k, first, n, ref, bound, true, true);
 		if (x->may_transform || x->transforms)
-			allow_transforms(x, at, n, image_norm * norm(x->weight + row * x->depth, x->depth), ref, bound);
+			allow_transforms(x, at, n, image_norm, norm(x->weight + row * x->depth, x->depth), ref, bound);
 		ekka_rows_compare(&x->rows, x->y, at, n, ref, bound);
 	}
 }

@@ -24,15 +24,15 @@ struct ekka_conv {
 	bool transposed;			/* y is what an x would be whose convolution has x's shape */
 	bool flip;				/* a true convolution: the window is mirrored */
 	bool transforms;			/* Winograd or FFT are known to be used */
-	bool may_transform;			/* or cannot be excluded, or are known to round to fewer bits */
-	double transform_u;			/* what they round to */
+	bool may_transform;			/* or cannot be excluded */
+	double narrow_u;			/* unit roundoff of 16-bit operands, else 0 */
 	bool spreads;				/* sums with elements of this image that are not finite are what they are, in any order */
 	double alpha, beta;
 	double *bias;				/* [k] or NULL */
 	struct ekka_expr *activation;		/* NULL: none */
 	struct ekka_expr_state *state;
 	double *image, *weight, *abs_weight;	/* of one group */
-	double *cols, *ref, *sums, *bound, *got;	/* of a block of positions */
+	double *cols, *ref, *sums, *bound, *got, *wide, *window_norm;	/* of a block of positions */
 	int64_t *place;				/* for every position, where its element lies in the image; -1: in the padding */
 	int64_t block, depth;			/* positions; terms of a sum */
 };

@@ -285,6 +285,9 @@ Test(conv, transforms_of_short_types_are_neither_excused_nor_blamed)
 	EXPECT(EKKA_PASS, fake_event_judge(&f), "winograd");
 	samples_put(v.type, y, 9, samples_get(v.type, y, 9) + 1);
 	EXPECT(EKKA_UNDECIDED, fake_event_judge(&f), "winograd");
+	samples_put(v.type, y, 9, samples_get(v.type, y, 9) + 20);
+	EXPECT(EKKA_FAIL, fake_event_judge(&f), "winograd, far off");
+	samples_put(v.type, y, 9, samples_get(v.type, y, 9) - 20);
 	f.attr[f.event.call.n_attrs - 1].value.s = "gemm";
 	EXPECT(EKKA_FAIL, fake_event_judge(&f), "gemm");
 	release(&v);
