@@ -394,6 +394,28 @@ Test(explain, operands_read_from_elsewhere)
 	}
 }
 
+Test(explain, the_right_operand_read_from_elsewhere)
+{
+	struct problem p;
+
+	problem_init(&p, EKKA_F64, EKKA_F64, 30, 20, 40, 1, GAUSSIAN, 3);
+	cr_assert(p.pad == 0);
+	for (int64_t i = 0; i < 30; i++)
+		for (int64_t j = 0; j < 20; j++) {
+			double sum = 0, a[2], b;
+
+			for (int64_t k = 0; k < 40; k++) {
+				int64_t at = p.row_b ? k * 20 + j : j * 40 + k, last = p.row_b ? 39 * 20 + j : j * 40 + 39;
+
+				problem_get(&p, OPERAND_A, 0, i, k, a);
+				memcpy(&b, p.b + (last + 4 < 40 * 20 ? at + 4 : at) * 8, sizeof b);
+				sum += a[0] * b;
+			}
+			problem_set(&p, OPERAND_C, 0, i, j, sum, 0);
+		}
+	expect_words(&p, NULL, "as if the right factor was read 4 elements further on");
+}
+
 Test(explain, halves_swapped)
 {
 	for (int columns = 0; columns <= 1; columns++) {
