@@ -123,6 +123,8 @@ static int fit_scale(struct look *k, struct ekka_error *err)
 	}
 	if (r < 0)
 		return r;
+	if (hi < -3.9 || lo > 3.9)	/* it is somewhere beyond */
+		return 0;
 	alt.scale = k->x->scale * exp2((lo + hi) / 2);
 	(void)snprintf(name, sizeof name, "as if the scale was %.5g (instead of %.5g)", alt.scale, k->x->scale);
 	return attempt(k, &alt, name, err);
@@ -135,6 +137,7 @@ static int scales(struct look *k, struct ekka_error *err)
 	double root = sqrt((double)x->d);
 	const struct { double scale; const char *name; } known[] = {
 		{ 1, "as if no scale was applied" },
+		{ 0, "as if the scale was 0: all keys weigh the same" },
 		{ 1 / (double)x->d, "as if the scale was 1 / D" },
 		{ x->scale / root, "as if the scale was applied twice" },
 		{ x->scale * 0x1.71547652b82fep0, "as if the scale was multiplied by log2(e) twice" },

@@ -212,8 +212,11 @@ static void print_first(const struct ekka_report_source *from, struct ekka_calle
 	       ekka_event_shapes(e, shapes, sizeof(shapes)), ekka_event_dtypes(e, dtypes, sizeof(dtypes)), ekka_status_name(v->status), ekka_colour(EKKA_PLAIN));
 	print_meaning(e);
 	print_function(e);
-	snprintf(text, sizeof(text), "%s%s%" PRIu64 " of %" PRIu64 " elements of %s", v->where, v->where[0] ? ": " : "", v->n_bad,
-		 v->n_elements, v->output);
+	if (v->where[0] && v->n_bad == 0)	/* what is wrong is no element */
+		snprintf(text, sizeof(text), "%s", v->where);
+	else
+		snprintf(text, sizeof(text), "%s%s%" PRIu64 " of %" PRIu64 " elements of %s", v->where, v->where[0] ? ": " : "", v->n_bad,
+			 v->n_elements, v->output);
 	if (v->status == EKKA_FAIL)
 		field("where", text);
 	print_size(e, v);
