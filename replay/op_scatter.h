@@ -8,11 +8,12 @@
 
 enum ekka_reduction { EKKA_SCATTER_STORE, EKKA_SCATTER_ADD, EKKA_SCATTER_MAX, EKKA_SCATTER_MIN };
 
+/* There are as many as elements of in0, so that it counts that they are small. */
 struct ekka_write {
-	int64_t target;			/* element of the output, row-major */
+	int64_t target : 63;		/* element of the output, row-major; negative: nobody knows which */
+	uint64_t maybe : 1;
 	union { double re; int64_t i; };
 	double error;
-	bool maybe;
 };
 
 struct ekka_scatter {
