@@ -18,6 +18,7 @@
 #include "cupti/module.h"
 #include "cupti/shared.h"
 #include "cupti/slot.h"
+#include "cupti/uploads.h"
 
 #include "preload/conf.h"
 #include "preload/guard.h"
@@ -259,6 +260,7 @@ void ekka_launches_fork_child(void)
 	ekka_graphs_fork_child();
 	ekka_slots_fork_child();
 	ekka_modules_fork_child();
+	ekka_uploads_fork_child();
 }
 
 EKKA_PUBLIC CUresult cuInit(unsigned flags)

@@ -5,6 +5,7 @@
 
 #include "cupti/alloc.h"
 #include "cupti/graph.h"
+#include "cupti/uploads.h"
 
 #include "preload/conf.h"
 #include "preload/cuda.h"
@@ -112,7 +113,8 @@ void ekka_memory_tensor(struct ekka_call *call, const char *name, enum ekka_dir 
 		return;
 	memcpy(t.dim, dim + skip, t.n_dims * sizeof(t.dim[0]));
 	memcpy(t.stride, stride + skip, t.n_dims * sizeof(t.stride[0]));
-	(void)ekka_tensor(call, &t);
+	if (ekka_tensor(call, &t) >= 0 && place == EKKA_DEVICE && (dir & EKKA_OUT))
+		ekka_uploads_wrote(addr, call->tensors[call->rec.n_tensors - 1].span_bytes);
 }
 
 void ekka_memory_attr(struct ekka_call *call, const char *name, const void *handle)

@@ -3,8 +3,12 @@
 #include "config.h"
 
 #include "cupti/memory.h"
+#include "cupti/uploads.h"
 
+#include "preload/conf.h"
 #include "preload/versions.h"
+
+#include <string.h>
 
 /* The older ones by these names, of the same parameters, are what the CUDA runtime asks for. */
 #undef cuStreamWriteValue32
@@ -51,6 +55,14 @@ __typeof__(cuMemsetD2D32Async) cuMemsetD2D32Async_ptsz;
 
 /* ---- plain ------------------------------------------------------------ */
 
+static bool is_captured(const struct ekka_call *e)
+{
+	for (unsigned i = 0; i < e->rec.n_attrs; i++)
+		if (strcmp(e->attrs[i].name, "captured") == 0)
+			return true;
+	return false;
+}
+
 static void copy_bytes(struct ekka_call *e, uint64_t dst, enum ekka_place to, uint64_t src, enum ekka_place from, uint64_t bytes)
 {
 	const struct ekka_box box = { 1, 1, bytes, bytes, bytes };
@@ -58,6 +70,9 @@ static void copy_bytes(struct ekka_call *e, uint64_t dst, enum ekka_place to, ui
 	ekka_attr_str(e, "op", "copy");
 	ekka_memory_tensor(e, "src", EKKA_IN, from, src, box);
 	ekka_memory_tensor(e, "dst", EKKA_OUT, to, dst, box);
+	/* What goes into a graph is sent when that runs, and may be something else by then. */
+	if (from == EKKA_HOST && to == EKKA_DEVICE && ekka_conf.level == EKKA_LEVEL_FULL && !is_captured(e))
+		ekka_uploads_note(dst, src, bytes);
 }
 
 #define COPY_ANY copy_bytes(&e, dst, ekka_memory_place(dst), src, ekka_memory_place(src), bytes)

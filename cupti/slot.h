@@ -10,7 +10,7 @@
 #include "spec/describe.h"
 
 enum {
-	EKKA_BUFFER_NAME = 24,		/* "p39+32760" */
+	EKKA_BUFFER_NAME = 24,		/* "p39+32760[511]" */
 	EKKA_EXTENT_NAME = EKKA_BUFFER_NAME + 8,
 };
 

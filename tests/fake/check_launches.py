@@ -118,6 +118,17 @@ def often_there(events):
     return True
 
 
+def arrays_there(events):
+    """An array of pointers as the host sent it, with its second item sent again, and filled."""
+    shown = [show(EKKA, TRACE, x["event"]) for x in events if x["name"] == "_Z7throughPPfi"]
+    sizes = {"p0": 1016, "p0[0]": 1024, "p0[1]": 2048, "p0[2]": 3072}
+    for i, items in enumerate((["p0[0]", "p0[1]", "p0[2]"], ["p0[0]", "p0[2]"], [])):
+        must("buffers of %d" % i, [(t["name"], t["span_bytes"]) for t in shown[i]["tensors"]], [(n, sizes[n]) for n in ["p0"] + items])
+        must("bounds of %d" % i, only("extent", shown[i]), {"extent_" + n: "allocation" for n in ["p0"] + items})
+    must("an item", tensor(shown[0], 3), ("p0[2]", "inout", "u8", 3072, (9, 9), (0, 64)))
+    return True
+
+
 def modules(events):
     """Launches that name the code they come from."""
     return [x["event"] for x in events if "module" in show(EKKA, TRACE, x["event"])]

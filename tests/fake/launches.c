@@ -2,7 +2,7 @@
 /*
  * Launches kernels in every way there is and checks what they compute. Knows nothing of the shim.
  * launches WAY [SCENARIO]: WAY is linked, dlsym, proc (as a CUDA runtime does it) or proc-thread (with per-thread default streams);
- * SCENARIO is "profile" (somebody subscribes to CUPTI half-way), "bytes" or "often" (launches_bytes.c), "random" (launches_random.c), or nothing.
+ * SCENARIO is "profile" (somebody subscribes to CUPTI half-way), "bytes", "arrays" or "often" (launches_bytes.c), "random" (launches_random.c), or nothing.
  */
 #include "config.h"
 
@@ -194,7 +194,12 @@ int main(int argc, char **argv)
 	OK(cu.p_cuInit(0));
 	OK(cu.p_cuModuleLoadData(&module, launches_image));
 	if (argc > 2 && strcmp(argv[2], "profile") != 0) {
-		(strcmp(argv[2], "bytes") == 0 ? launch_bytes : strcmp(argv[2], "random") == 0 ? launch_random : launch_often)(module);
+		static const struct { const char *name; void (*run)(CUmodule); } scenarios[] = {
+			{ "bytes", launch_bytes }, { "arrays", launch_arrays }, { "random", launch_random }, { "often", launch_often },
+		};
+		for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
+			if (strcmp(argv[2], scenarios[i].name) == 0)
+				scenarios[i].run(module);
 		puts("fine");
 		return 0;
 	}

@@ -18,7 +18,7 @@ extern const size_t launches_other_bytes;
 #define API(f)                                                                                                        \
 	f(cuInit) f(cuModuleLoadData) f(cuModuleGetFunction) f(cuModuleUnload) f(cuLibraryLoadData) f(cuLibraryGetKernel) \
 	f(cuLaunchKernel) f(cuLaunchKernelEx) f(cuLaunchCooperativeKernel) f(cuMemAlloc) f(cuMemAllocManaged) f(cuMemHostAlloc)  \
-	f(cuMemcpyDtoHAsync) f(cuMemcpyDtoDAsync) f(cuMemcpyHtoDAsync) f(cuMemFree) f(cuMemsetD8Async) f(cuStreamCreate) f(cuStreamSynchronize) f(cuStreamBeginCapture)      \
+	f(cuMemcpyDtoHAsync) f(cuMemcpyDtoDAsync) f(cuMemcpyHtoD) f(cuMemcpyHtoDAsync) f(cuMemFree) f(cuMemsetD8Async) f(cuStreamCreate) f(cuStreamSynchronize) f(cuStreamBeginCapture)      \
 	f(cuStreamEndCapture) f(cuGraphGetNodes)
 #define MEMBER(name) __typeof__(name) *p_##name;
 extern struct launches_api { API(MEMBER) } cu;
@@ -34,5 +34,6 @@ void inside_library(void (*f)(void));
 void launch_bytes(CUmodule module);
 void launch_often(CUmodule module);
 void launch_random(CUmodule module);
+void launch_arrays(CUmodule module);
 
 #endif

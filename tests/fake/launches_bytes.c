@@ -134,6 +134,32 @@ void launch_bytes(CUmodule module)
 	check(STEPS + 4);
 }
 
+/* An array of pointers that the host sends, sends again, and that is overwritten. */
+void launch_arrays(CUmodule module)
+{
+	enum { ITEMS = 3 };
+	CUdeviceptr item[ITEMS], array, from, other = 0;
+	CUfunction f;
+	int n = ITEMS, none = 0;
+
+	set_up(module);
+	OK(cu.p_cuModuleGetFunction(&f, module, "_Z7throughPPfi"));
+	OK(cu.p_cuMemAlloc(&array, KIB));
+	for (int i = 0; i < ITEMS; i++) {
+		OK(cu.p_cuMemAlloc(&item[i], (size_t)(i + 1) * KIB));
+		OK(cu.p_cuMemsetD8Async(item[i], 9, (size_t)(i + 1) * KIB, stream));
+	}
+	from = array + 8;
+	OK(cu.p_cuMemcpyHtoD(from, item, sizeof(item)));
+	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &from, &n }, NULL));
+	OK(cu.p_cuStreamSynchronize(stream));
+	OK(cu.p_cuMemcpyHtoD(from + 8, &other, sizeof(other)));
+	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &from, &none }, NULL));
+	OK(cu.p_cuMemsetD8Async(array, 0, KIB, stream));
+	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &from, &none }, NULL));
+	OK(cu.p_cuStreamSynchronize(stream));
+}
+
 void launch_often(CUmodule module)
 {
 	set_up(module);

@@ -40,6 +40,18 @@ static void paint(const void *block, uint64_t threads)
 	memset(fake_bytes(p.b.p), 2, threads);
 }
 
+/* through(float **items, int n): the first of each is set to its number */
+static void through(const void *block, uint64_t threads)
+{
+	struct { uint64_t items; int n; } p;
+
+	(void)threads;
+	memcpy(&p, block, sizeof(p));
+	const uint64_t *items = fake_bytes(p.items);
+	for (int i = 0; i < p.n; i++)
+		*(float *)fake_bytes(items[i]) = (float)i;
+}
+
 static void nothing(const void *block, uint64_t threads)
 {
 	(void)block, (void)threads;
@@ -54,6 +66,7 @@ static const struct fake_kernel kernels[] = {
 	{ "_Z4axpbPfPKfffi", axpb, 5, { { 0, 8 }, { 8, 8 }, { 16, 4 }, { 20, 4 }, { 24, 4 } } },
 	{ "_Z5paintPcS_3boxPvS1_", paint, 5, { { 0, 8 }, { 8, 8 }, { 16, sizeof(struct box) }, { 40, 8 }, { 48, 8 } } },
 	{ "_Z4many4many", nothing, 1, { { 0, sizeof(struct many) } } },
+	{ "_Z7throughPPfi", through, 2, { { 0, 8 }, { 8, 4 } } },
 	{ "_Z6refusePf", nothing, 1, { { 0, 8 } } },
 	{ "_Z5fiftyi", nothing, 50, { TEN(0), TEN(10), TEN(20), TEN(30), TEN(40) } },
 };

@@ -108,6 +108,11 @@ import json
 s = json.load(open('$work/out'))['summary']
 assert s['known_bytes'] > 10000 and s['pass'] >= 400 and (s['fail'], s['undecided'], s['incomplete']) == (0, 0, 0), s" || fail "random writes, seed $seed"
 done
+# An array of pointers in device memory, as far as copies tell what is in it.
+for mode in cupti driver; do
+	launches "arrays $mode" $mode proc arrays "arrays_there(e)" EKKA_LINEAGE=1 EKKA_STACK=0
+done
+launches "no copies" driver proc arrays "[len(show(EKKA, TRACE, x['event'])['tensors']) for x in e] == [1, 1, 1]" EKKA_STACK=0
 # More launches than can be in progress at once, and no end of them is told.
 launches deaf cupti proc often "often_there(e)" "${bytes[@]}" EKKA_TEST_FAKE_CUPTI=deaf
 # Without bytes nobody asks what a launch means.
