@@ -20,7 +20,7 @@ libtools_la_LIBADD = libcupti_load.la $(JSON_LIBS) $(DW_LIBS)
 bin_PROGRAMS += tools/ekka
 tools_ekka_SOURCES = tools/ekka.c tools/command.c tools/commands.c tools/dump_table.c \
 	tools/cmd_record.c tools/cmd_log.c tools/cmd_kernels.c tools/cmd_show.c tools/cmd_replay.c tools/cmd_export.c tools/cmd_fsck.c tools/cmd_doctor.c tools/cmd_help.c \
-	tools/open.h tools/open.c tools/show.h tools/show_event.c tools/show_json.c tools/show_values.c \
+	tools/open.h tools/open.c tools/show.h tools/show_pointers.h tools/show_pointers.c tools/show_event.c tools/show_json.c tools/show_values.c \
 	tools/kernels_collect.h tools/kernels_collect.c tools/kernels_modules.h tools/kernels_modules.c tools/kernels_time.h tools/kernels_time.c tools/kernels_skeleton.h tools/kernels_skeleton.c \
 	tools/margins.h tools/margins.c tools/report.h tools/report.c tools/report_text.c tools/report_json.c \
 	tools/export.h tools/export_trace.c tools/export_tensors.c tools/export_program.c tools/export_call.h tools/export_call.c \

@@ -7,6 +7,7 @@
 #include "tools/kernels_modules.h"
 #include "tools/message.h"
 #include "tools/show.h"
+#include "tools/show_pointers.h"
 #include "tools/tensor_view.h"
 #include "tools/term.h"
 #include "tools/text.h"
@@ -138,11 +139,33 @@ static void print_phase(struct ekka_trace *trace, const struct ekka_event *e, un
 		       "  denormal %" PRIu64 "\n", s.min, s.max, s.mean, s.abs_max, s.nan, s.inf, s.zeros, s.denormals);
 }
 
+enum { POINTERS_SHOWN = 8 };
+
+/* Words of a raw buffer that lie in memory. */
+static void print_pointers(const struct ekka_pointers *p, unsigned i)
+{
+	unsigned n = p->tensor[i].n, more = p->tensor[i].more;
+	char bytes[32];
+
+	for (unsigned k = 0; k < n && k < POINTERS_SHOWN; k++) {
+		const struct ekka_pointer *at = &p->tensor[i].pointer[k];
+
+		printf("    %-6s [%u] 0x%" PRIx64 ", %s into what event %" PRIu64 " allocated\n", k ? "" : "leads", at->word, at->addr,
+		       ekka_text_bytes(at->offset, bytes, sizeof(bytes)), at->owner);
+	}
+	if (n > POINTERS_SHOWN || more)
+		printf("           and %u more; --json has them\n", n - POINTERS_SHOWN + more);
+}
+
 static void print_tensors(struct ekka_trace *trace, const struct ekka_event *e)
 {
+	static struct ekka_pointers pointers;
+	struct ekka_error err = { 0 };
 	static const char *const dirs[] = { "?", "in", "out", "in/out" };
 	char dims[128], strides[128], bytes[32], name[256];
 
+	if (ekka_pointers_find(trace, e, &pointers, &err) < 0)
+		ekka_message("where its buffers lead to: %s", err.message);
 	if (e->call.n_tensors)
 		heading("tensors");
 	for (unsigned i = 0; i < e->call.n_tensors; i++) {
@@ -162,6 +185,7 @@ static void print_tensors(struct ekka_trace *trace, const struct ekka_event *e)
 			printf(", %s%s\n", ekka_text_bytes(t->span_bytes, bytes, sizeof(bytes)), t->n_ptrs ? " each" : "");
 		print_phase(trace, e, i, EKKA_PRE);
 		print_phase(trace, e, i, EKKA_POST);
+		print_pointers(&pointers, i);
 	}
 }
 

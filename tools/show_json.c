@@ -6,7 +6,9 @@
 #include "tools/json.h"
 #include "tools/kernel_name.h"
 #include "tools/kernels_modules.h"
+#include "tools/message.h"
 #include "tools/show.h"
+#include "tools/show_pointers.h"
 #include "tools/tensor_view.h"
 
 #include <inttypes.h>
@@ -85,10 +87,32 @@ static struct json_object *phase(struct ekka_trace *trace, const struct ekka_eve
 	return o;
 }
 
+static struct json_object *leads_to(const struct ekka_pointers *p, unsigned i)
+{
+	struct json_object *list = ekka_json_array();
+
+	for (unsigned k = 0; k < p->tensor[i].n; k++) {
+		const struct ekka_pointer *at = &p->tensor[i].pointer[k];
+		struct json_object *o = ekka_json_object();
+
+		ekka_json_add_uint(o, "word", at->word);
+		ekka_json_add(o, "address", ekka_json_hex(at->addr));
+		ekka_json_add_uint(o, "allocated_by", at->owner);
+		ekka_json_add_uint(o, "offset", at->offset);
+		ekka_json_append(list, o);
+	}
+	return list;
+}
+
 static struct json_object *tensors(struct ekka_trace *trace, const struct ekka_event *e)
 {
 	static const char *const dirs[] = { "?", "in", "out", "inout" };
+	static struct ekka_pointers pointers;
 	struct json_object *list = ekka_json_array();
+	struct ekka_error err = { 0 };
+
+	if (ekka_pointers_find(trace, e, &pointers, &err) < 0)
+		ekka_message("where its buffers lead to: %s", err.message);
 
 	for (unsigned i = 0; i < e->call.n_tensors; i++) {
 		const struct ekka_tensor *t = &e->call.tensors[i];
@@ -110,6 +134,8 @@ static struct json_object *tensors(struct ekka_trace *trace, const struct ekka_e
 			ekka_json_add(o, "before", phase(trace, e, i, EKKA_PRE));
 		if (t->post || e->data[i][EKKA_POST].present)
 			ekka_json_add(o, "after", phase(trace, e, i, EKKA_POST));
+		if (pointers.tensor[i].n)
+			ekka_json_add(o, "leads_to", leads_to(&pointers, i));
 		ekka_json_append(list, o);
 	}
 	return list;
