@@ -2,6 +2,8 @@
 #include "config.h"
 
 #include "cupti/kernel.h"
+
+#include "cupti/cubin.h"
 #include "cupti/launch.h"
 #include "cupti/meaning.h"
 #include "cupti/module.h"
@@ -93,11 +95,27 @@ static bool param_of(const struct ekka_cuda_driver *drv, CUfunction f, unsigned 
 
 enum { PARAMS_MAX = 4096 };	/* a block of 32764 bytes, the most there can be, has fewer that are not bytes */
 
+/* For drivers that do not tell. */
+static void read_layout(struct ekka_kernel_facts *k)
+{
+	struct ekka_cubin_layout l;
+
+	if (!k->kernel.image || !ekka_cubin_layout(k->kernel.image, k->kernel.name, &l))
+		return;
+	k->layout_known = true;
+	k->n_params = l.n_params;
+	memcpy(k->offset, l.offset, sizeof(k->offset));
+	memcpy(k->bytes, l.bytes, sizeof(k->bytes));
+	k->block_bytes = l.block_bytes;
+}
+
 static void ask_layout(const struct ekka_cuda_driver *drv, CUfunction f, struct ekka_kernel_facts *k)
 {
 	size_t offset, bytes;
 
 	k->layout_known = drv->p_cuFuncGetParamInfo || drv->p_cuKernelGetParamInfo;
+	if (!k->layout_known)
+		read_layout(k);
 	while (k->n_params < PARAMS_MAX && param_of(drv, f, k->n_params, &offset, &bytes)) {
 		if (k->n_params < EKKA_MAX_ARGS) {
 			k->offset[k->n_params] = (uint32_t)offset;
@@ -145,8 +163,8 @@ static const struct ekka_kernel_facts *ask(const struct ekka_cuda_driver *drv, C
 	k.kernel.name = name_of(drv, f, symbol);
 	if (!k.kernel.name)
 		return NULL;
-	ask_layout(drv, f, &k);
 	k.kernel.image = ekka_module_image(drv, f);
+	ask_layout(drv, f, &k);
 	if (old && same(old, &k))
 		return old;
 	k.kernel.name = keep(k.kernel.name);

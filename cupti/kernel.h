@@ -14,7 +14,7 @@ struct ekka_binding;
 struct ekka_kernel_facts {
 	struct ekka_kernel kernel;
 	const struct ekka_binding *binding;	/* its descriptions; NULL: none, or bytes are not wanted */
-	bool layout_known;		/* the driver told every parameter's place */
+	bool layout_known;		/* the driver, or the machine code, told every parameter's place */
 	unsigned n_params;		/* all of them; at most EKKA_MAX_ARGS are in the arrays and in kernel.args */
 	uint32_t offset[EKKA_MAX_ARGS];	/* bytes, in the parameter block */
 	uint32_t bytes[EKKA_MAX_ARGS];

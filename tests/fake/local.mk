@@ -96,7 +96,7 @@ tests_fake_libnvtx_tool_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -share
 TESTS += tests/fake/test-window.sh
 
 if HAVE_CRITERION
-cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/preload/test_cuda_timing tests/unit/preload/test_timing tests/unit/cupti/test_params \
+cuda_tests = tests/unit/preload/test_cuda_ring tests/unit/preload/test_cuda_snapshot tests/unit/preload/test_cuda_timing tests/unit/preload/test_timing tests/unit/cupti/test_cubin tests/unit/cupti/test_params \
 	tests/unit/cupti/test_alloc tests/unit/cupti/test_shared tests/unit/cupti/test_meaning_cache tests/unit/preload/test_ahead tests/unit/cupti/test_slot
 check_PROGRAMS += $(cuda_tests)
 TESTS += $(cuda_tests)
@@ -123,6 +123,9 @@ tests_unit_cupti_test_alloc_SOURCES = tests/unit/cupti/test_alloc.c cupti/alloc.
 tests_unit_cupti_test_alloc_CPPFLAGS = $(fake_cppflags)
 tests_unit_cupti_test_alloc_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_cupti_test_alloc_LDADD = $(CRITERION_LIBS)
+tests_unit_cupti_test_cubin_SOURCES = tests/unit/cupti/test_cubin.c cupti/cubin.c preload/image.c preload/probe.c
+tests_unit_cupti_test_cubin_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_cupti_test_cubin_LDADD = $(CRITERION_LIBS)
 tests_unit_preload_test_cuda_ring_SOURCES = tests/unit/preload/test_cuda_ring.c
 tests_unit_preload_test_cuda_ring_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_cuda_ring_LDADD = libcudacapture.la $(CRITERION_LIBS)
