@@ -18,7 +18,7 @@
 #include "replay/rows.h"
 #include "replay/team.h"
 
-static const int64_t PART = 1 << 16;	/* elements that a thread takes of a larger event */
+static const int64_t PART = 1 << 16, WORTH = 8;	/* elements that a thread takes of a larger event; parts below which splitting costs too much */
 
 struct job {
 	struct ekka_expr_event x;
@@ -182,7 +182,7 @@ static bool compare_together(const struct job *j)
 {
 	int64_t n = (j->x.n + PART - 1) / PART;
 	struct ekka_parts parts = { .n = n, .slots = ekka_team_slots(j->x.ctx->team, n, 0, 0), .compute = compare_part, .take = take_part };
-	struct split *s = parts.n > 1 && parts.slots > 1 && !j->x.source ? calloc(1, sizeof *s) : NULL;
+	struct split *s = n >= WORTH && parts.slots > 1 && !j->x.source ? calloc(1, sizeof *s) : NULL;
 	bool good;
 
 	if (!s)

@@ -159,7 +159,7 @@ static void same(struct fake_event *f, const char *what, enum ekka_status status
 
 Test(team, a_large_elementwise_event_is_judged_as_by_one_thread, .init = begin, .fini = end, .timeout = 60)
 {
-	enum { N = 700 * 500 };
+	enum { N = 700 * 800 };
 	float *a = malloc(N * sizeof *a), *y = malloc(N * sizeof *y), *table = malloc(16 * sizeof *table);
 	int32_t *at = malloc(N * sizeof *at);
 	static struct fake_event f;
@@ -170,27 +170,27 @@ Test(team, a_large_elementwise_event_is_judged_as_by_one_thread, .init = begin, 
 	}
 	fake_event_init(&f, "elementwise");
 	fake_event_text(&f, "expr", "exp(in0)");
-	fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "700x500", NULL, NULL, y);
-	fake_event_tensor(&f, "in0", EKKA_IN, EKKA_F32, "700x500", NULL, a, NULL);
+	fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "700x800", NULL, NULL, y);
+	fake_event_tensor(&f, "in0", EKKA_IN, EKKA_F32, "700x800", NULL, a, NULL);
 	same(&f, "right", EKKA_PASS);
-	y[650 * 500 + 3] *= 2;
+	y[650 * 800 + 3] *= 2;
 	same(&f, "one wrong", EKKA_FAIL);
-	for (int i = 300 * 500; i < N; i++)
+	for (int i = 300 * 800; i < N; i++)
 		y[i] = 0;
 	same(&f, "many wrong", EKKA_FAIL);
 	for (int i = 0; i < N; i++) {
 		at[i] = i % 16;
-		y[i] = table[i % 16] = (float)(i % 16) + (float)(i % 500);
+		y[i] = table[i % 16] = (float)(i % 16) + (float)(i % 800);
 	}
 	for (int i = 0; i < N; i++)
-		y[i] = table[i % 16] + (float)(i % 500);
+		y[i] = table[i % 16] + (float)(i % 800);
 	fake_event_init(&f, "elementwise");
 	fake_event_text(&f, "expr", "table[in0] + i1");
-	fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "700x500", NULL, NULL, y);
-	fake_event_tensor(&f, "in0", EKKA_IN, EKKA_I32, "700x500", NULL, at, NULL);
+	fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "700x800", NULL, NULL, y);
+	fake_event_tensor(&f, "in0", EKKA_IN, EKKA_I32, "700x800", NULL, at, NULL);
 	fake_event_tensor(&f, "table", EKKA_IN, EKKA_F32, "16", NULL, table, NULL);
 	same(&f, "table", EKKA_PASS);
-	at[200 * 500] = 16;
+	at[200 * 800] = 16;
 	same(&f, "beyond the table", EKKA_UNDECIDED);
 	free(a), free(y), free(table), free(at);
 }
