@@ -139,6 +139,8 @@ static void row(struct sim *s, int64_t b, int64_t h, int64_t i, int64_t part, fl
 		scale /= sqrtf((float)s->d);
 	if (s->fault == SIM_STALE_SCALE)
 		scale *= 0.55f;
+	if (s->fault == SIM_ZERO_SCALE)
+		scale = 0;
 	if (s->fault == SIM_V_HEAD)
 		hk = (hk + 1) % s->heads_k;
 	if (s->fault == SIM_LAST_TILE)

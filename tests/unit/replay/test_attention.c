@@ -160,6 +160,8 @@ Test(attention, faults_are_convicted_and_named)
 	fails("scale twice", s, "scale was");
 	s.fault = SIM_STALE_SCALE;
 	fails("stale scale", s, "as if the scale was 0.068");
+	s.fault = SIM_ZERO_SCALE;
+	fails("scale of 0", s, "as if the scale was 0: all keys weigh the same");
 	s.fault = SIM_MASK_MORE;
 	fails("mask", s, "one key more at the mask's end");
 	s.fault = SIM_MASK_LESS;
