@@ -26,6 +26,7 @@ static void *workspace;
 #define SMALL 96, 64, 160
 #define GRADIENT 128, 64, 160
 #define BLOCKS 144, 160, 384
+#define FEW 144, 160, 416		/* no whole number of tiles of factors */
 #define PLAIN CUBLASLT_EPILOGUE_DEFAULT
 
 static const struct test_case cases[] = {
@@ -74,10 +75,10 @@ static const struct test_case cases[] = {
 	{ "e4m3-bf16-rows-blocks", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC128, .mode_b = BLK128 },
 	{ "e4m3-bf16-blocks-rows", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = BLK128, .mode_b = VEC128 },
 	{ "e4m3-f32-rows-rows", FP8(E4M3, E4M3, CUDA_R_32F, CUDA_R_32F), BLOCKS, PLAIN, 1, 0, 1e-2, .scales = 1, .mode_a = VEC128, .mode_b = VEC128 },
-	{ "mxfp8", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC32, .mode_b = VEC32 },
-	{ "mxfp8-e5m2-f32", FP8(E4M3, E5M2, CUDA_R_32F, CUDA_R_32F), BLOCKS, PLAIN, 1, 0, 1e-2, .scales = 1, .mode_a = VEC32, .mode_b = VEC32 },
-	{ "nvfp4", FP8(E2M1, E2M1, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16 },
-	{ "nvfp4-bias", FP8(E2M1, E2M1, CUDA_R_16F, CUDA_R_16F), BLOCKS, CUBLASLT_EPILOGUE_BIAS, 0.5, 0, 1e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16 },
+	{ "mxfp8", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), FEW, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC32, .mode_b = VEC32 },
+	{ "mxfp8-e5m2-f32", FP8(E4M3, E5M2, CUDA_R_32F, CUDA_R_32F), FEW, PLAIN, 1, 0, 1e-2, .scales = 1, .mode_a = VEC32, .mode_b = VEC32 },
+	{ "nvfp4", FP8(E2M1, E2M1, CUDA_R_16BF, CUDA_R_16BF), FEW, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16 },
+	{ "nvfp4-bias", FP8(E2M1, E2M1, CUDA_R_16F, CUDA_R_16F), FEW, CUBLASLT_EPILOGUE_BIAS, 0.5, 0, 1e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16 },
 	{ "bf16-drelu", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU, 1, 0, 1e-2, .batch = 1 },
 	{ "bf16-drelu-bgrad", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU_BGRAD, 1, 0, 1e-2, .batch = 1 },
 	{ "bf16-dgelu", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DGELU, 1, 0, 1e-2, .batch = 1 },

@@ -452,11 +452,19 @@ Test(cudnn, engines_say_how_they_compute)
 
 Test(cudnn, f32_products_may_be_cut_to_tf32)
 {
+	static const struct ekka_cudnn_getters g = { .attribute = get_engine, .create = create, .destroy = destroy };
+	static char config;
+
 	fresh("matmul-bias");
 	while (strstr(plan_text, "CUDNN_DATA_BFLOAT16") != NULL)
 		replace("", "CUDNN_DATA_BFLOAT16\"", "CUDNN_DATA_FLOAT\"");
 	execute(NULL, 0);
 	cr_expect(strstr(seen, "compute=tf32") != NULL, "%s", seen);
+	n_notes = 0;
+	ekka_cudnn_notes_see(&plan, &config, &g);
+	execute(NULL, 0);
+	cr_expect(strstr(seen, "compute=f32 ") != NULL && strstr(seen, "algorithm") == NULL, "%s", seen);
+	ekka_cudnn_notes_forget(&plan);
 }
 
 Test(cudnn, dropout)
@@ -505,12 +513,14 @@ Test(cudnn, packed_sequences)
 	refused("some are packed", scale, 1);
 }
 
-/* out = max(x * w, number), out2 = elu(-out): listed from behind; w is broadcast. */
-Test(cudnn, graphs_of_pointwise_nodes)
-{
+/* Plans made up here. */
 #define POINTWISE "{\"operation\":\"CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR\",\"mathPrec\":\"CUDNN_DATA_FLOAT\",\"pointwiseMode\":\"CUDNN_POINTWISE_"
 #define TENSOR(name, type, dim, stride, inside, value) \
 	"{\"name\":\"" name "\",\"dataType\":\"CUDNN_DATA_" type "\",\"dim\":" dim ",\"stride\":" stride ",\"isVirtual\":" inside ",\"isByValue\":" value "}"
+
+/* out = max(x * w, number), out2 = elu(-out): listed from behind; w is broadcast. */
+Test(cudnn, graphs_of_pointwise_nodes)
+{
 	static const char graph[] =
 		"{\"operationGraph\":{\"tensors\":[" TENSOR("1", "HALF", "[4,8]", "[8,1]", "false", "false") "," TENSOR("2", "FLOAT", "[1,8]", "[8,1]", "false", "false") ","
 		TENSOR("3", "FLOAT", "[4,8]", "[8,1]", "true ", "false") "," TENSOR("4", "FLOAT", "[1,1]", "[1,1]", "false", "true") ","
@@ -540,6 +550,38 @@ Test(cudnn, graphs_of_pointwise_nodes)
 		cr_expect_str_eq(seen, "op=elementwise c0=0.5 expr=t02 = in0 * in1; out0 = max(t02, c0); t05 = -out0; out1 = where(t05 > 0, t05, exp(t05) - 1) "
 				 "in0:f16[4/8,8/1] in1:f32[4/0,8/1] >out0:f32[4/8,8/1] >out1:f16[4/1,8/4] ", "%s", seen);
 	}
+}
+
+Test(cudnn, pooling)
+{
+	static const char graph[] =
+		"{\"operationGraph\":{\"tensors\":[" TENSOR("1", "HALF", "[2,3,8,9]", "[216,72,9,1]", "false", "false") "," TENSOR("2", "HALF", "[2,3,4,4]", "[48,16,4,1]", "false", "false")
+		"],\"nodes\":[{\"operation\":\"CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR\",\"mode\":\"CUDNN_RESAMPLE_MAXPOOL\",\"nanOpt\":\"CUDNN_PROPAGATE_NAN\","
+		"\"paddingMode\":\"CUDNN_NEG_INF_PAD\",\"nbSpatialDims\":2,\"compType\":\"CUDNN_DATA_FLOAT\",\"windowDim\":[[3,1],[2,1]],\"prePad\":[[1,1],[0,1]],"
+		"\"postPad\":[[0,1],[1,1]],\"stride\":[[2,1],[2,1]],\"alpha\":1.0,\"beta\":0.0,\"X\":\"1\",\"Y\":\"2\"}]}}";
+	static const char *const changes[][2] = {
+		{ "CUDNN_RESAMPLE_MAXPOOL", "CUDNN_RESAMPLE_NEAREST" }, { "CUDNN_NEG_INF_PAD", "CUDNN_ZERO_PAD" }, { "\"beta\":0.0", "\"beta\":0.5" },
+		{ "\"alpha\":1.0", "\"alpha\":2.0" }, { "\"windowDim\":[[3,1]", "\"windowDim\":[[3,2]" }, { "\"nbSpatialDims\":2", "\"Idx\":\"2\"" },
+	};
+
+	for (unsigned i = 0; i <= sizeof(changes) / sizeof(changes[0]); i++) {
+		load("conv-3d");
+		strcpy(plan_text, graph);
+		ekka_cudnn_plan_forget(&plan);
+		if (i > 0) {
+			replace("", changes[i - 1][0], changes[i - 1][1]);
+			refused("no reference", NULL, 0);
+			continue;
+		}
+		execute(NULL, 0);
+		cr_expect_str_eq(seen, "op=pool window=3,2 stride=2,2 pad=1,0 pad_end=0,1 kind=max x:f16[2/216,3/72,8/9,9/1] >y:f16[2/48,3/16,4/4,4/1] ", "%s", seen);
+	}
+	load("conv-3d");
+	strcpy(plan_text, graph);
+	ekka_cudnn_plan_forget(&plan);
+	replace("", "\"CUDNN_PROPAGATE_NAN\"", "\"CUDNN_NO\"");
+	execute(NULL, 0);
+	cr_expect(strstr(seen, " nan=0 kind=max ") != NULL, "%s", seen);
 }
 
 Test(cudnn, lists_of_fractions)

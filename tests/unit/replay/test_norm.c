@@ -344,6 +344,10 @@ Test(norm, weights_of_more_dims_than_the_rows)
 			cr_expect_eq(fake_event_judge(&f).status, wrong ? EKKA_FAIL : EKKA_PASS, "wrong %d, broadcast %d: %s", wrong, broadcast,
 				     fake_event_judge(&f).reason);
 		}
+	/* Without the bias, in every row. */
+	for (int i = 0; i < 48; i++)
+		y[i] -= bias[i / 8 % 3] + (float)(i == 20 ? 1 : 0);
+	cr_expect_str_eq(fake_event_judge(&f).looks_like, "as if there was no bias");
 	/* Dims that are not x's last ones. */
 	fake_event_init(&f, "norm");
 	fake_event_tensor(&f, "x", EKKA_IN, EKKA_F32, "2x3x8", NULL, x, NULL);
