@@ -18,6 +18,7 @@ ROWS = [
     ("fork before CUDA", "hard", "fork-first", {}, 0, lambda s: s["pass"] == 16 == s["ops"]),
     ("refused call", "hard", "refused", {}, 0, lambda s: s["pass"] == 8 and s["ops"] == 9),
     ("reset", "hard", "reset", {}, 0, lambda s: s["ops"] == 16 and s["pass"] >= 8),
+    ("reset, no launches", "hard", "reset", {"EKKA_LAUNCHES": "off"}, 0, lambda s: s["ops"] == 16 and s["pass"] >= 8),
     ("killed", "hard", "kill", {}, KILLED, lambda s: 0 < s["pass"] <= s["ops"] <= 16),
     ("killed, synchronous", "hard", "kill", {"EKKA_SYNC": "1"}, KILLED, lambda s: 0 < s["pass"] <= s["ops"] <= 16),
     ("cuBLAS unloaded", "hard-dlsym", "unload", {}, 0, lambda s: s["pass"] == 9 == s["ops"]),
