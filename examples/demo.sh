@@ -76,7 +76,8 @@ event=$(cat "$work/event")
 title "6. That call alone, for the bug report:  ekka export $event run.ekka"
 "$ekka" export -o "$work/bug" "$event" "$work/run.ekka" | shown
 read -ra blas <<<"$(pkg-config --cflags --libs openblas)"
-"${CC:-cc}" -o "$work/bug/again" "$work/bug/event-$event.c" "${blas[@]}" -lm
+read -ra cc <<<"${CC:-cc}"
+"${cc[@]}" -o "$work/bug/again" "$work/bug/event-$event.c" "${blas[@]}" -lm
 verdict() { { env -C "$work/bug" "$@" ./again 2>&1 || true; } | tail -n 1; }
 right=$(verdict FAULTY_BLAS='') wrong=$(verdict FAULTY_BLAS="$fault" LD_PRELOAD="$faulty")
 printf '\n    run on the right BLAS:   %s\n    run on the faulty BLAS:  %s\n\n' "$right" "$wrong"
