@@ -135,7 +135,13 @@ static bool memory_type(const struct ekka_cuda_driver *drv, uint64_t addr, CUmem
 	unsigned type = 0, managed = 0;
 	void *data[] = { &type, &managed };
 
-	if (drv->p_cuPointerGetAttributes(2, which, data, addr) != CUDA_SUCCESS || type == 0)
+	/* Both in one call, which says nothing of memory that it does not know; one by one where a driver refuses the pair. */
+	if (drv->p_cuPointerGetAttributes(2, which, data, addr) != CUDA_SUCCESS) {
+		if (drv->p_cuPointerGetAttribute(&type, which[0], addr) != CUDA_SUCCESS)
+			return false;
+		(void)drv->p_cuPointerGetAttribute(&managed, which[1], addr);
+	}
+	if (type == 0)
 		return false;
 	*ret_type = (CUmemorytype)type;
 	*ret_stays = type == CU_MEMORYTYPE_DEVICE && !managed;

@@ -76,7 +76,7 @@ done
 # A stream that never moves again: nothing arrives, and the process still ends.
 hard stuck exit "s['incomplete'] == 8 == s['ops'] and s['fail'] == 0" EKKA_TEST_FAKE_STUCK=1
 # From some moment the context answers every call of ours with an error, as after a fault of the engine's.
-for symbol in cuEventQuery cuEventRecord cuMemcpyDtoDAsync_v2 cuMemcpyDtoHAsync_v2 cuStreamIsCapturing cuPointerGetAttributes; do
+for symbol in cuEventQuery cuEventRecord cuMemcpyDtoDAsync_v2 cuMemcpyDtoHAsync_v2 cuStreamIsCapturing cuPointerGetAttributes=719,cuPointerGetAttribute; do
 	hard sticky-$symbol wait "s['incomplete'] == 8 == s['ops'] and s['dropped'] >= 8" EKKA_TEST_FAKE_FAIL=$symbol=719
 done
 

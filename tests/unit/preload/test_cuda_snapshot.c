@@ -482,7 +482,7 @@ Test(snapshot, pinned_and_managed_memory)
 	expect(copies[0], 5, N);
 }
 
-Test(snapshot, only_memory_of_the_device_alone_stays_as_it_is)
+static void expect_what_stays(void)
 {
 	struct ekka_cuda_taken taken[EKKA_MAX_TENSORS];
 	char *p[3] = { device_buffer(N, 5) };
@@ -496,6 +496,18 @@ Test(snapshot, only_memory_of_the_device_alone_stays_as_it_is)
 		cr_assert_eq(taken[i].stays, i == 0);
 		ekka_cuda_copy_release(taken[i].copy);
 	}
+}
+
+Test(snapshot, only_memory_of_the_device_alone_stays_as_it_is)
+{
+	expect_what_stays();
+}
+
+Test(snapshot, what_stays_is_asked_one_by_one_where_a_driver_wants_that)
+{
+	setenv("EKKA_TEST_FAKE_FAIL", "cuPointerGetAttributes=1", 1);
+	expect_what_stays();
+	cr_assert_eq(fake_calls("cuPointerGetAttribute"), 6);
 }
 
 Test(snapshot, bytes_that_nothing_wrote_are_not_copied_again)
