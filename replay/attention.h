@@ -37,6 +37,14 @@
  * Simulated kernels (tests/unit/replay/attention_sim.c) in bf16 and f16 reach 0.02 to 0.05 of this in the median and 0.5 at most; in f32 2 * 10^-4 and
  * 0.004, because the bound lets three tf32 products truncate at the size of |q| |k_j| and of sum p |v| in every step.
  *
+ * Columns together. What the weights are off by is one number a key, whatever the column: with y = out - what it should be, a row's own errors,
+ *
+ *	y.y <= (sum W'_j |v_j.y| / l + sum_c |y_c| f' sum p_j |v_jc| / l + lambda |y.out|) / (1 - lambda) + sum_c |y_c| (store and 4 u |out|)
+ *
+ * W' and f' as W and f, but for the rescaling, which is in both. By Cauchy's inequality a lost key among N of the same size exceeds this up to
+ * N = sqrt(Dv) / u_P, about, and a column's own bound up to N = 1 / (2 u_P). It holds where P is rounded to a 16-bit type once, and V has that type; looked at
+ * are the rows whose errors are the largest part of their bounds.
+ *
  * A weight error eta_j enters numerator and denominator, 2 eta in all, as in e^(2 eta) - 1, but with its own p_j instead of the row's
  * worst. The sum over |v| is done in f32 and widened by 2^-10. Rows that see no key may hold 0 or NaN (lse: an infinity, or NaN); rows all of whose
  * logits are below -2^100 (masked by a large negative bias) anything that does not exceed the largest |v|.
@@ -160,6 +168,12 @@ int ekka_attention_run(const struct ekka_attention *, const struct ekka_attentio
 
 /* One row by the definition, for hypotheses: out [dv]. Negative on lack of memory. */
 int ekka_attention_one(const struct ekka_attention *, struct ekka_attention_row, double *ret, struct ekka_error *err);
+
+/*
+ * One row that is within its bounds: how much of what its errors may be in their own direction they are, to *ret; beyond 1 it is wrong. 0 where nothing is known. out: [dv], u_out: unit
+ * roundoff of what it is stored as. Finite operands. Negative on lack of memory.
+ */
+int ekka_attention_aligned(const struct ekka_attention *, struct ekka_attention_row, const double *out, double u_out, double *ret, struct ekka_error *err);
 
 /* Puts into text (EKKA_TEXT) which known fault reproduces the wrong rows, or leaves it alone. Negative on lack of memory. */
 int ekka_attention_explain(const struct ekka_attention *, const struct ekka_attention_row *rows, unsigned n_rows, char *text,

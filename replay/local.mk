@@ -8,7 +8,7 @@ libreplay_la_SOURCES = \
 	replay/allocations.h replay/allocations.c replay/audit_flow.h replay/audit_flow.c replay/blame.h replay/blame.c replay/stale.h replay/stale.c \
 	replay/blobs.h replay/blobs.c \
 	replay/array_gaps.h replay/array_gaps.c \
-	replay/attention.h replay/attention_work.h replay/attention.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \
+	replay/attention.h replay/attention_work.h replay/attention.c replay/attention_aligned.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \
 	replay/convert.h replay/convert.c \
 	replay/exp.h \
 	replay/fold.h replay/fold.c replay/fold_expr.h replay/fold_expr.c \

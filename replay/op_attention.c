@@ -67,6 +67,60 @@ static void note_bad(struct ekka_attention_task *t, const struct ekka_attention_
 	t->n_bad = n < EKKA_ATTENTION_ROWS ? (unsigned)n + 1 : EKKA_ATTENTION_ROWS;
 }
 
+/* Keeps the rows whose errors are the largest part of their bounds. */
+static void note_near(struct ekka_attention_task *t, const struct ekka_attention_result *row, const double *out)
+{
+	double errors = 0, bounds = 0, part;
+	unsigned at = 0;
+
+	for (int64_t c = 0; c < t->x.dv; c++) {
+		errors += (out[c] - row->ref[c]) * (out[c] - row->ref[c]);
+		bounds += row->bound[c] * row->bound[c];
+	}
+	part = errors / bounds;
+	if (!(part > 0 && part < INFINITY))
+		return;
+	for (unsigned k = 1; k < t->n_near; k++)
+		at = t->near_part[k] < t->near_part[at] ? k : at;
+	if (t->n_near < EKKA_ATTENTION_ROWS)
+		at = t->n_near++;
+	else if (part <= t->near_part[at])
+		return;
+	t->near[at] = row->row;
+	t->near_part[at] = part;
+}
+
+/* Fails an event that passed when one of those rows is beyond what it can be, all columns together. */
+static int judge_aligned(struct ekka_attention_task *t, struct ekka_error *err)
+{
+	struct ekka_verdict *v = t->rows.verdict;
+	double u_p = ekka_dtype_unit_roundoff(t->x.q->dtype), u_out = ekka_dtype_unit_roundoff(t->out->dtype), most = 1, part;
+	enum ekka_dtype type = t->x.q->dtype;
+
+	if (v->status != EKKA_PASS || (type != EKKA_BF16 && type != EKKA_F16) || t->x.error.p_round != u_p || t->x.k->dtype != type || t->x.v->dtype != type)
+		return 0;
+	for (unsigned k = 0; k < t->n_near; k++) {
+		int64_t index = ekka_attention_out_row(&t->x, t->near[k].b, t->near[k].h, t->near[k].i);
+		int r;
+
+		ekka_array_get(t->out, index * t->x.dv, (size_t)t->x.dv, t->line);
+		r = ekka_attention_aligned(&t->x, t->near[k], t->line, u_out, &part, err);
+		if (r < 0)
+			return r;
+		if (!(part > 1))
+			continue;
+		v->status = EKKA_FAIL;
+		note_bad(t, &t->near[k]);
+		if (part <= most)
+			continue;
+		most = v->margin = part;
+		(void)snprintf(v->output, sizeof v->output, "%s", t->out->tensor->name);
+		(void)snprintf(v->where, sizeof v->where, "row %lld of head %lld, batch item %lld: each column is within its bound, all together are not",
+			       (long long)t->near[k].i, (long long)t->near[k].h, (long long)t->near[k].b);
+	}
+	return 0;
+}
+
 static void judge_row(void *arg, const struct ekka_attention_result *row)
 {
 	struct ekka_attention_task *t = arg;
@@ -89,6 +143,8 @@ static void judge_row(void *arg, const struct ekka_attention_result *row)
 	}
 	if (bad)
 		note_bad(t, &row->row);
+	else if (row->kind == EKKA_ROW_PLAIN)
+		note_near(t, row, out);
 	add_statistics(t, row);
 }
 
@@ -120,7 +176,7 @@ static int judge_attention(const struct ekka_op_context *ctx, const struct ekka_
 	if (r == 0)
 		r = ekka_attention_take(&t, err);
 	while (r == 0 && !t.rows.settled) {
-		t.n_empty = t.n_bad_seen = t.n_bad = 0;
+		t.n_empty = t.n_bad_seen = t.n_bad = t.n_near = 0;
 		r = ekka_attention_run(&t.x, &means, judge_row, &t, err);
 		if (r < 0 || !ekka_elements_again(t.rows.elements))
 			break;
@@ -129,6 +185,8 @@ static int judge_attention(const struct ekka_op_context *ctx, const struct ekka_
 		r = ekka_rows_verdict(&t.rows, t.x.error.text, err);
 		audit(&t);
 	}
+	if (r == 0 && !t.rows.settled)
+		r = judge_aligned(&t, err);
 	if (r == 0 && !t.rows.settled && v->status == EKKA_FAIL && t.n_bad && !ekka_not_written(v))
 		r = ekka_attention_explain(&t.x, t.bad, t.n_bad, v->looks_like, err);
 	free((void *)(uintptr_t)t.x.pages);

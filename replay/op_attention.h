@@ -16,6 +16,9 @@ struct ekka_attention_task {
 	struct ekka_attention_row bad[EKKA_ATTENTION_ROWS];
 	unsigned n_bad;
 	uint64_t n_bad_seen;
+	struct ekka_attention_row near[EKKA_ATTENTION_ROWS];	/* rows whose errors are the largest part of their bounds, near_part[] squared */
+	double near_part[EKKA_ATTENTION_ROWS];
+	unsigned n_near;
 };
 
 /*
