@@ -42,7 +42,7 @@
  *	y.y <= (sum W'_j |v_j.y| / l + sum_c |y_c| f' sum p_j |v_jc| / l + lambda |y.out|) / (1 - lambda) + sum_c |y_c| (store and 4 u |out|)
  *
  * W' and f' as W and f, but for the rescaling, which is in both. By Cauchy's inequality a lost key among N of the same size exceeds this up to
- * N = sqrt(Dv) / u_P, about, and a column's own bound up to N = 1 / (2 u_P). It holds where P is rounded to a 16-bit type once, and V has that type; looked at
+ * N = sqrt(Dv) / u_P, about, and a column's own bound up to N = 2 / u_P. It holds where P is rounded to a 16-bit type once, and V has that type; looked at
  * are the rows whose errors are the largest part of their bounds.
  *
  * A weight error eta_j enters numerator and denominator, 2 eta in all, as in e^(2 eta) - 1, but with its own p_j instead of the row's
