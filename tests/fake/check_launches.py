@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 SCALE = "_Z5scalePffi"
-NAMES = [SCALE, SCALE, SCALE, SCALE, "_Z3odd3oddlh", "_Z3odd3oddlh", "_Z3big3big", "_Z5fiftyi", "cblas_sdot", SCALE, "_Z5otherPf"]
+NAMES = [SCALE, SCALE, SCALE, SCALE, "_Z3odd3oddlh", "_Z3odd3oddlh", "_Z3big3big", "_Z5fiftyi", "cblas_sdot", SCALE, SCALE, "_Z5otherPf"]
 
 
 def lines(*command):
@@ -42,7 +42,7 @@ SHAPE = ("grid_", "block_", "shared", "cluster_", "cooperative")
 def all_there(events, way):
     must("names", [e["name"] for e in events], NAMES)
     shown = [show(EKKA, TRACE, e["event"]) for e in events]
-    plain, packed, ex, kernel, odd, failed, big, fifty, dot, inner, other = shown
+    plain, packed, ex, kernel, odd, failed, big, fifty, dot, inner, again, other = shown
     x = values(plain)[0]
     must("an address", x[:2], "0x")
     must("parameters", values(plain), [x, 0x40000000, 100])
@@ -60,6 +60,7 @@ def all_there(events, way):
     must("a large structure", (len(values(big)[0]), attrs(big)["cut"]), (2 * 8192, 20000 - 8192))
     must("many parameters", (values(fifty), attrs(fifty)["cut"]), (list(range(40)), 40))
     must("parent", (inner["parent"], inner["depth"], plain["parent"]), (dot["event"], 1, 0))
+    must("a kernel of the same name behind an old handle", values(again), [x, 0x3f800000, 100])
     must("another kernel behind an old handle", values(other), [x])
     must("streams", {s["stream"] for s in (plain, packed, ex, kernel, odd)}, {"0x2" if way == "proc-thread" else "0x0"})
     must("caller", all(e["caller"].startswith("launch_") for e in events[:4]) or [e["caller"] for e in events[:4]], True)

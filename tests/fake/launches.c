@@ -152,7 +152,7 @@ static void profile(void)
 	must(seen_by_profiler == 1, "the profiler sees one launch");
 }
 
-/* The other module's kernel gets a handle that had another meaning. */
+/* The other module's kernels get handles that had another meaning: the first by its code alone. */
 static void reload(CUmodule module)
 {
 	CUfunction old = scale, f;
@@ -166,8 +166,11 @@ static void reload(CUmodule module)
 	OK(cu.p_cuModuleLoadData(&other, image));
 	memset(image, 'x', launches_other_bytes);	/* it is the program's, loaded or not */
 	free(image);
-	OK(cu.p_cuModuleGetFunction(&f, other, "_Z5otherPf"));
+	OK(cu.p_cuModuleGetFunction(&f, other, "_Z5scalePffi"));
 	must(f == old, "the handle is used again");
+	scale = f;
+	launch_scale(1);
+	OK(cu.p_cuModuleGetFunction(&f, other, "_Z5otherPf"));
 	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &x }, NULL));
 }
 

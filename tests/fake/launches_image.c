@@ -72,9 +72,10 @@ static const struct fake_kernel kernels[] = {
 };
 static const struct fake_kernel others[] = {
 	{ "_Z5otherPf", nothing, 1, { { 0, 8 } } },
+	{ "_Z5scalePffi", nothing, 3, { { 0, 8 }, { 8, 4 }, { 12, 4 } } },	/* of that name and those parameters, and other code */
 };
 static const struct fake_image image = { FAKE_MAGIC, kernels, sizeof(kernels) / sizeof(kernels[0]) };
-static const struct fake_image other_image = { FAKE_MAGIC, others, 1 };
+static const struct fake_image other_image = { FAKE_MAGIC, others, sizeof(others) / sizeof(others[0]) };
 static const struct fake_fatbin fatbin = FAKE_FATBIN(&image), other_fatbin = FAKE_FATBIN(&other_image);
 static const struct fake_fatbin_wrapper wrapper = { FAKE_FATBIN_WRAPPER_MAGIC, 1, &fatbin, NULL };
 const void *const launches_image = &wrapper, *const launches_other_image = &other_fatbin;
