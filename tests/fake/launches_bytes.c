@@ -134,7 +134,7 @@ void launch_bytes(CUmodule module)
 	check(STEPS + 4);
 }
 
-/* An array of pointers that the host sends, sends again, and that is overwritten. */
+/* An array of pointers that the host sends, sends one of again, of which one is freed, and that is overwritten. */
 void launch_arrays(CUmodule module)
 {
 	enum { ITEMS = 3 };
@@ -154,6 +154,7 @@ void launch_arrays(CUmodule module)
 	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &from, &n }, NULL));
 	OK(cu.p_cuStreamSynchronize(stream));
 	OK(cu.p_cuMemcpyHtoD(from + 8, &other, sizeof(other)));
+	OK(cu.p_cuMemFree(item[2]));	/* its address stays in the array */
 	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &from, &none }, NULL));
 	OK(cu.p_cuMemsetD8Async(array, 0, KIB, stream));
 	OK(cu.p_cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, stream, (void *[]){ &from, &none }, NULL));
