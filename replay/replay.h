@@ -67,7 +67,7 @@ struct ekka_report {
 	double coverage;		/* judged / ops; 0 when ops is 0 */
 	uint64_t bytes_judged, bytes_total;	/* output bytes */
 	uint64_t gpu_ns_judged, gpu_ns_total;	/* time of the device, of those events whose time is known */
-	uint64_t timed;			/* of ops: how many those are */
+	uint64_t timed, untimed;	/* of ops: how many those are; and those of a device of which it is not known */
 	uint64_t dropped;		/* events or tensors that capture dropped, all segments */
 	uint64_t seen_bytes, known_bytes, stored_bytes;	/* by the recording, all closed segments: model.h */
 	uint64_t left_out;		/* calls that the recording's settings did not want, all segments; not among ops */

@@ -14,6 +14,7 @@ static void add_size(struct ekka_report *r, const struct ekka_event *e, uint64_t
 	r->bytes_total += output_bytes;
 	r->gpu_ns_total += e->gpu_ns;
 	r->timed += e->timed;
+	r->untimed += !e->timed && (e->call.device >= 0 || ekka_event_is_launch(e));
 }
 
 int ekka_report_add(struct ekka_report_builder *b, const struct ekka_event *e, const struct ekka_verdict *v, uint64_t output_bytes,

@@ -130,6 +130,7 @@ static struct json_object *summary(const struct ekka_report *r)
 	ekka_json_add_uint(o, "gpu_ns_judged", r->gpu_ns_judged);
 	ekka_json_add_uint(o, "gpu_ns_total", r->gpu_ns_total);
 	ekka_json_add_uint(o, "timed", r->timed);
+	ekka_json_add_uint(o, "untimed", r->untimed);
 	ekka_json_add(o, "coverage_gpu_time", r->timed ? ekka_json_real(r->gpu_ns_total ? (double)r->gpu_ns_judged / (double)r->gpu_ns_total : 0) : NULL);
 	ekka_json_add_uint(o, "unjudged_elsewhere", r->unjudged_elsewhere);
 	return o;

@@ -348,8 +348,8 @@ static void print_summary(const struct ekka_report *r)
 	if (r->timed) {
 		printf("of the GPU time measured, %s, judged: %.4g %%", ekka_text_duration(r->gpu_ns_total, total, sizeof(total)),
 		       r->gpu_ns_total ? 100 * (double)r->gpu_ns_judged / (double)r->gpu_ns_total : 0);
-		if (r->timed < r->ops)
-			printf("; the time of %" PRIu64 " calls is not known", r->ops - r->timed);
+		if (r->untimed)
+			printf("; the time of %" PRIu64 " calls is not known", r->untimed);
 		putchar('\n');
 	}
 	if (r->infected)

@@ -87,7 +87,7 @@ import json
 r = json.load(open('$work/out'))
 s = r['summary']
 assert (s['pass'], s['fail'], s['undecided'], s['incomplete']) == (16, 0, 0, 1), s
-assert s['timed'] == s['ops'] - 3 and 0 < s['coverage_gpu_time'] < 1, s	# one failed, two are the host's
+assert s['timed'] == s['ops'] - 3 and s['untimed'] == 1 and 0 < s['coverage_gpu_time'] < 1, s	# one failed, two are the host's
 assert s['gpu_ns_total'] - s['gpu_ns_judged'] == sum(u['gpu_ns'] for u in r['unjudged']), r['unjudged']
 assert not any(x['audit'] for x in r['suspects']), r['suspects'][0]" || fail "replay of bytes"
 # With memory operations seen too, what nothing wrote is not copied again, and right nevertheless.
