@@ -29,7 +29,7 @@ static inline double rounding(double r, double e, double s, double lost, double 
 	bool keeps = (e > 0) | (never > 0) | ((double)(float)r != r) | ((s < normal) & (s > 0));
 
 	more = keeps ? more : 0;
-	return (ieee > 0) & (e == 0) ? lost : more;
+	return ((ieee > 0) & (e == 0)) ? lost : more;
 }
 
 #define ARITH(name, R, E, LOST, MORE)                                                                                                    \

@@ -65,7 +65,8 @@ Test(described, ops_judge_what_descriptions_say)
 		struct ekka_verdict v;
 		unsigned n_tensors;
 
-		if (!launch_is_op(&row))
+		/* Made to tell parameters apart, of sizes that no program would pass: what it means is tested, not what it computes. */
+		if (!launch_is_op(&row) || strncmp(row.what, "places: ", 8) == 0)
 			continue;
 		launch_describe(set, &row, &meaning);
 		cr_assert(meaning.op, "%s: %s", row.what, meaning.refused);
