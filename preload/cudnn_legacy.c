@@ -310,8 +310,9 @@ void ekka_cudnn_normalize(struct ekka_call *call, const void *alpha, const void 
 	input(call, &e, scaleDesc, bias);
 	input(call, &e, meanDesc, mean);
 	input(call, &e, meanDesc, variance);
-	e.plain = "alpha * ((in0 - in3) * rsqrt(in4 + eps) * in1 + in2)";
-	e.blended = "alpha * ((in0 - in3) * rsqrt(in4 + eps) * in1 + in2) + beta * in5";
+	/* One factor and one summand for each channel: results have the error of both terms, also where they nearly cancel. Seen on an H200. */
+	e.plain = "alpha * (in0 * (in1 * rsqrt(in4 + eps)) + (in2 - in3 * (in1 * rsqrt(in4 + eps))))";
+	e.blended = "alpha * (in0 * (in1 * rsqrt(in4 + eps)) + (in2 - in3 * (in1 * rsqrt(in4 + eps)))) + beta * in5";
 	ekka_attr_real(call, "eps", epsilon);
 	why = factors(&e, alpha, beta);
 	describe_elementwise(call, &e, fused ? "a normalisation with something fused behind it has no reference" : why);

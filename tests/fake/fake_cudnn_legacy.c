@@ -206,7 +206,10 @@ FAKE_EXPORT cudnnStatus_t cudnnReduceTensor(cudnnHandle_t handle, const cudnnRed
 
 static double normalize(const struct job *j, const int64_t *index)
 {
-	return (in_at(j, 0, index) - in_at(j, 3, index)) / sqrt(in_at(j, 4, index) + j->extra) * in_at(j, 1, index) + in_at(j, 2, index);
+	float factor = (float)(in_at(j, 1, index) / sqrt(in_at(j, 4, index) + j->extra));
+	float summand = (float)in_at(j, 2, index) - (float)in_at(j, 3, index) * factor;
+
+	return (float)in_at(j, 0, index) * factor + summand;	/* as the real one, with the error of both terms */
 }
 
 FAKE_EXPORT cudnnStatus_t cudnnBatchNormalizationForwardInference(cudnnHandle_t handle, cudnnBatchNormMode_t mode, const void *alpha, const void *beta,
