@@ -434,6 +434,8 @@ class Suite:
         runs.append((self.args.large, "2", "512", "8", "sdpa", "bfloat16", "cudnn"))
         for size, batch, prompt, steps, attn, dtype, backend in runs:
             step = "engine %s %s %s" % (size, backend, dtype)
+            if self.args.only not in step:
+                continue
             argv = self.llama("--size", size, "--batch", batch, "--prompt", prompt, "--steps", steps, "--attn", attn, "--dtype", dtype,
                               "--backend", backend, *(["--no-gqa"] if backend == "efficient" else []))
             _, plain, _ = self.run(step + ".plain", argv, limit=120)
@@ -630,6 +632,7 @@ def main():
     parser.add_argument("--python", default="python3", help="the one that has PyTorch")
     parser.add_argument("--large", default="1b", help="llama.py --size of the large run")
     parser.add_argument("--rounds", type=int, default=2, help="turns of the overhead step")
+    parser.add_argument("--only", default="", help="of the engine's runs those with this in their names")
     parser.add_argument("--overhead-prompt", default="2048")
     args = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
