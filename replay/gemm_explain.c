@@ -142,9 +142,11 @@ static double finish(void *arg, enum ekka_finish how, const struct ekka_element 
 		break;
 	default: break;
 	}
+	if (!applies)
+		return NAN;
 	t = (long double)ekka_epilogue_factor(&e, at[1], at[2]) * product + added;
 	(void)ekka_epilogue_apply(&e, &g->model, at, &t, &bound, &unusual);
-	return applies ? (double)t : NAN;
+	return (double)t;
 }
 
 /* Of a bias and scales alone. */
