@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { PAIRS = 2048 /* calls whose work the device has not done yet */, QUERIES = 64 /* at one poll */ };
+enum { PAIRS = 8192 /* calls whose work the device has not done yet */, QUERIES = 64 /* at one poll */ };
 
 struct ekka_cuda_timing {
 	struct ekka_cuda_context *context;
@@ -240,11 +240,12 @@ static void poll_context(const struct ekka_cuda_driver *drv, struct ekka_cuda_co
 
 unsigned ekka_cuda_timing_poll(void (*done)(uint64_t event, uint64_t ns))
 {
-	const struct ekka_cuda_driver *drv = ekka_cuda_driver();
+	const struct ekka_cuda_driver *drv;
 	unsigned n = 0;
 
 	if (!pending)
 		return 0;
+	drv = ekka_cuda_driver();	/* not without need: it takes the loader's locks, which a process forked meanwhile never gets */
 	if (!drv || ekka_cuda_is_closed()) {
 		ekka_cuda_timing_give_up();
 		return 0;

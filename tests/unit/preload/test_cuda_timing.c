@@ -161,7 +161,7 @@ Test(timing, is_asked_for_while_somebody_captures)
 
 Test(timing, comes_from_a_pool_that_ends)
 {
-	enum { MOST = 3000 };
+	enum { MOST = 10000 };
 	static struct ekka_cuda_timing *t[MOST];
 	cudaStream_t stream = new_stream();
 	unsigned n = 0;
