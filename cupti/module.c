@@ -73,10 +73,7 @@ static void add(const void *handle, const struct ekka_image *image)
 		}
 		ekka_lock_release(&lock);
 	}
-	if (ok)
-		return;
-	ekka_count_drop("module image", 1);
-	if (image->owned)
+	if (!ok && image->owned)
 		(void)munmap(image->owned, image->bytes);
 }
 
@@ -104,10 +101,9 @@ void ekka_module_loaded(const void *handle, const void *image)
 	int saved = errno;
 
 	ekka_image_measure(&m, (uintptr_t)image);
+	/* One whose size nothing tells is no loss before a kernel of it is launched, and then `ekka kernels --modules` says so. */
 	if (m.kind && (ekka_object_base((const void *)m.at) || copy(&m)))
 		add(handle, &m);
-	else
-		ekka_count_drop("module image", 1);
 	errno = saved;
 }
 
@@ -137,8 +133,6 @@ void ekka_module_loaded_file(const void *handle, const char *path)
 		ekka_image_measure(&m, (uintptr_t)p);
 	if (m.kind && copy(&m))		/* the file may change */
 		add(handle, &m);
-	else
-		ekka_count_drop("module image", 1);
 	if (p)
 		(void)munmap(p, bytes);
 	errno = saved;

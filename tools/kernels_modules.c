@@ -24,7 +24,7 @@ struct module {
 	size_t n_kernels;
 	uint64_t launches;
 };
-static struct { struct module *m; size_t n; } all;
+static struct { struct module *m; size_t n; uint64_t unknown; /* launches of kernels whose module is not known */ } all;
 
 const char *ekka_blob_name(const struct ekka_blob_id *id, char buf[EKKA_BLOB_NAME])
 {
@@ -78,7 +78,11 @@ int ekka_kernels_modules_collect(struct ekka_trace *trace, bool (*wanted)(const 
 		if (ekka_trace_event_read(trace, i, &e, &err) < 0) {
 			ekka_message("event %" PRIu64 ": %s", i, err.message);
 			status = EKKA_EXIT_FATAL;
-		} else if (ekka_event_module(&e) && wanted(e.fn->name)) {
+		} else if (strcmp(e.fn->library, "kernel") != 0 || !wanted(e.fn->name)) {
+			continue;
+		} else if (!ekka_event_module(&e)) {
+			all.unknown++;
+		} else {
 			m = module_of(ekka_event_module(&e));
 			m->launches++;
 			add_kernel(m, e.fn->name);
@@ -127,6 +131,8 @@ void ekka_kernels_modules_print(bool json)
 		else
 			print_row(&all.m[i]);
 	}
+	if (!json && all.unknown > 0)
+		printf("%9" PRIu64 "  launches of kernels whose module is not known\n", all.unknown);
 }
 
 /* What a file of that kind is called; the kind comes from the trace. */
