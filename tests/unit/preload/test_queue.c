@@ -31,8 +31,12 @@ static bool put(uint64_t number, size_t bytes, bool wait)
 
 static uint64_t take(void)
 {
-	struct ekka_entry *e = ekka_queue_peek(5000);
+	uint64_t deadline = ekka_now_ns() + 5000000000u;
+	struct ekka_entry *e;
 
+	/* Whoever is woken by a later entry may find the first one still being filled. */
+	while ((e = ekka_queue_peek(5000)) == NULL && ekka_now_ns() < deadline)
+		;
 	cr_assert(e != NULL, "nothing came");
 	uint64_t number = e->data.event;
 	for (uint64_t i = 0; i < e->used; i++)
