@@ -4,7 +4,6 @@
 #include "cupti/module.h"
 
 #include "preload/conf.h"
-#include "preload/count.h"
 #include "preload/guard.h"
 #include "preload/lock.h"
 #include "preload/probe.h"

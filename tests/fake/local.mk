@@ -134,12 +134,12 @@ tests_unit_preload_test_cuda_snapshot_SOURCES = tests/unit/preload/test_cuda_sna
 tests_unit_preload_test_cuda_snapshot_CPPFLAGS = $(fake_cppflags)
 tests_unit_preload_test_cuda_snapshot_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_cuda_snapshot_LDADD = libcudacapture.la tests/fake/libcudart.la tests/fake/libcuda.la $(CRITERION_LIBS)
-tests_unit_preload_test_cuda_timing_SOURCES = tests/unit/preload/test_cuda_timing.c tests/unit/preload/cuda_stubs.c \
+tests_unit_preload_test_cuda_timing_SOURCES = tests/unit/preload/test_cuda_timing.c tests/unit/preload/device_work.h tests/unit/preload/cuda_stubs.c \
 	preload/versions.c preload/lock.c
 tests_unit_preload_test_cuda_timing_CPPFLAGS = $(fake_cppflags)
 tests_unit_preload_test_cuda_timing_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_preload_test_cuda_timing_LDADD = libcudacapture.la tests/fake/libcudart.la tests/fake/libcuda.la $(CRITERION_LIBS)
-tests_unit_preload_test_timing_SOURCES = tests/unit/preload/test_timing.c tests/unit/preload/cuda_stubs.c preload/timing.c \
+tests_unit_preload_test_timing_SOURCES = tests/unit/preload/test_timing.c tests/unit/preload/device_work.h tests/unit/preload/cuda_stubs.c preload/timing.c \
 	preload/versions.c preload/lock.c
 tests_unit_preload_test_timing_CPPFLAGS = $(fake_cppflags)
 tests_unit_preload_test_timing_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

@@ -11,13 +11,8 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include <cuda_runtime_api.h>
-
-#include "tests/fake/fake.h"
-
-enum { MS = 1000000 /* ns */, SHORT = 3 * MS, LONG = 30 * MS };
+#include "tests/unit/preload/device_work.h"
 
 _Thread_local struct ekka_thread ekka_self;
 extern uint64_t ekka_stub_drops;
@@ -61,24 +56,6 @@ static void set_up(void)
 	launches_seen = true;
 }
 TestSuite(timing, .init = set_up, .timeout = 60);
-
-static void sleep_ns(void *arg)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = *(const long *)arg }, NULL);
-}
-
-static void work(cudaStream_t stream, long ns)
-{
-	cr_assert_eq(fake_enqueue(fake_stream_of((CUstream)stream), sleep_ns, &ns, sizeof(ns)), CUDA_SUCCESS);
-}
-
-static cudaStream_t new_stream(void)
-{
-	cudaStream_t stream;
-
-	cr_assert_eq(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
-	return stream;
-}
 
 static const struct ekka_fn gemm = { .name = "cublasSgemm_v2", .library = "cublas", .op = "gemm" };
 
