@@ -70,6 +70,7 @@ assert m[1]['kernels'] == ['_Z5scalePffi', '_Z5otherPf'] and m[0]['blob'] != m[1
 "$ekka" export -o "$work/one" 1 "$work/t.ekka" >"$work/out" 2>&1 && "$ekka" show 1 "$work/one/event-1.ekka" | grep -q 'fatbin 96 B of 176 B$' ||
 	fail "export: $(cat "$work/out")"
 launches no-modules driver proc "" "all_there(e, 'proc') and not modules(e)" EKKA_MODULES=off
+"$ekka" kernels --modules "$work/t.ekka" | grep -qE '^ +[0-9]+  launches of kernels whose module is not known$' || fail "modules that are not known"
 launches calls-modules driver proc "" "all_there(e, 'proc') and not modules(e)" EKKA_LEVEL=calls
 # Off: not one; and nobody is told that there would be.
 launches off off proc "" "[x['name'] for x in e] == ['cblas_sdot'] and text == ''"
