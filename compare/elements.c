@@ -10,14 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare/clones.h"
+#include "compare/element.h"
 #include "compare/elements_bad.h"
 #include "compare/format.h"
-#include "compare/clones.h"
 
 enum { BLOCK = 1024 };
-
-/* An error that a bound as large as the result itself leaves open; smaller ones are no matter for doubt, whatever the bound. */
-static const double VISIBLE = 0x1p-7;
 
 struct ekka_elements {
 	struct ekka_format format;
@@ -71,34 +69,22 @@ void ekka_elements_before(struct ekka_elements *e, bool (*value)(void *arg, int6
 /* What a block of ordinary elements comes to. */
 struct sums { double margin, max_error; double n_wide; bool odd; };
 
-/*
- * What rounding to the dtype may add. A value that it holds exactly is not rounded: its smaller neighbour is only half an ulp away where
- * that value is a power of 2.
- */
-static inline double half_ulp(double ref, double bound, double unit, double tiny, double normal)
-{
-	double power = ekka_power_below(fabs(ref) + bound), half = power * unit, magic = unit > 0x1p-53 ? (power > normal ? power : normal) * unit * 0x1.8p53 : 0;
-	bool exact = bound == 0 && (ref + magic) - magic == ref;
-
-	half = half > tiny ? half : tiny;
-	return exact ? 0 : half;
-}
-
 /* `odd`: some element is beyond its bound, not finite, or near overflow. */
-EKKA_CLONES static void sum_block(const struct ekka_format *f, size_t n, const double *restrict out, const double *restrict ref,
+EKKA_CLONES static void sum_block(const struct ekka_format *format, size_t n, const double *restrict out, const double *restrict ref,
 				  const double *restrict bound, struct sums *ret)
 {
-	double margin = 0, max_error = 0, odd = 0, wide = 0, unit = f->unit, tiny = f->tiny, overflow = f->overflow, normal = f->normal;
+	struct ekka_format f = *format;
+	double margin = 0, max_error = 0, odd = 0, wide = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		double size = fabs(ref[i]), top = size + bound[i], error = fabs(out[i] - ref[i]), b, m;
 
-		b = bound[i] + half_ulp(ref[i], bound[i], unit, tiny, normal);
+		b = bound[i] + ekka_half_ulp(&f, ref[i], bound[i]);
 		m = error > 0 ? error / b : 0;
-		odd += error <= b && top < overflow ? 0 : 1;
+		odd += error <= b && top < f.overflow ? 0 : 1;
 		margin = m > margin ? m : margin;
 		max_error = error > max_error ? error : max_error;
-		wide += bound[i] > 0.5 * size && error > VISIBLE * size && error > normal ? 1 : 0;
+		wide += bound[i] > 0.5 * size && error > EKKA_VISIBLE * size && error > f.normal ? 1 : 0;
 	}
 	*ret = (struct sums){ margin, max_error, wide, odd != 0 };
 }
@@ -118,49 +104,17 @@ static void remember_worst(struct ekka_elements *e, int64_t index, double out, d
 		e->max_error = error;
 }
 
-/* Does `out` look like a result that was too large for its dtype. */
-static bool overflowed(const struct ekka_format *f, double out, double ref)
-{
-	return f->nan_on_overflow ? isnan(out) : isinf(out) && signbit(out) == signbit(ref);
-}
-
 /* One element that may be anything. */
 static void judge_one(struct ekka_elements *e, int64_t index, double out, double ref, double bound, bool saturates)
 {
-	const struct ekka_format *f = &e->format;
-	double top = fabs(ref) + bound, half, error, b, margin;
+	struct ekka_judged x = ekka_element_judge(&e->format, out, ref, bound, saturates);
 
-	if (!(bound < INFINITY)) {	/* NaN too */
-		e->n_loose++;
-		return;
-	}
-	bound = bound > 0 ? bound : 0;	/* a negative one is a mistake that must not let anything pass */
-	if (saturates && fabs(ref) > f->largest)
-		ref = copysign(f->largest, ref);
-	if (isnan(ref) || isnan(out) || isinf(ref) || isinf(out)) {
-		bool agrees = isnan(ref) ? isnan(out) : out == ref;
-
-		if (!agrees && !saturates && top >= f->overflow && overflowed(f, out, ref)) {
-			agrees = true;
-			e->n_loose += fabs(ref) - bound < f->overflow;
-		}
-		if (!agrees) {
-			remember_worst(e, index, out, ref, bound, INFINITY, INFINITY);
-			ekka_bad_add(e->bad, index, out, ref, bound);
-		} else {
-			remember_worst(e, index, out, ref, bound, 0, 0);
-		}
-		return;
-	}
-	half = half_ulp(ref, bound, f->unit, f->tiny, f->normal);
-	b = bound + half;
-	error = fabs(out - ref);
-	margin = error > 0 ? error / b : 0;
-	remember_worst(e, index, out, ref, b, margin, error);
-	if (margin > 1)
-		ekka_bad_add(e->bad, index, out, ref, b);
-	else if (bound > 0.5 * fabs(ref) && error > VISIBLE * fabs(ref) && error > f->normal)
-		e->n_wide++;
+	e->n_loose += x.loose;
+	e->n_wide += x.wide;
+	if (x.measured)
+		remember_worst(e, index, out, x.ref, x.bound, x.margin, x.error);
+	if (x.bad)
+		ekka_bad_add(e->bad, index, out, x.ref, x.bound);
 }
 
 /* The worst of an ordinary block, whose margin is known to exceed the worst so far. */
@@ -168,7 +122,7 @@ static void find_worst(struct ekka_elements *e, int64_t first, size_t n, const d
 		       double margin)
 {
 	for (size_t i = 0; i < n; i++) {
-		double half = half_ulp(ref[i], bound[i], e->format.unit, e->format.tiny, e->format.normal), error = fabs(out[i] - ref[i]);
+		double half = ekka_half_ulp(&e->format, ref[i], bound[i]), error = fabs(out[i] - ref[i]);
 
 		if (error > 0 ? error / (bound[i] + half) == margin : margin == 0) {
 			remember_worst(e, first + (int64_t)i, out[i], ref[i], bound[i] + half, margin, error);
@@ -244,6 +198,19 @@ bool ekka_elements_merge(struct ekka_elements *e, const struct ekka_elements *pa
 		e->worst = part->worst;
 		e->worst.output = (unsigned)(e->bad - e->output);
 	}
+	return true;
+}
+
+bool ekka_elements_take(struct ekka_elements *e, const struct ekka_tensor *output, const struct ekka_elements_part *part)
+{
+	if (part->n_bad)
+		return false;
+	ekka_elements_output(e, output);
+	e->n += part->n;
+	e->n_loose += part->n_loose;
+	e->n_wide += part->n_wide;
+	if (part->n_measured)
+		remember_worst(e, part->index, part->out, part->ref, part->bound, part->margin, part->max_error);
 	return true;
 }
 

@@ -51,6 +51,20 @@ void ekka_elements_before(struct ekka_elements *, bool (*value)(void *arg, int64
 bool ekka_elements_merge(struct ekka_elements *, const struct ekka_elements *part);
 
 /*
+ * What a device found in part of an output, or in all of it. `index`: of the element with the largest margin, the first of several, as are out, ref and
+ * bound (with the rounding to the output's type).
+ */
+struct ekka_elements_part {
+	uint64_t n, n_measured, n_loose, n_wide, n_bad;
+	double margin, max_error;
+	int64_t index;
+	double out, ref, bound;
+};
+
+/* Adds a part of `output`, which is borrowed until the verdict. False, with nothing added, when it found bad ones: then all must be compared on the CPU. */
+bool ekka_elements_take(struct ekka_elements *, const struct ekka_tensor *output, const struct ekka_elements_part *part);
+
+/*
  * True once, when elements are bad and a second look would tell more about them (whether they are their neighbours' results): the op
  * may then add all elements of all outputs again, in whatever order; they are not counted twice.
  *

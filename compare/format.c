@@ -18,16 +18,5 @@ struct ekka_format ekka_format_of(enum ekka_dtype t)
 
 double ekka_format_round(const struct ekka_format *f, double x, bool saturates)
 {
-	double size = fabs(x), power, magic, r;
-
-	if (f->unit == 0 || f->unit == 0x1p-53 || isnan(x))
-		return x;
-	if (size >= f->overflow || isinf(x))
-		return saturates ? copysign(f->largest, x) : f->nan_on_overflow ? NAN : copysign(INFINITY, x);
-	/* Added to 2^52 times the last place, x loses what lies below that place, to nearest even. */
-	power = ekka_power_below(size);
-	power = power > f->normal ? power : f->normal;
-	magic = power * f->unit * 0x1.8p53;
-	r = (x + magic) - magic;
-	return copysign(r, x);
+	return ekka_round_to_format(f, x, saturates);
 }

@@ -4,7 +4,7 @@ libcompare_la_SOURCES = \
 	compare/audit.h compare/audit.c \
 	compare/bound.h compare/bound.c compare/clones.h \
 	compare/elements.h compare/elements.c compare/elements_bad.h compare/elements_bad.c compare/elements_looks.c \
-	compare/format.h compare/format.c \
+	compare/format.h compare/format.c compare/rounding.h compare/shared.h compare/element.h \
 	compare/hypothesis.h compare/hypothesis.c \
 	compare/hypothesis_sums.h compare/hypothesis_sums.c \
 	compare/lines.h compare/lines.c \

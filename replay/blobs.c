@@ -19,6 +19,10 @@ struct entry {
 	uint64_t bytes;
 	unsigned held;
 	enum state state;
+	bool mirroring;				/* somebody makes its mirror */
+	uint64_t mirror;			/* 0: there is none */
+	void (*drop)(void *, uint64_t, uint64_t);
+	void *drop_owner;
 };
 
 /* How many events will still use a blob; by open addressing, at most half full. */
@@ -26,7 +30,7 @@ struct expected { struct ekka_blob_id id; uint32_t times; /* plus 1; 0: nobody's
 
 struct ekka_blobs {
 	pthread_mutex_t lock;
-	pthread_cond_t read;		/* an entry is READING no more */
+	pthread_cond_t read;		/* an entry is READING, or being mirrored, no more */
 	uint64_t room, used;
 	struct entry *oldest, *newest;
 	struct expected *expected;
@@ -85,6 +89,13 @@ static void add_to_idle(struct ekka_blobs *b, struct entry *e)
 	b->newest = e;
 }
 
+static void free_entry(struct entry *e)
+{
+	if (e && e->mirror)
+		e->drop(e->drop_owner, e->mirror, e->bytes);
+	free(e);
+}
+
 static void forget(struct ekka_blobs *b, struct entry *e)
 {
 	struct entry **at = bucket_of(b, &e->id);
@@ -93,7 +104,7 @@ static void forget(struct ekka_blobs *b, struct entry *e)
 		at = &(*at)->next;
 	*at = e->next;
 	b->used -= e->bytes;
-	free(e);
+	free_entry(e);
 }
 
 static void make_room(struct ekka_blobs *b)
@@ -282,7 +293,7 @@ void ekka_blobs_let_go(const unsigned char *bytes)
 	struct ekka_blobs *b = e ? e->owner : NULL;
 
 	if (!b) {
-		free(e);
+		free_entry(e);
 		return;
 	}
 	pthread_mutex_lock(&b->lock);
@@ -316,4 +327,39 @@ int ekka_blobs_read(struct ekka_blobs *b, struct ekka_trace *t, const struct ekk
 	memcpy(buf, bytes_of(e) + offset, len);
 	ekka_blobs_let_go(bytes_of(e));
 	return 0;
+}
+
+static void keep_mirror(struct entry *e, uint64_t copy, const struct ekka_mirror *m)
+{
+	e->mirror = copy;
+	e->drop = m->drop;
+	e->drop_owner = m->owner;
+}
+
+uint64_t ekka_blobs_mirror(const unsigned char *held, const struct ekka_mirror *m)
+{
+	struct entry *e = (struct entry *)(uintptr_t)held - 1;
+	struct ekka_blobs *b = e->owner;
+	uint64_t copy;
+
+	if (!b) {
+		if (!e->mirror)
+			keep_mirror(e, m->make(m->arg, held, e->bytes), m);
+		return e->mirror;
+	}
+	pthread_mutex_lock(&b->lock);
+	while (e->mirroring)
+		pthread_cond_wait(&b->read, &b->lock);
+	copy = e->mirror;
+	e->mirroring = !copy;
+	pthread_mutex_unlock(&b->lock);
+	if (copy)
+		return copy;
+	copy = m->make(m->arg, held, e->bytes);
+	pthread_mutex_lock(&b->lock);
+	e->mirroring = false;
+	keep_mirror(e, copy, m);
+	pthread_cond_broadcast(&b->read);
+	pthread_mutex_unlock(&b->lock);
+	return copy;
 }

@@ -31,6 +31,18 @@ int ekka_blobs_hold(struct ekka_blobs *, struct ekka_trace *, const struct ekka_
 		    struct ekka_error *err);
 void ekka_blobs_let_go(const unsigned char *bytes);	/* NULL is fine */
 
+/*
+ * A second copy of held bytes, on a device, that lives as long as they are kept: made by the first who asks, for all. make: its address, 0 when it cannot be
+ * had, which is asked again next time. drop: with it gone; must not call here. What asks must outlive the blobs.
+ */
+struct ekka_mirror {
+	uint64_t (*make)(void *arg, const unsigned char *bytes, uint64_t n);
+	void *arg;
+	void (*drop)(void *owner, uint64_t copy, uint64_t n);
+	void *owner;
+};
+uint64_t ekka_blobs_mirror(const unsigned char *held, const struct ekka_mirror *);
+
 /* A part of a blob into buf: from memory if it happens to be there, and else as ekka_trace_blob_read has it. */
 int ekka_blobs_read(struct ekka_blobs *, struct ekka_trace *, const struct ekka_blob_id *, uint64_t offset, void *buf, size_t len,
 		    struct ekka_error *err);

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = 256, MOST_BLOCKS = 1 << 16, PROBE = 64 };
+enum { THREADS = EKKA_GPU_THREADS, MOST_BLOCKS = 1 << 16, PROBE = 64 };
 
-static bool driver_ok(struct ekka_gpu *gpu, CUresult r)
+bool ekka_gpu_ok(struct ekka_gpu *gpu, CUresult r)
 {
 	if (r == CUDA_SUCCESS)
 		return true;
@@ -38,12 +38,11 @@ static bool blas_ok(struct ekka_gpu *gpu, cublasStatus_t r)
 static bool prepare(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, size_t bytes)
 {
 	if (!l->ready) {
-		if (!l->stream && !driver_ok(gpu, gpu->lib->p_cuStreamCreate(&l->stream, CU_STREAM_NON_BLOCKING)))
+		if (!l->stream && !ekka_gpu_ok(gpu, gpu->lib->p_cuStreamCreate(&l->stream, CU_STREAM_NON_BLOCKING)))
 			return false;
-		if (!l->blas && !blas_ok(gpu, gpu->lib->p_cublasCreate(&l->blas)))
-			return false;
-		l->ready = blas_ok(gpu, gpu->lib->p_cublasSetStream(l->blas, l->stream));
+		l->ready = true;
 	}
+	l->used = 0;
 	if (l->ready && bytes > l->bytes) {
 		if (l->memory)
 			ekka_gpu_free(gpu, l->memory);
@@ -72,7 +71,7 @@ struct ekka_gpu_lane *ekka_gpu_take(struct ekka_gpu *gpu, size_t bytes)
 		pthread_cond_wait(&gpu->freed, &gpu->lock);
 	l->busy = true;
 	pthread_mutex_unlock(&gpu->lock);
-	if (driver_ok(gpu, gpu->lib->p_cuCtxPushCurrent(gpu->context))) {
+	if (ekka_gpu_ok(gpu, gpu->lib->p_cuCtxPushCurrent(gpu->context))) {
 		if (prepare(gpu, l, bytes))
 			return l;
 		ekka_gpu_give(gpu, l);
@@ -104,40 +103,40 @@ bool ekka_gpu_launch(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, enum ekka_gp
 		return true;
 	if (blocks > MOST_BLOCKS)
 		blocks = MOST_BLOCKS;
-	return driver_ok(gpu, gpu->lib->p_cuLaunchKernel(gpu->kernel[kernel], (unsigned)blocks, 1, 1, THREADS, 1, 1, 0, l->stream, params, NULL));
+	return ekka_gpu_ok(gpu, gpu->lib->p_cuLaunchKernel(gpu->kernel[kernel], (unsigned)blocks, 1, 1, THREADS, 1, 1, 0, l->stream, params, NULL));
 }
 
 bool ekka_gpu_upload(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, CUdeviceptr to, const void *from, size_t bytes)
 {
-	return driver_ok(gpu, gpu->lib->p_cuMemcpyHtoDAsync(to, from, bytes, l->stream));
+	return ekka_gpu_ok(gpu, gpu->lib->p_cuMemcpyHtoDAsync(to, from, bytes, l->stream));
 }
 
 bool ekka_gpu_download(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, void *to, CUdeviceptr from, size_t bytes)
 {
-	return driver_ok(gpu, gpu->lib->p_cuMemcpyDtoHAsync(to, from, bytes, l->stream));
+	return ekka_gpu_ok(gpu, gpu->lib->p_cuMemcpyDtoHAsync(to, from, bytes, l->stream));
 }
 
 bool ekka_gpu_zero(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, CUdeviceptr at, size_t bytes)
 {
-	return driver_ok(gpu, gpu->lib->p_cuMemsetD8Async(at, 0, bytes, l->stream));
+	return ekka_gpu_ok(gpu, gpu->lib->p_cuMemsetD8Async(at, 0, bytes, l->stream));
 }
 
 bool ekka_gpu_finish(struct ekka_gpu *gpu, struct ekka_gpu_lane *l)
 {
-	return driver_ok(gpu, gpu->lib->p_cuStreamSynchronize(l->stream));
+	return ekka_gpu_ok(gpu, gpu->lib->p_cuStreamSynchronize(l->stream));
 }
 
 CUdeviceptr ekka_gpu_alloc(struct ekka_gpu *gpu, size_t bytes)
 {
 	CUdeviceptr p = 0;
 
-	return driver_ok(gpu, gpu->lib->p_cuMemAlloc(&p, bytes ? bytes : 1)) ? p : 0;
+	return ekka_gpu_ok(gpu, gpu->lib->p_cuMemAlloc(&p, bytes ? bytes : 1)) ? p : 0;
 }
 
 void ekka_gpu_free(struct ekka_gpu *gpu, CUdeviceptr p)
 {
 	if (p)
-		(void)driver_ok(gpu, gpu->lib->p_cuMemFree(p));
+		(void)ekka_gpu_ok(gpu, gpu->lib->p_cuMemFree(p));
 }
 
 static double *pointer(CUdeviceptr p)
@@ -145,10 +144,27 @@ static double *pointer(CUdeviceptr p)
 	return (double *)(uintptr_t)p;
 }
 
+/* A handle takes time and device memory: only lanes that multiply have one. */
+static bool has_blas(struct ekka_gpu *gpu, struct ekka_gpu_lane *l)
+{
+	cublasHandle_t handle;
+
+	if (l->blas)
+		return true;
+	if (!blas_ok(gpu, gpu->lib->p_cublasCreate(&handle)))
+		return false;
+	if (!blas_ok(gpu, gpu->lib->p_cublasSetStream(handle, l->stream))) {
+		(void)gpu->lib->p_cublasDestroy(handle);
+		return false;
+	}
+	l->blas = handle;
+	return true;
+}
+
 bool ekka_gpu_dgemm(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, cublasOperation_t op_a, cublasOperation_t op_b, int64_t m, int64_t n, int64_t k, double alpha,
 		    CUdeviceptr a, int64_t ld_a, CUdeviceptr b, int64_t ld_b, double beta, CUdeviceptr c, int64_t ld_c)
 {
-	return m <= INT_MAX && n <= INT_MAX && k <= INT_MAX &&
+	return m <= INT_MAX && n <= INT_MAX && k <= INT_MAX && has_blas(gpu, l) &&
 	       blas_ok(gpu, gpu->lib->p_cublasDgemm(l->blas, op_a, op_b, (int)m, (int)n, (int)k, &alpha, pointer(a), (int)ld_a, pointer(b), (int)ld_b, &beta,
 						    pointer(c), (int)ld_c));
 }
@@ -182,11 +198,14 @@ static void close_gpu(struct ekka_backend *base)
 
 	for (unsigned i = 0; current && i < EKKA_GPU_LANES; i++) {
 		ekka_gpu_free(gpu, gpu->lane[i].memory);
+		ekka_gpu_lane_release(gpu, &gpu->lane[i]);
 		if (gpu->lane[i].blas)
 			(void)gpu->lib->p_cublasDestroy(gpu->lane[i].blas);
 		if (gpu->lane[i].stream)
 			(void)gpu->lib->p_cuStreamDestroy(gpu->lane[i].stream);
 	}
+	if (current && gpu->freeing)
+		(void)gpu->lib->p_cuStreamDestroy(gpu->freeing);
 	if (current && gpu->module)
 		(void)gpu->lib->p_cuModuleUnload(gpu->module);
 	if (current)
@@ -206,10 +225,10 @@ static bool load_kernels(struct ekka_gpu *gpu, const void *image)
 #undef NAME
 	};
 
-	if (!driver_ok(gpu, gpu->lib->p_cuModuleLoadData(&gpu->module, image)))
+	if (!ekka_gpu_ok(gpu, gpu->lib->p_cuModuleLoadData(&gpu->module, image)))
 		return false;
 	for (unsigned i = 0; i < EKKA_GPU_N_KERNELS; i++)
-		if (!driver_ok(gpu, gpu->lib->p_cuModuleGetFunction(&gpu->kernel[i], gpu->module, names[i])))
+		if (!ekka_gpu_ok(gpu, gpu->lib->p_cuModuleGetFunction(&gpu->kernel[i], gpu->module, names[i])))
 			return false;
 	return true;
 }
@@ -247,6 +266,17 @@ static bool works(struct ekka_gpu *gpu)
 	return good;
 }
 
+/* What is freed is soon wanted again, and asking the system for memory waits for the device. */
+static bool keep_freed_memory(struct ekka_gpu *gpu)
+{
+	CUmemoryPool pool;
+	uint64_t all = UINT64_MAX;
+
+	return ekka_gpu_ok(gpu, gpu->lib->p_cuDeviceGetDefaultMemPool(&pool, gpu->device)) &&
+	       ekka_gpu_ok(gpu, gpu->lib->p_cuMemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &all)) &&
+	       ekka_gpu_ok(gpu, gpu->lib->p_cuStreamCreate(&gpu->freeing, CU_STREAM_NON_BLOCKING));
+}
+
 static int open_device(struct ekka_gpu *gpu, const void *image, struct ekka_error *err)
 {
 	char name[128] = "";
@@ -254,7 +284,7 @@ static int open_device(struct ekka_gpu *gpu, const void *image, struct ekka_erro
 	CUresult r;
 	bool good;
 
-	if (!driver_ok(gpu, gpu->lib->p_cuInit(0)) || !driver_ok(gpu, gpu->lib->p_cuDeviceGet(&gpu->device, 0)))
+	if (!ekka_gpu_ok(gpu, gpu->lib->p_cuInit(0)) || !ekka_gpu_ok(gpu, gpu->lib->p_cuDeviceGet(&gpu->device, 0)))
 		return ekka_error_set(err, EKKA_ERR_INVALID, "no CUDA device");
 	(void)gpu->lib->p_cuDeviceGetName(name, sizeof name - 1, gpu->device);
 	(void)snprintf(gpu->base.name, sizeof gpu->base.name, "GPU (%s)", name);
@@ -264,9 +294,9 @@ static int open_device(struct ekka_gpu *gpu, const void *image, struct ekka_erro
 		return ekka_error_set(err, EKKA_ERR_INVALID, "no context on %s%s (CUDA error %d)", name, r == CUDA_ERROR_DEVICE_UNAVAILABLE ? ", which is another's" :
 				      r == CUDA_ERROR_OUT_OF_MEMORY ? ", whose memory is full" : "", (int)r);
 	}
-	if (!driver_ok(gpu, gpu->lib->p_cuCtxPushCurrent(gpu->context)))
+	if (!ekka_gpu_ok(gpu, gpu->lib->p_cuCtxPushCurrent(gpu->context)))
 		return ekka_error_set(err, EKKA_ERR_INVALID, "no context on %s", name);
-	good = load_kernels(gpu, image);
+	good = load_kernels(gpu, image) && keep_freed_memory(gpu);
 	(void)gpu->lib->p_cuCtxPopCurrent(&ignored);
 	if (!good)
 		return ekka_error_set(err, EKKA_ERR_INVALID, "%s does not take our kernels", name);

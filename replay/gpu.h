@@ -12,10 +12,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "compare/elements.h"
+#include "replay/array.h"
 #include "replay/backend.h"
 #include "replay/gpu_library.h"
+#include "replay/gpu_shared.h"
 
-enum { EKKA_GPU_LANES = 4 };
+enum { EKKA_GPU_LANES = 16, EKKA_GPU_STAGES = 2 };
 
 #define EKKA_GPU_KERNELS(f) f(convert) f(extremes) f(add) f(twofold) f(soften) f(magnitudes)
 enum ekka_gpu_kernel {
@@ -31,6 +34,11 @@ struct ekka_gpu_lane {
 	cublasHandle_t blas;
 	CUdeviceptr memory;
 	size_t bytes;
+	/* What goes there and comes back by the way of pinned memory: gpu_tensors.c. */
+	unsigned char *host;		/* pinned: room for small things, then the stages of large ones */
+	CUdeviceptr arena;		/* as large as the room */
+	size_t used;			/* of both */
+	CUevent copied[EKKA_GPU_STAGES];	/* a stage may be written again */
 };
 
 struct ekka_gpu {
@@ -47,6 +55,7 @@ struct ekka_gpu {
 	pthread_mutex_t lock;		/* lanes' `busy` */
 	pthread_cond_t freed;
 	struct ekka_gpu_lane lane[EKKA_GPU_LANES];
+	CUstream freeing;		/* what is freed in its order */
 };
 
 /* Opens with another library: tests. `image` is what cuModuleLoadData takes. */
@@ -74,6 +83,33 @@ bool ekka_gpu_multiply(struct ekka_gpu *, struct ekka_gpu_lane *, int64_t ni, in
 /* c = alpha op(a) op(b) + beta c as BLAS has it: column-major, c [m, n] with columns ld_c apart. */
 bool ekka_gpu_dgemm(struct ekka_gpu *, struct ekka_gpu_lane *, cublasOperation_t op_a, cublasOperation_t op_b, int64_t m, int64_t n, int64_t k, double alpha,
 		    CUdeviceptr a, int64_t ld_a, CUdeviceptr b, int64_t ld_b, double beta, CUdeviceptr c, int64_t ld_c);
+
+bool ekka_gpu_ok(struct ekka_gpu *, CUresult);	/* remembers what went wrong; true: nothing did */
+
+/* ---- gpu_tensors.c: an event's tensors and what is found out about them, on a lane ---- */
+
+/*
+ * Where bytes that are held (replay/blobs.h) are on the device: copied there by the first who asks, kept as long as they are kept here. 0: no memory for them.
+ */
+CUdeviceptr ekka_gpu_resident(struct ekka_gpu *, struct ekka_gpu_lane *, const unsigned char *held);
+
+/* A loaded array (replay/array.h) for device kernels. False: not to be had there, or its elements are not aligned to their size. */
+bool ekka_gpu_array(struct ekka_gpu *, struct ekka_gpu_lane *, const struct ekka_array *, struct ekka_gpu_array *ret);
+
+/* A small thing's copy on the device, until the lane is given back; 0: no room for it. */
+CUdeviceptr ekka_gpu_put(struct ekka_gpu *, struct ekka_gpu_lane *, const void *, size_t bytes);
+
+/*
+ * One launch that compares an output, over n elements (rows: over EKKA_GPU_TEAM times their number). parts: where its teams tell what they found, zeroed; of
+ * several outputs each has its own; 0: no room. look: the launch, on a grid that has that many teams at most. found: waits for the lane and adds the parts
+ * together; false: the device failed. Only when none has bad elements may they be taken (ekka_elements_take): else the CPU has to look at all.
+ */
+enum { EKKA_GPU_TEAM = 32, EKKA_GPU_THREADS = 256 };
+CUdeviceptr ekka_gpu_parts(struct ekka_gpu *, struct ekka_gpu_lane *, int64_t n);
+bool ekka_gpu_look(struct ekka_gpu *, struct ekka_gpu_lane *, enum ekka_gpu_kernel, int64_t n, void **params);
+bool ekka_gpu_found(struct ekka_gpu *, struct ekka_gpu_lane *, CUdeviceptr parts, int64_t n, struct ekka_elements_part *ret);
+
+void ekka_gpu_lane_release(struct ekka_gpu *, struct ekka_gpu_lane *);
 
 /* gpu_attention.c */
 bool ekka_gpu_attention_pays(const struct ekka_attention_work *);

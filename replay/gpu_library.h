@@ -13,7 +13,8 @@
 	f(cuInit) f(cuDeviceGet) f(cuDeviceGetName) f(cuDevicePrimaryCtxRetain) f(cuDevicePrimaryCtxRelease) f(cuCtxPushCurrent)      \
 	f(cuCtxPopCurrent) f(cuModuleLoadData) f(cuModuleUnload) f(cuModuleGetFunction) f(cuMemGetInfo) f(cuMemAlloc) f(cuMemFree)    \
 	f(cuMemcpyHtoDAsync) f(cuMemcpyDtoHAsync) f(cuMemsetD8Async) f(cuStreamCreate) f(cuStreamDestroy) f(cuStreamSynchronize)     \
-	f(cuLaunchKernel)
+	f(cuLaunchKernel) f(cuMemAllocAsync) f(cuMemFreeAsync) f(cuDeviceGetDefaultMemPool) f(cuMemPoolSetAttribute) f(cuMemHostAlloc)       \
+	f(cuMemFreeHost) f(cuEventCreate) f(cuEventDestroy) f(cuEventRecord) f(cuEventSynchronize)
 #define EKKA_GPU_BLAS(f) f(cublasCreate) f(cublasDestroy) f(cublasSetStream) f(cublasSgemm) f(cublasDgemm)
 
 struct ekka_gpu_library {

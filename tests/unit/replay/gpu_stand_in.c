@@ -108,6 +108,15 @@ static CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsi
 			((void (**)(void **))(uintptr_t)f)[1](params);
 	return CUDA_SUCCESS;
 }
+static CUresult allocate_async(CUdeviceptr *p, size_t n, CUstream s) { (void)s; return allocate(p, n); }
+static CUresult release_async(CUdeviceptr p, CUstream s) { (void)s; return release_memory(p); }
+static CUresult pool_of(CUmemoryPool *p, CUdevice d) { (void)d; *p = NULL; return CUDA_SUCCESS; }
+static CUresult set_pool(CUmemoryPool p, CUmemPool_attribute a, void *v) { (void)p, (void)a, (void)v; return CUDA_SUCCESS; }
+static CUresult allocate_host(void **p, size_t n, unsigned flags) { (void)flags; *p = malloc(n); return CUDA_SUCCESS; }
+static CUresult release_host(void *p) { free(p); return CUDA_SUCCESS; }
+static CUresult create_event(CUevent *e, unsigned flags) { (void)flags; *e = (CUevent)&gpu_launches; return CUDA_SUCCESS; }
+static CUresult with_event(CUevent e) { (void)e; return CUDA_SUCCESS; }
+static CUresult record(CUevent e, CUstream s) { (void)e, (void)s; return CUDA_SUCCESS; }
 static cublasStatus_t blas_create(cublasHandle_t *h) { *h = (cublasHandle_t)&gpu_launches; return CUBLAS_STATUS_SUCCESS; }
 static cublasStatus_t blas_destroy(cublasHandle_t h) { (void)h; return CUBLAS_STATUS_SUCCESS; }
 static cublasStatus_t blas_stream(cublasHandle_t h, CUstream s) { (void)h; (void)s; return CUBLAS_STATUS_SUCCESS; }
@@ -131,7 +140,8 @@ static cublasStatus_t sgemm(cublasHandle_t h, cublasOperation_t ta, cublasOperat
 
 const struct ekka_gpu_library gpu_stand_in = {
 	init, get, name_of, retain, release, push, pop, load_module, unload, function_of, memory, allocate, release_memory, in, out, set, create,
-	with_stream, with_stream, launch, blas_create, blas_destroy, blas_stream, sgemm, dgemm,
+	with_stream, with_stream, launch, allocate_async, release_async, pool_of, set_pool, allocate_host, release_host,
+	create_event, with_event, record, with_event, blas_create, blas_destroy, blas_stream, sgemm, dgemm,
 };
 
 
