@@ -37,6 +37,8 @@ struct ekka_backend {
 	 * False: not for this backend, or it could not; what it wrote counts for nothing. NULL: never.
 	 */
 	bool (*attention)(struct ekka_backend *, struct ekka_attention_work *);
+	/* Said once, before any event: the bytes of tensors that there are to judge. NULL: no matter. */
+	void (*expect)(struct ekka_backend *, uint64_t bytes);
 	/* Why events that it might have taken went to the CPU (no device, no memory, an error) into text, EKKA_TEXT; "" when there was nothing of the kind. */
 	void (*note)(struct ekka_backend *, char *text);
 	void (*close)(struct ekka_backend *);
@@ -53,7 +55,10 @@ enum { EKKA_GPU_ALWAYS = 1 };
  */
 struct ekka_backend *ekka_gpu_open(unsigned flags, struct ekka_error *err);
 
-/* The same for events that are large enough to be done sooner there, opened when the first one comes. NULL: the CPU alone. */
+/*
+ * The same for events that are done sooner there. It is opened when the first product comes that is worth the half second that this takes, or, when much is
+ * expected, at once and beside: the CPU judges until it is there. NULL: the CPU alone.
+ */
 struct ekka_backend *ekka_gpu_when_it_pays(void);
 
 #endif

@@ -20,15 +20,21 @@ struct ekka_backend *ekka_gpu_open(unsigned flags, struct ekka_error *err)
 	return lib ? ekka_gpu_open_with(lib, ekka_gpu_image, flags, err) : NULL;
 }
 
-/* Opens the device when the first event comes that is worth it: that takes half a second. */
+/* Bytes of tensors from which on the CPU is busy for longer than opening takes. */
+static const uint64_t MUCH = (uint64_t)1 << 30;
+
+/* Opens the device when it is wanted: that takes half a second. */
 struct lazy {
 	struct ekka_backend base;
-	pthread_mutex_t lock;
+	pthread_mutex_t lock;		/* held while it is opened */
 	bool tried;
 	struct ekka_backend *real;
 	struct ekka_error why;		/* there is none */
+	bool has_opener;
+	pthread_t opener;
 };
 
+/* Opened, if it has to be. */
 static struct ekka_backend *real_of(struct ekka_backend *base)
 {
 	struct lazy *z = (struct lazy *)base;
@@ -39,6 +45,19 @@ static struct ekka_backend *real_of(struct ekka_backend *base)
 	z->tried = true;
 	pthread_mutex_unlock(&z->lock);
 	return z->real;
+}
+
+static void *open_beside(void *base)
+{
+	return real_of(base);
+}
+
+static void expect(struct ekka_backend *base, uint64_t bytes)
+{
+	struct lazy *z = (struct lazy *)base;
+
+	if (bytes >= MUCH && !z->has_opener)
+		z->has_opener = pthread_create(&z->opener, NULL, open_beside, base) == 0;
 }
 
 static struct ekka_backend_gemm *gemm_begin(struct ekka_backend *base, const struct ekka_gemm *g)
@@ -57,19 +76,23 @@ static bool attention(struct ekka_backend *base, struct ekka_attention_work *w)
 
 static void note(struct ekka_backend *base, char *text)
 {
-	const struct lazy *z = (struct lazy *)base;
+	struct lazy *z = (struct lazy *)base;
 
 	text[0] = '\0';
+	pthread_mutex_lock(&z->lock);
 	if (z->real)
 		z->real->note(z->real, text);
 	else if (z->tried)
 		(void)snprintf(text, EKKA_TEXT, "%.400s", z->why.message);
+	pthread_mutex_unlock(&z->lock);
 }
 
 static void close_lazy(struct ekka_backend *base)
 {
 	struct lazy *z = (struct lazy *)base;
 
+	if (z->has_opener)
+		pthread_join(z->opener, NULL);
 	if (z->real)
 		z->real->close(z->real);
 	pthread_mutex_destroy(&z->lock);
@@ -82,7 +105,7 @@ struct ekka_backend *ekka_gpu_when_it_pays(void)
 
 	if (!z)
 		return NULL;
-	z->base = (struct ekka_backend){ .gemm_begin = gemm_begin, .gemm_end = ekka_gpu_gemm_end, .attention = attention, .note = note, .close = close_lazy };
+	z->base = (struct ekka_backend){ .gemm_begin = gemm_begin, .gemm_end = ekka_gpu_gemm_end, .attention = attention, .expect = expect, .note = note, .close = close_lazy };
 	pthread_mutex_init(&z->lock, NULL);
 	return &z->base;
 }

@@ -15,6 +15,7 @@
 #include "compare/audit.h"
 #include "replay/arguments.h"
 #include "replay/audit_bytes.h"
+#include "replay/backend.h"
 #include "replay/blame.h"
 #include "replay/blobs.h"
 #include "replay/op.h"
@@ -308,13 +309,17 @@ static int add_size(const struct ekka_blob_info *info, void *arg)
 	return 0;
 }
 
-/* Which tensors come again, so that the others' memory can be used anew. Worth its time where there is much of it. */
-static void count_uses(struct run *run)
+/* How much there is, and which tensors come again, so that the others' memory can be used anew: worth its time where there is much of it. */
+static void look_ahead(struct run *run)
 {
 	struct ekka_event e = { 0 };
 	uint64_t bytes = 0;
 
-	if (!run->blobs || ekka_trace_blobs_foreach(run->trace, add_size, &bytes) != 0 || bytes < MUCH || run->end - run->first < 2)
+	if (run->end - run->first < 2 || ekka_trace_blobs_foreach(run->trace, add_size, &bytes) != 0)
+		return;
+	if (run->o.backend && run->o.backend->expect)
+		run->o.backend->expect(run->o.backend, bytes);
+	if (!run->blobs || bytes < MUCH)
 		return;
 	for (uint64_t n = run->first; n < run->end; n++)
 		if (ekka_trace_event_read(run->trace, n, &e, NULL) == 0)
@@ -388,7 +393,7 @@ int ekka_replay_run(struct ekka_trace *trace, const struct ekka_replay_options *
 	for (size_t i = 0; redescriptions && i < run.n_slots; i++)
 		run.slots[i].redescription = &redescriptions[i];
 	memset(run.blame.status, EKKA_STATUS_COUNT, run.blame.n_events + 1);
-	count_uses(&run);
+	look_ahead(&run);
 	openblas_set_num_threads(1);	/* our threads are over events */
 	run_threads(&run);
 	for (size_t i = 0; i < ekka_trace_n_segments(trace); i++)

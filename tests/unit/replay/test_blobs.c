@@ -140,6 +140,58 @@ Test(blobs, what_is_held_stays_whatever_the_room, .init = set_up)
 	ekka_blobs_free(b);
 }
 
+/* ---- mirrors ----------------------------------------------------------- */
+
+static unsigned made, dropped;
+static uint64_t next_copy;
+
+static uint64_t make_copy(void *arg, const unsigned char *bytes, uint64_t n)
+{
+	cr_expect(bytes && n == BYTES && !arg);
+	made++;
+	return next_copy;
+}
+
+static void drop_copy(void *owner, uint64_t copy, uint64_t n)
+{
+	cr_expect(owner == &trace && copy == next_copy && n == BYTES);
+	dropped++;
+}
+
+static const struct ekka_mirror mirror = { make_copy, NULL, drop_copy, &trace };
+
+Test(blobs, a_mirror_lives_as_long_as_the_bytes, .init = set_up)
+{
+	struct ekka_blobs *b = ekka_blobs_new(BYTES);
+	const unsigned char *p = hold(b, 3);
+
+	cr_expect_eq(ekka_blobs_mirror(p, &mirror), 0, "it could not be had");
+	next_copy = 77;
+	cr_expect_eq(ekka_blobs_mirror(p, &mirror), 77);
+	cr_expect_eq(ekka_blobs_mirror(p, &mirror), 77);
+	cr_expect_eq(made, 2, "one for all, and the one that failed");
+	ekka_blobs_let_go(p);
+	p = hold(b, 3);
+	cr_expect_eq(ekka_blobs_mirror(p, &mirror), 77);
+	ekka_blobs_let_go(p);
+	cr_expect(made == 2 && dropped == 0, "nobody holds it, but it is kept");
+	use(b, 4);
+	cr_expect_eq(dropped, 1, "it made room");
+	ekka_blobs_free(b);
+	cr_expect_eq(dropped, 1);
+}
+
+Test(blobs, a_mirror_of_what_is_not_shared, .init = set_up)
+{
+	const unsigned char *p = hold(NULL, 3);
+
+	next_copy = 5;
+	cr_expect_eq(ekka_blobs_mirror(p, &mirror), 5);
+	cr_expect_eq(ekka_blobs_mirror(p, &mirror), 5);
+	ekka_blobs_let_go(p);
+	cr_expect(made == 1 && dropped == 1);
+}
+
 Test(blobs, without_sharing_everybody_has_his_own, .init = set_up)
 {
 	const unsigned char *p = hold(NULL, 3), *q = hold(NULL, 3);

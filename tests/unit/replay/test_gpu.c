@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "replay/convert.h"
 #include "replay/gpu.h"
@@ -239,6 +240,28 @@ Test(gpu, what_was_not_there_is_said)
 	(void)sim_judge(large);		/* 4 * 140 * 300 * 64 > 2^23 */
 	own = ekka_gpu_open(0, &err);
 	lazy->note(lazy, note);
+	cr_expect_str_eq(note, own ? "" : err.message);
+	if (own)
+		own->close(own);
+	lazy->close(lazy);
+}
+
+/* Much to do is worth a device from the start; without one the reader is told. */
+Test(gpu, much_to_do_opens_the_device_beside)
+{
+	struct ekka_backend *lazy = ekka_gpu_when_it_pays(), *own;
+	struct ekka_error err = { 0 };
+	char note[EKKA_TEXT];
+
+	lazy->expect(lazy, (uint64_t)1 << 29);
+	lazy->note(lazy, note);
+	cr_expect_str_eq(note, "");
+	own = ekka_gpu_open(0, &err);
+	lazy->expect(lazy, (uint64_t)1 << 30);
+	for (int i = 0; i < 2000 && !own && !note[0]; i++) {
+		usleep(1000);
+		lazy->note(lazy, note);
+	}
 	cr_expect_str_eq(note, own ? "" : err.message);
 	if (own)
 		own->close(own);
