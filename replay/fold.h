@@ -24,52 +24,17 @@
  *
  * An engine may get infinities where S or q leaves the type's range: the bound is then infinite.
  *
- * Not thread-safe on one state; no allocation.
+ * Results are made in replay/fold_result.h. Not thread-safe on one state; no allocation.
  */
 #ifndef EKKA_REPLAY_FOLD_H
 #define EKKA_REPLAY_FOLD_H
 
-#include "replay/narrow.h"
-
-enum ekka_fold_kind {
-	EKKA_FOLD_SUM, EKKA_FOLD_MEAN, EKKA_FOLD_PROD, EKKA_FOLD_MAX, EKKA_FOLD_MIN, EKKA_FOLD_ANY, EKKA_FOLD_ALL, EKKA_FOLD_ARGMAX,
-	EKKA_FOLD_ARGMIN, EKKA_FOLD_NORM2, EKKA_FOLD_VAR, EKKA_FOLD_STD, EKKA_FOLD_KINDS
-};
+#include "replay/fold_result.h"
 
 /* By its name in descriptions; false when unknown. */
 bool ekka_fold_kind_from_name(const char *name, enum ekka_fold_kind *ret);
 
-struct ekka_fold_options {
-	enum ekka_fold_kind kind;
-	double u, largest, tiny;	/* of the type computed in */
-	double additions;		/* h */
-	double correction;		/* var and std divide by n - correction */
-	bool one_pass;
-};
-
-/* One row so far; begin with zeroes. */
-struct ekka_fold {
-	int64_t n;
-	double sum, abs, squares, error;	/* error: of the terms, summed */
-	double mean, m2;
-	double greatest;			/* max |x| */
-	double product, big;			/* times 2^exponent each */
-	int64_t product_exponent, big_exponent;
-	double best, worst_error;		/* max or min, NaN first; largest error of a term */
-	int64_t best_index;
-	bool any, all;
-};
-
 /* n more terms; error NULL: they are exact. */
 void ekka_fold_add(struct ekka_fold *, const struct ekka_fold_options *, size_t n, const double *x, const double *error);
-
-/* The result and its error. */
-struct ekka_near ekka_fold_result(const struct ekka_fold *, const struct ekka_fold_options *);
-
-/* The mean beside var and std, and its error. */
-struct ekka_near ekka_fold_mean(const struct ekka_fold *, const struct ekka_fold_options *);
-
-/* Error of M = sum (x - mean)^2 as above, for n terms of at most `greatest`; shared with op norm. */
-double ekka_fold_m2_error(double m2, double squares, double greatest, int64_t n, double additions, double u, bool one_pass);
 
 #endif

@@ -11,7 +11,7 @@ libreplay_la_SOURCES = \
 	replay/attention.h replay/attention_work.h replay/attention.c replay/attention_aligned.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \
 	replay/convert.h replay/convert.c \
 	replay/exp.h \
-	replay/fold.h replay/fold.c replay/fold_expr.h replay/fold_expr.c \
+	replay/fold.h replay/fold_result.h replay/fold.c replay/fold_expr.h replay/fold_expr.c \
 	replay/expr.h replay/expr_internal.h replay/expr_parse.c replay/expr_layout.c replay/expr_eval.c replay/expr_arith.c replay/expr_funcs.c replay/expr_ints.c \
 	replay/expr_event.h replay/expr_event.c replay/expr_explain.h replay/expr_explain.c replay/op_elementwise.h replay/op_elementwise.c replay/op_scatter.h replay/op_scatter.c replay/scatter_expect.c replay/scatter_explain.c \
 	replay/philox.h replay/philox.c replay/op_random.c replay/op_radix.c replay/op_select.c replay/op_topk_digit.c \
@@ -31,9 +31,9 @@ libreplay_la_SOURCES = \
 	replay/op_job.h replay/op_job.c \
 	replay/op_gemm.c replay/matmul.h replay/matmul_outputs.c replay/matmul_take.c replay/matmul_blocks.c replay/op_matmul.c \
 	replay/epilogue.h replay/epilogue.c \
-	replay/narrow.h replay/narrow.c \
+	replay/near.h replay/narrow.h replay/narrow.c \
 	replay/op_conv.h replay/op_conv.c replay/conv_explain.c replay/op_pool.c \
-	replay/op_norm.h replay/op_norm.c replay/norm_explain.c \
+	replay/op_norm.h replay/norm_element.h replay/op_norm.c replay/norm_explain.c \
 	replay/op_reduce.c replay/op_scan.c replay/op_softmax.c replay/op_sort.c \
 	replay/order.h replay/order.c \
 	replay/rows.h replay/rows.c \

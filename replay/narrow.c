@@ -57,11 +57,5 @@ double ekka_narrow(enum ekka_dtype t, double x)
 
 struct ekka_near ekka_narrow_near(enum ekka_dtype t, struct ekka_near x)
 {
-	double low = ekka_narrow(t, x.value - x.error), high = ekka_narrow(t, x.value + x.error);
-
-	if (low == high || isnan(x.value))
-		return (struct ekka_near){ low == high ? low : x.value, 0 };
-	if (!isfinite(low) || !isfinite(high))
-		return (struct ekka_near){ x.value, INFINITY };
-	return (struct ekka_near){ low / 2 + high / 2, high / 2 - low / 2 };
+	return ekka_near_rounded(x, ekka_narrow(t, x.value - x.error), ekka_narrow(t, x.value + x.error));
 }

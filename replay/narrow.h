@@ -6,10 +6,8 @@
 #ifndef EKKA_REPLAY_NARROW_H
 #define EKKA_REPLAY_NARROW_H
 
+#include "replay/near.h"
 #include "trace/model.h"
-
-/* A value and how far the engine's may lie from it. */
-struct ekka_near { double value, error; };
 
 /* Largest finite number, and the smallest normal one, below which engines may flush to 0 (binary16 and FP8: smallest subnormal). */
 double ekka_dtype_largest(enum ekka_dtype);

@@ -25,7 +25,6 @@
 #include <string.h>
 
 #include "compare/clones.h"
-#include "replay/fold.h"
 #include "replay/op_norm.h"
 
 static bool is_tail(const struct ekka_array *a, const struct ekka_array *x)
@@ -135,8 +134,10 @@ static void load_rows(struct ekka_norm *x, int64_t row, int64_t rows, const stru
 		return;
 	ekka_array_get(x->residual, row * x->n, n, x->stored);
 	for (size_t i = 0; i < n; i++) {
-		x->h[i] += x->stored[i];
-		x->error[i] = x->u * fabs(x->h[i]);
+		struct ekka_near h = ekka_norm_added(x->h[i], x->stored[i], x->u);
+
+		x->h[i] = h.value;
+		x->error[i] = h.error;
 	}
 }
 
@@ -151,20 +152,18 @@ static void round_rows(struct ekka_norm *x, int64_t row, int64_t rows, const str
 		ekka_array_get(x->residual_out, row * x->n, n, x->stored);
 	for (size_t i = 0; i < n; i++) {
 		struct ekka_near near = ekka_narrow_near(x->round_residual, (struct ekka_near){ x->h[i], x->error[i] });
-		bool known = x->use_stored && near.error > 0 && fabs(x->stored[i] - near.value) <= near.error;
 
-		x->h[i] = known ? x->stored[i] : near.value;
-		x->error[i] = known ? 0 : near.error;
+		near = ekka_norm_rounded(near, x->use_stored, x->stored[i]);
+		x->h[i] = near.value;
+		x->error[i] = near.error;
 	}
 }
 
-struct sums { double sum, abs, squares, error, square_errors, greatest; };
-
-EKKA_CLONES static struct sums add_up(size_t n, const double *restrict h, const double *restrict error)
+EKKA_CLONES static struct ekka_norm_sums add_up(size_t n, const double *restrict h, const double *restrict error)
 {
 	enum { LANES = 8 };
 	double sum[LANES] = { 0 }, abs[LANES] = { 0 }, squares[LANES] = { 0 }, e1[LANES] = { 0 }, e2[LANES] = { 0 }, top[LANES] = { 0 };
-	struct sums s = { 0 };
+	struct ekka_norm_sums s = { 0 };
 
 	for (size_t i = 0; i < n; i += LANES)
 		for (size_t l = 0; l < LANES; l++) {
@@ -201,58 +200,40 @@ EKKA_CLONES static double distances(size_t n, const double *restrict h, double m
 	return sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
 }
 
+struct ekka_norm_limits ekka_norm_limits_of(const struct ekka_norm *x)
+{
+	return (struct ekka_norm_limits){ x->u, x->tiny, ekka_dtype_largest(x->compute), x->additions, x->one_pass };
+}
+
 static struct ekka_norm_stats stats(const struct ekka_norm *x, const struct ekka_norm_form *f, const double *h, const double *error)
 {
-	struct sums s = add_up((size_t)f->summed, h, error);
-	double u = x->u, n = f->divisor, m, dq, t, dt;
-	struct ekka_norm_stats r;
+	struct ekka_norm_sums s = add_up((size_t)f->summed, h, error);
+	struct ekka_norm_limits limits = ekka_norm_limits_of(x);
 
-	if (f->layer) {
-		r.mean = s.sum / n;
-		r.mean_error = u * fmax(x->additions * s.abs / n + 3 * fabs(r.mean), (x->additions / 2 + 3) * s.greatest) + s.error / n;
-		m = distances((size_t)f->summed, h, r.mean);
-		dq = ekka_fold_m2_error(m, s.squares, s.greatest, f->summed, x->additions, u, x->one_pass) + 4 * s.error * (sqrt(m) + s.error);
-	} else {
-		r.mean = r.mean_error = 0;
-		m = s.squares;
-		dq = (x->additions + 2) * u * m + s.square_errors + n * x->tiny;
-	}
-	t = m / n + f->eps;
-	dt = dq / n + 3 * u * t;
-	r.rstd = 1 / sqrt(t);
-	r.rstd_error = dt < t ? r.rstd * (1 / sqrt(1 - dt / t) - 1 + 4 * u) : INFINITY;
-	if (isfinite(s.squares) && s.squares >= ekka_dtype_largest(x->compute))
-		r.rstd_error = INFINITY;
-	if (!isfinite(s.sum)) {		/* what comes of infinities and NaN is no matter of rounding */
-		r.mean_error = 0;
-		r.rstd_error = 0;
-	}
-	return r;
+	return ekka_norm_stats_of(&limits, f, &s, f->layer ? distances((size_t)f->summed, h, s.sum / f->divisor) : 0);
 }
 
 /* y before the weight: value to ref, error to bound. */
-EKKA_CLONES static void scale_row(size_t n, const struct ekka_norm_stats *s, double u, const double *restrict h, const double *restrict error,
+EKKA_CLONES static void scale_row(size_t n, const struct ekka_norm_stats *stats, double u, const double *restrict h, const double *restrict error,
 				  double *restrict ref, double *restrict bound)
 {
-	double mean = s->mean, dm = s->mean_error + (mean != 0 ? 2 * u * fabs(mean) : 0), r = s->rstd, dr = s->rstd_error, more = mean != 0 ? 2 * u : 0;
+	struct ekka_norm_stats s = *stats;
 
 	for (size_t i = 0; i < n; i++) {
-		double d = h[i] - mean, e = error[i] + dm + u * fabs(d) + more * fabs(h[i]), y = d * r;
+		struct ekka_near y = ekka_norm_scaled(&s, u, h[i], error[i]);
 
-		ref[i] = y;
-		bound[i] = fabs(d) * dr + (r + dr) * e + u * fabs(y);
+		ref[i] = y.value;
+		bound[i] = y.error;
 	}
 }
 
 EKKA_CLONES static void weigh_row(size_t n, double u, const double *restrict weight, double plus, double *restrict ref, double *restrict bound)
 {
-	double du = plus != 0 ? 2 * u : u;
-
 	for (size_t i = 0; i < n; i++) {
-		double w = weight[i] + plus;
+		struct ekka_near y = ekka_norm_weighted(ekka_near_of(ref[i], bound[i]), u, weight[i], plus);
 
-		ref[i] *= w;
-		bound[i] = bound[i] * fabs(w) * (1 + du) + du * fabs(ref[i]);
+		ref[i] = y.value;
+		bound[i] = y.error;
 	}
 }
 
@@ -272,11 +253,13 @@ void ekka_norm_row(const struct ekka_norm *x, const struct ekka_norm_form *f, in
 	if (f->weight)
 		weigh_row((size_t)x->n, x->u, x->weight + row % x->weight_rows * x->n, f->weight_plus, ref, bound);
 	for (int64_t i = 0; bias && i < x->n; i++) {
-		ref[i] += bias[i];
-		bound[i] += x->u * fabs(ref[i]);
+		struct ekka_near y = ekka_norm_biased(ekka_near_of(ref[i], bound[i]), x->u, bias[i]);
+
+		ref[i] = y.value;
+		bound[i] = y.error;
 	}
 	for (int64_t i = 0; i < x->n; i++)
-		bound[i] = ret->rstd_error == INFINITY ? INFINITY : isfinite(ref[i]) ? bound[i] : 0;
+		bound[i] = ekka_norm_bound(ret, ekka_near_of(ref[i], bound[i]));
 }
 
 int64_t ekka_norm_load(struct ekka_norm *x, int64_t row, int64_t rows, const struct ekka_norm_form *f)

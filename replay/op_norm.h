@@ -3,17 +3,8 @@
 #ifndef EKKA_REPLAY_OP_NORM_H
 #define EKKA_REPLAY_OP_NORM_H
 
+#include "replay/norm_element.h"
 #include "replay/rows.h"
-
-/* What is computed; hypotheses change it. */
-struct ekka_norm_form {
-	bool layer, weight, bias, residual;
-	double eps, weight_plus;
-	int64_t summed;			/* elements that enter the moments */
-	double divisor;			/* of the moments */
-};
-
-struct ekka_norm_stats { double mean, mean_error, rstd, rstd_error; };
 
 struct ekka_norm {
 	struct ekka_rows rows;
@@ -29,6 +20,8 @@ struct ekka_norm {
 	double *h, *error, *stored, *ref, *bound;	/* some rows, or one */
 	double *mean, *mean_bound, *rstd, *rstd_bound;	/* of these rows */
 };
+
+struct ekka_norm_limits ekka_norm_limits_of(const struct ekka_norm *);
 
 /* What the norm is taken of, rows row..row+rows-1, to x->h and x->error. Returns rows. */
 int64_t ekka_norm_load(struct ekka_norm *x, int64_t row, int64_t rows, const struct ekka_norm_form *f);

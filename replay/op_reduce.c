@@ -27,11 +27,6 @@ struct reduce {
 	struct ekka_fold_expr map, finish;
 };
 
-static bool is_arg(enum ekka_fold_kind k)
-{
-	return k == EKKA_FOLD_ARGMAX || k == EKKA_FOLD_ARGMIN;
-}
-
 /* Terms that are made of the inputs are reals from then on, integers among them exact. */
 static int prepare_expressions(struct reduce *x, enum ekka_dtype compute, struct ekka_error *err)
 {
@@ -44,7 +39,7 @@ static int prepare_expressions(struct reduce *x, enum ekka_dtype compute, struct
 		return n;
 	if (x->map.expr || x->finish.expr)
 		x->integers = false;
-	if (x->map.expr && (is_arg(x->o.kind) || x->index))
+	if (x->map.expr && (ekka_fold_is_arg(x->o.kind) || x->index))
 		ekka_rows_settle(r, EKKA_UNSUPPORTED, "no reference for an index among terms of an expression");
 	if (x->out && ekka_dtype_is_integer(x->out->dtype) && (x->map.expr ? ekka_expr_is_integer(x->map.expr, 0) : ekka_dtype_is_integer(x->in->dtype)))
 		x->o.u = x->o.tiny = 0;
@@ -96,37 +91,12 @@ static int prepare(void *arg, struct ekka_error *err)
 
 /* ---- integers ---------------------------------------------------------- */
 
-struct ints { int64_t n; uint64_t sum, product; int64_t best, best_index; bool any, all; };
-
-static void fold_ints(struct ints *f, size_t n, const int64_t *x, enum ekka_fold_kind kind, bool is_unsigned)
+static void fold_ints(struct ekka_fold_ints *f, size_t n, const int64_t *x, enum ekka_fold_kind kind, bool is_unsigned)
 {
-	uint64_t flip = is_unsigned ? (uint64_t)1 << 63 : 0;
-	bool least = kind == EKKA_FOLD_MIN || kind == EKKA_FOLD_ARGMIN;
+	for (size_t i = 0; i < n; i++) {
+		struct ekka_fold_ints one = ekka_fold_int(x[i], f->n);
 
-	for (size_t i = 0; i < n; i++, f->n++) {
-		int64_t v = (int64_t)((uint64_t)x[i] ^ flip), best = (int64_t)((uint64_t)f->best ^ flip);
-
-		f->sum += (uint64_t)x[i];
-		f->product *= (uint64_t)x[i];
-		f->any |= x[i] != 0;
-		f->all &= x[i] != 0;
-		if (f->n == 0 || (least ? v < best : v > best)) {
-			f->best = x[i];
-			f->best_index = f->n;
-		}
-	}
-}
-
-static int64_t ints_result(const struct ints *f, enum ekka_fold_kind kind)
-{
-	switch (kind) {
-	case EKKA_FOLD_SUM: return (int64_t)f->sum;
-	case EKKA_FOLD_PROD: return (int64_t)f->product;
-	case EKKA_FOLD_ANY: return f->any;
-	case EKKA_FOLD_ALL: return f->all;
-	case EKKA_FOLD_ARGMAX:
-	case EKKA_FOLD_ARGMIN: return f->best_index;
-	default: return f->best;
+		ekka_fold_ints_merge(f, &one, kind, is_unsigned);
 	}
 }
 
@@ -183,7 +153,7 @@ static void one_row(struct reduce *x, int64_t row, int64_t i, int64_t loaded)
 	result = ekka_fold_result(&f, &x->o);
 	x->ref[i] = result.value;
 	x->bound[i] = result.error;
-	if (is_arg(x->o.kind))
+	if (ekka_fold_is_arg(x->o.kind))
 		x->ref[i] = (double)right_index(x, x->out, row, f.best_index, f.best);
 	if (x->second && x->index) {
 		x->mean[i] = (double)right_index(x, x->second, row, f.best_index, f.best);
@@ -197,16 +167,16 @@ static void one_row(struct reduce *x, int64_t row, int64_t i, int64_t loaded)
 static void one_row_ints(struct reduce *x, int64_t row, int64_t i)
 {
 	int64_t *piece = (int64_t *)(void *)x->x, *ref = (int64_t *)(void *)x->ref, *index = (int64_t *)(void *)x->mean;
-	struct ints f = { .product = 1, .all = true };
+	struct ekka_fold_ints f = { 0 };
 
 	for (int64_t done = 0, m; done < x->n; done += m) {
 		m = x->n - done < EKKA_ROWS_CHUNK ? x->n - done : EKKA_ROWS_CHUNK;
 		ekka_array_get_int(x->in, row * x->n + done, (size_t)m, piece);
 		fold_ints(&f, (size_t)m, piece, x->o.kind, x->in->dtype == EKKA_U64);
 	}
-	ref[i] = ints_result(&f, x->o.kind);
+	ref[i] = ekka_fold_ints_result(&f, x->o.kind);
 	if (x->out)
-		ref[i] = is_arg(x->o.kind) ? right_index_int(x, x->out, row, f.best_index, f.best) : ekka_dtype_wrap(x->out->dtype, ref[i]);
+		ref[i] = ekka_fold_is_arg(x->o.kind) ? right_index_int(x, x->out, row, f.best_index, f.best) : ekka_dtype_wrap(x->out->dtype, ref[i]);
 	index[i] = x->second ? right_index_int(x, x->second, row, f.best_index, f.best) : 0;
 }
 
@@ -293,7 +263,7 @@ static void explain(void *arg)
 	struct ekka_fold_options o = x->o;
 	double n = (double)x->n;
 
-	if (is_arg(o.kind) || x->n < 2)
+	if (ekka_fold_is_arg(o.kind) || x->n < 2)
 		return;
 	if (explains(x, &o, 0, x->n - 1, 1) || explains(x, &o, 1, x->n, 1))
 		ekka_rows_looks_like(&x->rows, "as if the %s element of every row was left out", explains(x, &o, 1, x->n, 1) ? "first" : "last");
