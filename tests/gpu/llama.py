@@ -80,6 +80,7 @@ def main():
     parser.add_argument("--attn", choices=["sdpa", "eager"], default="sdpa")
     parser.add_argument("--backend", choices=["flash", "efficient", "cudnn", "math"], help="of SDPA (default: PyTorch's choice)")
     parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--tf32", action="store_true", help="let products of float32 round their operands to tf32")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--prompt", type=int, default=128)
@@ -95,6 +96,7 @@ def main():
                          ("cudnn", torch.backends.cuda.enable_cudnn_sdp), ("math", torch.backends.cuda.enable_math_sdp)):
         if args.backend:
             enable(name == args.backend)
+    torch.backends.cuda.matmul.allow_tf32 = args.tf32
     sync = torch.cuda.synchronize if args.device == "cuda" else lambda: None
     model, vocabulary = build(torch, args)
     if args.hooks:

@@ -429,15 +429,17 @@ class Suite:
 
     def step_engine(self):
         """One engine captured and judged whole: every launch and call with its bytes."""
-        runs = [("small", "2", "64", "3", "sdpa", dtype, backend) for dtype, backend in (
-            ("bfloat16", "cudnn"), ("bfloat16", "flash"), ("bfloat16", "efficient"), ("float16", "math"), ("float32", "efficient"))]
-        runs.append((self.args.large, "2", "512", "8", "sdpa", "bfloat16", "cudnn"))
+        kinds = [("bfloat16", "cudnn"), ("bfloat16", "flash"), ("bfloat16", "efficient"), ("float16", "math"), ("float32", "efficient"),
+                 ("tf32", "efficient")]
+        large = kinds if self.args.all_large else kinds[:1]
+        runs = [("small", "2", "64", "3", "sdpa", dtype, backend) for dtype, backend in kinds]
+        runs += [(self.args.large, "2", "512", "8", "sdpa", dtype, backend) for dtype, backend in large]
         for size, batch, prompt, steps, attn, dtype, backend in runs:
             step = "engine %s %s %s" % (size, backend, dtype)
             if self.args.only not in step:
                 continue
-            argv = self.llama("--size", size, "--batch", batch, "--prompt", prompt, "--steps", steps, "--attn", attn, "--dtype", dtype,
-                              "--backend", backend, *(["--no-gqa"] if backend == "efficient" else []))
+            argv = self.llama("--size", size, "--batch", batch, "--prompt", prompt, "--steps", steps, "--attn", attn, "--backend", backend,
+                              *(["--dtype", "float32", "--tf32"] if dtype == "tf32" else ["--dtype", dtype]), *(["--no-gqa"] if backend == "efficient" else []))
             _, plain, _ = self.run(step + ".plain", argv, limit=120)
             trace, status, out, seconds = self.record(step, argv, os.environ, 300)
             try:
@@ -631,6 +633,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=4, help="faulty runs at a time")
     parser.add_argument("--python", default="python3", help="the one that has PyTorch")
     parser.add_argument("--large", default="1b", help="llama.py --size of the large run")
+    parser.add_argument("--all-large", action="store_true", help="the large engine with every type and back end")
     parser.add_argument("--rounds", type=int, default=2, help="turns of the overhead step")
     parser.add_argument("--only", default="", help="of the engine's runs those with this in their names")
     parser.add_argument("--overhead-prompt", default="2048")
