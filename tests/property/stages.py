@@ -132,4 +132,59 @@ def scans(rng):
                {"reduce": "add", "fresh": 1, "at": "in0", "expr": "1"})
 
 
-main(radix, selections, topk_steps, places, scans)
+def bags(rng):
+    for dtype in ("f32", "bf16", "f16", "f64"):
+        for kind in ("sum", "mean", "max"):
+            rows, width, bags, n = [int(x) for x in (rng.choice([1, 40]), rng.choice([1, 7, 33]), rng.choice([1, 2, 9]), rng.choice([1, 5, 60]))]
+            table = formats.random(rng, [rows, width], dtype)
+            ids = rng.integers(0, rows, n)
+            first = np.sort(rng.integers(0, n + 1, bags))
+            first[0] = 0
+            padding = int(rng.integers(0, rows)) if rng.random() < 0.4 else -1
+            weights = formats.random(rng, [n], dtype) if kind == "sum" and rng.random() < 0.5 else None
+            out, slack = np.zeros([bags, width]), np.zeros([bags, width])
+            index, size, bag_of = np.full([bags, width], -1), np.zeros(bags, int), np.zeros(n, int)
+            u = formats.unit("f64" if dtype == "f64" else "f32")
+            for b in range(bags):
+                at = np.arange(first[b], first[b + 1] if b + 1 < bags else n)
+                bag_of[at] = b
+                at = at[ids[at] != padding]
+                size[b] = at.size
+                if at.size and kind == "max":
+                    x = table[ids[at]]
+                    out[b], index[b] = x.max(0), ids[at][np.argmax(x, 0)]
+                elif at.size:
+                    x = table[ids[at]] * (1 if weights is None else weights[at][:, None])
+                    out[b] = x.sum(0) / (at.size if kind == "mean" else 1)
+                    slack[b] = (2 * (at.size + 4) * u * np.abs(x).sum(0) + at.size * 2.0**-126)
+            tensors = [put(rng, "ids", IN, "i64", ids), put(rng, "offsets", IN, "i32", first), put(rng, "table", IN, dtype, table)]
+            y = put(rng, "out0", OUT, dtype, out)
+            y.slack = slack
+            tensors += [y, put(rng, "size", OUT, "i64", size), put(rng, "bag_of", OUT, "i32", bag_of)]
+            if weights is not None:
+                tensors.append(put(rng, "weights", IN, dtype, weights))
+            if kind == "max":
+                tensors.append(put(rng, "index", OUT, "i64", index))
+            yield Case("bag", tensors, {"kind": kind, "padding": padding})
+
+
+def searches(rng):
+    for dtype in ("f32", "bf16", "f64", "i32", "i64", "u8"):
+        rows, n, m = [int(x) for x in (rng.choice([1, 3]), rng.choice([1, 2, 40]), rng.choice([1, 50]))]
+        table = np.sort(np.floor(formats.random(rng, [rows, n], dtype)), -1)
+        x = np.floor(formats.random(rng, [rows, m], dtype))
+        x[0, 0] = table[0, -1]
+        right = int(rng.random() < 0.5)
+        y = np.stack([np.searchsorted(t, v, "right" if right else "left") for t, v in zip(table, x)])
+        tensors = [put(rng, "x", IN, dtype, x), put(rng, "out0", OUT, "i64", y)]
+        if rng.random() < 0.5:
+            order = np.stack([rng.permutation(n) for _ in range(rows)])
+            shuffled = np.zeros_like(table)
+            np.put_along_axis(shuffled, order, table, -1)
+            tensors += [put(rng, "table", IN, dtype, shuffled), put(rng, "order", IN, "i64", order)]
+        else:
+            tensors.append(put(rng, "table", IN, dtype, table))
+        yield Case("search", tensors, {"right": right})
+
+
+main(radix, selections, topk_steps, places, scans, bags, searches)

@@ -5,6 +5,7 @@ replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_cat \
 	tests/unit/replay/test_attention \
 	tests/unit/replay/test_attention_combine \
+	tests/unit/replay/test_bag \
 	tests/unit/replay/test_moe \
 	tests/unit/replay/test_quantize \
 	tests/unit/replay/test_rope \
@@ -120,6 +121,9 @@ tests_unit_replay_test_array_LDADD = $(replay_test_libs)
 tests_unit_replay_test_quantize_SOURCES = tests/unit/replay/test_quantize.c $(replay_test_rows)
 tests_unit_replay_test_quantize_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_quantize_LDADD = $(replay_test_libs)
+tests_unit_replay_test_bag_SOURCES = tests/unit/replay/test_bag.c $(replay_test_rows)
+tests_unit_replay_test_bag_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_bag_LDADD = $(replay_test_libs)
 tests_unit_replay_test_moe_SOURCES = tests/unit/replay/test_moe.c $(replay_test_rows)
 tests_unit_replay_test_moe_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_moe_LDADD = $(replay_test_libs)
