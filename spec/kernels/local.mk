@@ -4,8 +4,10 @@ EKKA_KERNELS = \
 	spec/kernels/aten-cat.kd \
 	spec/kernels/aten-conv.kd \
 	spec/kernels/aten-elementwise.kd \
+	spec/kernels/aten-embedding.kd \
 	spec/kernels/aten-fill.kd \
 	spec/kernels/aten-functors-binary.kd \
+	spec/kernels/aten-functors-more.kd \
 	spec/kernels/aten-functors-unary.kd \
 	spec/kernels/aten-index.kd \
 	spec/kernels/aten-norm.kd \
