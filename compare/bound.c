@@ -19,10 +19,10 @@ enum { MAX_SPLITS = 32 };
 
 /*
  * An any-order error is unusual beyond this many times u sqrt(K) times the partial sums' size, which is taken as 2 max |prefix sum|
- * plus 2 max S of one chunk / 8: products of random signs add up to that much of their magnitudes. For such data that is dozens of
- * standard deviations.
+ * plus 2 max S of one chunk / 8 (EKKA_BOUND_WALK_OF_CHUNK): products of random signs add up to that much of their magnitudes. For such data
+ * that is dozens of standard deviations.
  */
-static const double UNUSUAL = 8, WALK_OF_CHUNK = 0.125;
+static const double UNUSUAL = 8;
 
 /* Tensor-core arithmetic by compute capability: fractional bits kept, products per step. */
 struct arch { int cc; const char *name; int f; int step16, step32; };
@@ -244,7 +244,9 @@ int ekka_bound_model_init(struct ekka_bound_model *m, const struct ekka_bound_fa
 	bool is_complex = ekka_dtype_is_complex(f->out);
 	enum ekka_dtype out = component(f->out);
 
-	*m = (struct ekka_bound_model){ .out = f->out, .k = f->k, .u_out = ekka_dtype_unit_roundoff(out) };
+	*m = (struct ekka_bound_model){ .out = f->out };
+	m->k = f->k;
+	m->u_out = ekka_dtype_unit_roundoff(out);
 	range(out, &m->max_out, &m->tiny_out);
 	range(EKKA_F32, &m->max_acc, &m->tiny_acc);
 	m->max_in = m->max_acc;
@@ -260,48 +262,19 @@ int ekka_bound_model_init(struct ekka_bound_model *m, const struct ekka_bound_fa
 	return 0;
 }
 
-/* How large an accumulator can have been, see the header. */
-static double accumulator(const struct ekka_bound_sums *s)
-{
-	return fmin(s->abs, 2 * s->prefix + 2 * s->chunk);
-}
-
-/* Scaling and adding C0, underflow. */
-static double behind(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double sum_error, double alpha, double p, double c0)
-{
-	return alpha * sum_error + 4 * m->u_acc * (alpha * p + c0) +
-	       ((double)m->k + 4) * (1 + alpha) * (m->tiny_acc + m->tiny_in * s->largest);
-}
-
 double ekka_bound_before(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double p, double c0)
 {
-	double acc = m->acc_coef * accumulator(s), sum_error = (m->in + m->own) * s->abs;
-
-	if (m->kind == EKKA_BOUND_INTEGER)
-		return 0;
-	if (m->kind == EKKA_BOUND_ANY_ORDER)
-		return behind(m, s, sum_error + m->gamma * s->abs, alpha, p, c0) + m->gamma * c0;
-	if (m->promoted > 0)
-		acc = fmin(acc, m->promoted * s->abs);
-	sum_error += m->group_coef * s->group + acc;
-	if (m->max_splits)
-		sum_error += m->u_out * (m->k < 2 * EKKA_BOUND_CHUNK ? s->abs : fmin(s->variation, 2 * m->max_splits * s->prefix));
-	return behind(m, s, sum_error, alpha, p, c0);
+	return ekka_bound_of_sum(&m->numbers, s, alpha, p, c0);
 }
 
 double ekka_bound_before_unusual(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double p, double c0)
 {
-	double bound = ekka_bound_before(m, s, alpha, p, c0), walk;
-
-	if (m->kind != EKKA_BOUND_ANY_ORDER)
-		return bound;
-	walk = m->walk * fmin(s->abs, 2 * s->prefix + 2 * WALK_OF_CHUNK * s->chunk);
-	return fmin(bound, behind(m, s, m->own * s->abs + walk, alpha, p, c0) + m->walk * c0);
+	return ekka_bound_of_sum_unusual(&m->numbers, s, alpha, p, c0);
 }
 
 double ekka_bound_rounded(const struct ekka_bound_model *m, double before, double ref)
 {
-	return m->kind == EKKA_BOUND_INTEGER ? before : before + m->u_out * (ref + before) + m->tiny_out;
+	return ekka_bound_of_rounded(&m->numbers, before, ref);
 }
 
 double ekka_bound_element(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double p, double c0,
@@ -318,5 +291,5 @@ double ekka_bound_unusual(const struct ekka_bound_model *m, const struct ekka_bo
 bool ekka_bound_may_overflow(const struct ekka_bound_model *m, const struct ekka_bound_sums *s, double alpha, double c0, double ref,
 			     double bound)
 {
-	return fmax(1, alpha) * s->abs + c0 >= m->max_acc * (1 - 0x1p-10) || ref + bound >= m->max_out || s->largest >= m->max_in;
+	return ekka_bound_overflows(&m->numbers, s, alpha, c0, ref, bound);
 }

@@ -45,10 +45,9 @@
 #ifndef EKKA_COMPARE_BOUND_H
 #define EKKA_COMPARE_BOUND_H
 
+#include "compare/bound_element.h"
 #include "compare/verdict.h"
 #include "trace/model.h"
-
-enum { EKKA_BOUND_CHUNK = 128, EKKA_BOUND_GROUP = 64 };	/* k; the reference sums chunk by chunk */
 
 /* What is known about the call. Values of compute and math are cuBLAS's (cublas_api.h), -1 when not given. */
 struct ekka_bound_facts {
@@ -64,41 +63,18 @@ struct ekka_bound_facts {
 	unsigned splits;		/* partial sums that pass through the output type; 0: none */
 };
 
-enum ekka_bound_kind { EKKA_BOUND_INTEGER, EKKA_BOUND_ANY_ORDER, EKKA_BOUND_TENSOR_CORE };
-
 struct ekka_bound_model {
-	enum ekka_bound_kind kind;
-	bool twofold;			/* double is not enough for the reference */
 	enum ekka_dtype out;
-	int64_t k;
-	double u_out, max_out, tiny_out;
-	double u_acc, max_acc, tiny_acc;
-	double max_in, tiny_in;		/* of the type operands are rounded to */
-	double gamma;			/* any order: B_acc / S */
-	double in;			/* B_in / S */
-	double group_coef;		/* tensor cores: B_acc per 2^e summed over groups */
-	double acc_coef;		/* tensor cores: B_acc per M */
-	double promoted;		/* tensor cores: B_acc / S where partial sums are promoted to f32; 0: they are not */
-	unsigned max_splits;		/* in the output type; 0: none */
-	double own;			/* the reference's own error / S */
-	double walk;			/* any order: what rounding hardly ever exceeds, per M */
-	double typical;			/* what accumulation loses typically, relative to the root of the products' summed squares */
+	union {				/* the same, by two names */
+		struct ekka_bound_numbers numbers;
+		struct { EKKA_BOUND_NUMBERS };
+	};
 	char text[EKKA_TEXT];		/* for verdict.bound */
 	char policy[EKKA_TEXT];		/* for verdict.audit: a legitimate but lossy choice; empty when none */
 };
 
 /* 0, or -1 when nothing is known about this combination (verdict UNSUPPORTED; the reason in model->text). */
 int ekka_bound_model_init(struct ekka_bound_model *model, const struct ekka_bound_facts *facts);
-
-/* Sums along k that belong to one output element. */
-struct ekka_bound_sums {
-	double abs;			/* S */
-	double prefix;			/* max |prefix sum| at chunk ends */
-	double chunk;			/* max S of one chunk */
-	double variation;		/* sum of |chunk sum| */
-	double group;			/* sum of 2^e over groups */
-	double largest;			/* largest |a| of the row plus largest |b| of the column */
-};
 
 /* Error of alpha P + beta C0 before it is rounded to the output type; arguments as below. */
 double ekka_bound_before(const struct ekka_bound_model *, const struct ekka_bound_sums *, double alpha, double p, double c0);

@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += libcompare.la
 libcompare_la_SOURCES = \
 	compare/audit.h compare/audit.c \
-	compare/bound.h compare/bound.c compare/clones.h \
+	compare/bound.h compare/bound.c compare/bound_element.h compare/clones.h \
 	compare/elements.h compare/elements.c compare/elements_bad.h compare/elements_bad.c compare/elements_looks.c \
 	compare/format.h compare/format.c compare/rounding.h compare/shared.h compare/element.h \
 	compare/hypothesis.h compare/hypothesis.c \
