@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare/elements.h"
+
 /* An error that a bound as large as the result itself leaves open; smaller ones are no matter for doubt, whatever the bound. */
 static const double VISIBLE = 0x1p-7;
 
@@ -188,6 +190,19 @@ void ekka_tally_add(struct ekka_tally *t, const struct ekka_element *e, double t
 		t->n_unusual++;
 		t->unusual_ratio = fmax(t->unusual_ratio, error / e->unusual);
 	}
+}
+
+void ekka_tally_take(struct ekka_tally *t, const struct ekka_elements_part *part)
+{
+	int64_t row = part->index / t->cols;
+
+	t->n += part->n;
+	t->margin = part->margin;
+	t->max_error = part->max_error;
+	t->max_bound = part->bound;
+	t->has_worst = part->n_measured > 0;
+	t->worst = (struct ekka_element){ .b = row / t->rows, .i = row % t->rows, .j = part->index % t->cols, .out = { part->out, 0 }, .ref = { part->ref, 0 },
+					  .bound = part->bound };
 }
 
 static void undecided(const struct ekka_tally *t, struct ekka_verdict *v)

@@ -46,6 +46,10 @@ void ekka_tally_clear(struct ekka_tally *);	/* as after init */
 /* Adds what another tally of the same problem found among elements that come later. */
 void ekka_tally_merge(struct ekka_tally *, const struct ekka_tally *later);
 
+/* What a device found in all elements, none of them bad, of real numbers: part->index is row-major of [batch, rows, cols]. */
+struct ekka_elements_part;
+void ekka_tally_take(struct ekka_tally *, const struct ekka_elements_part *part);
+
 /* `typical`: root mean square of the references around; what a wrong result would differ by. */
 void ekka_tally_add(struct ekka_tally *, const struct ekka_element *, double typical);
 

@@ -15,6 +15,7 @@
 #include "trace/error.h"
 
 struct ekka_attention_work;
+struct ekka_elements_part;
 struct ekka_gemm;
 struct ekka_gemm_work;
 
@@ -32,6 +33,11 @@ struct ekka_backend {
 	/* NULL: not for this backend, because it is too small or does not fit. g is borrowed until end. */
 	struct ekka_backend_gemm *(*gemm_begin)(struct ekka_backend *, const struct ekka_gemm *g);
 	void (*gemm_end)(struct ekka_backend_gemm *);
+	/*
+	 * Recomputes every element of g and compares it: true when all are within their bounds, and no doubt is left; *ret then has what was found, in which
+	 * `index` is row-major of [batch, m, n]. False: not for this backend, it could not, or something is wrong or doubtful, for the CPU to look at.
+	 */
+	bool (*product)(struct ekka_backend *, const struct ekka_gemm *g, struct ekka_elements_part *ret);
 	/*
 	 * Attention's sums of one group of rows, q and q_norm given: fills o, w, max, sum, eta, largest and v_sum as attention_run.c does it tile by tile.
 	 * False: not for this backend, or it could not; what it wrote counts for nothing. NULL: never.

@@ -176,6 +176,16 @@ bool ekka_gpu_multiply(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, int64_t ni
 	return ekka_gpu_dgemm(gpu, l, CUBLAS_OP_T, CUBLAS_OP_N, nj, ni, nk, alpha, b, ld, a, ld, beta, c, nj);
 }
 
+bool ekka_gpu_multiply_stretches(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, int64_t ni, int64_t nj, int64_t nk, int64_t step, CUdeviceptr a, CUdeviceptr b,
+				 int64_t ld, CUdeviceptr c)
+{
+	double one = 1, none = 0;
+
+	return ni <= INT_MAX && nj <= INT_MAX && ld <= INT_MAX && nk / step <= INT_MAX && has_blas(gpu, l) &&
+	       blas_ok(gpu, gpu->lib->p_cublasDgemmStridedBatched(l->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)nj, (int)ni, (int)step, &one, pointer(b), (int)ld, step,
+								  pointer(a), (int)ld, step, &none, pointer(c), (int)nj, ni * nj, (int)(nk / step)));
+}
+
 /* ---- opening and closing ---------------------------------------------- */
 
 static void note(struct ekka_backend *base, char *text)
@@ -313,7 +323,7 @@ struct ekka_backend *ekka_gpu_open_with(const struct ekka_gpu_library *lib, cons
 		(void)ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for a backend");
 		return NULL;
 	}
-	gpu->base = (struct ekka_backend){ .gemm_begin = ekka_gpu_gemm_begin, .gemm_end = ekka_gpu_gemm_end, .attention = ekka_gpu_attention, .note = note, .close = close_gpu };
+	gpu->base = (struct ekka_backend){ .gemm_begin = ekka_gpu_gemm_begin, .gemm_end = ekka_gpu_gemm_end, .product = ekka_gpu_product, .attention = ekka_gpu_attention, .note = note, .close = close_gpu };
 	gpu->lib = lib;
 	gpu->flags = flags;
 	pthread_mutex_init(&gpu->lock, NULL);

@@ -20,13 +20,15 @@
 
 enum { EKKA_GPU_LANES = 16, EKKA_GPU_STAGES = 2 };
 
-#define EKKA_GPU_KERNELS(f) f(convert) f(extremes) f(add) f(twofold) f(soften) f(magnitudes)
+#define EKKA_GPU_KERNELS(f) f(convert) f(extremes) f(product) f(thin) f(add) f(twofold) f(soften) f(magnitudes)
 enum ekka_gpu_kernel {
 #define NUMBER(name) EKKA_GPU_##name,
 	EKKA_GPU_KERNELS(NUMBER)
 #undef NUMBER
 	EKKA_GPU_N_KERNELS
 };
+
+struct ekka_matrix;
 
 struct ekka_gpu_lane {
 	bool busy, ready;
@@ -84,6 +86,13 @@ bool ekka_gpu_multiply(struct ekka_gpu *, struct ekka_gpu_lane *, int64_t ni, in
 bool ekka_gpu_dgemm(struct ekka_gpu *, struct ekka_gpu_lane *, cublasOperation_t op_a, cublasOperation_t op_b, int64_t m, int64_t n, int64_t k, double alpha,
 		    CUdeviceptr a, int64_t ld_a, CUdeviceptr b, int64_t ld_b, double beta, CUdeviceptr c, int64_t ld_c);
 
+/*
+ * As ekka_gpu_multiply without beta, of every full stretch of `step` k on its own: the products of stretch s, of nk / step, to c + s * ni * nj doubles. nk: at
+ * least one stretch.
+ */
+bool ekka_gpu_multiply_stretches(struct ekka_gpu *, struct ekka_gpu_lane *, int64_t ni, int64_t nj, int64_t nk, int64_t step, CUdeviceptr a, CUdeviceptr b,
+				 int64_t ld, CUdeviceptr c);
+
 bool ekka_gpu_ok(struct ekka_gpu *, CUresult);	/* remembers what went wrong; true: nothing did */
 
 /* ---- gpu_tensors.c: an event's tensors and what is found out about them, on a lane ---- */
@@ -116,8 +125,12 @@ bool ekka_gpu_attention_pays(const struct ekka_attention_work *);
 bool ekka_gpu_attention(struct ekka_backend *, struct ekka_attention_work *);
 
 /* gpu_gemm.c */
+bool ekka_gpu_aligned(const struct ekka_matrix *);	/* are its elements where the device can read them: at multiples of their size */
 bool ekka_gpu_gemm_pays(const struct ekka_gemm *);	/* is it large enough to be done sooner than on the CPU */
 struct ekka_backend_gemm *ekka_gpu_gemm_begin(struct ekka_backend *, const struct ekka_gemm *);
 void ekka_gpu_gemm_end(struct ekka_backend_gemm *);
+
+/* gpu_product.c: struct ekka_backend's */
+bool ekka_gpu_product(struct ekka_backend *, const struct ekka_gemm *, struct ekka_elements_part *ret);
 
 #endif

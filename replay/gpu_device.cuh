@@ -70,6 +70,21 @@ static __device__ bool team_any(bool v)
 	return team_max(v ? 1 : 0) > 0;
 }
 
+/* The largest of bit patterns. */
+static __device__ unsigned team_most(unsigned v)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+	return __reduce_max_sync(0xffffffffu, v);
+#else
+	for (int d = EKKA_LANES / 2; d > 0; d /= 2) {
+		unsigned other = EKKA_FROM(v, d);
+
+		v = other > v ? other : v;
+	}
+	return EKKA_OF_LANE(v, 0);
+#endif
+}
+
 /* ---- elements ---------------------------------------------------------- */
 
 static __device__ double from_bits(u64 bits)

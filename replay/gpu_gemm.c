@@ -21,6 +21,7 @@ struct gpu_gemm {
 	struct ekka_gpu *gpu;
 	const struct ekka_gemm *g;
 	CUdeviceptr a, b;
+	bool own_a, own_b;		/* theirs is memory of this event, not a blob's copy */
 };
 
 enum plane { PART_RE, PART_IM, PART_ABS, REF_RE, REF_IM, LO_RE, LO_IM, ABS, PREFIX, CHUNKS, VARIATION, GROUPS, PLANES };
@@ -90,7 +91,7 @@ static bool load(struct block *k, const struct panel *p, bool of_a, int64_t b, i
 			     (void *)(uintptr_t)&p->max, &lines, &nk, &k->depth, &group, &k->groups };
 
 	return ekka_gpu_launch(k->gpu, k->lane, EKKA_GPU_convert, lines * nk, convert) &&
-	       ekka_gpu_launch(k->gpu, k->lane, EKKA_GPU_extremes, lines * ((nk + GROUP - 1) / GROUP), extremes);
+	       ekka_gpu_launch(k->gpu, k->lane, EKKA_GPU_extremes, lines * ((nk + GROUP - 1) / GROUP) * EKKA_GPU_TEAM, extremes);
 }
 
 /* acc (+)= sign a b^T over nk k from `at`. */
@@ -203,26 +204,34 @@ static bool sums(struct ekka_backend_gemm *base, struct ekka_gemm_work *w, int64
 	return good;
 }
 
+/* An operand's place on the device. */
+static CUdeviceptr place(struct gpu_gemm *x, struct ekka_gpu_lane *l, const struct ekka_matrix *m, bool *own)
+{
+	CUdeviceptr p;
+
+	if (m->held)
+		return ekka_gpu_resident(x->gpu, l, m->bytes);
+	p = ekka_gpu_alloc(x->gpu, m->n_bytes);
+	*own = p != 0;
+	return p && ekka_gpu_upload(x->gpu, l, p, m->bytes, m->n_bytes) ? p : 0;
+}
+
 static bool upload(struct gpu_gemm *x)
 {
 	struct ekka_gpu_lane *l = ekka_gpu_take(x->gpu, 0);
-	size_t free_bytes = 0, total;
-	uint64_t a = x->g->a.n_bytes, b = x->g->b.n_bytes;
-	bool good = l && x->gpu->lib->p_cuMemGetInfo(&free_bytes, &total) == CUDA_SUCCESS && a <= free_bytes / 4 && b <= free_bytes / 4;
+	bool good = l;
 
 	if (good) {
-		x->a = ekka_gpu_alloc(x->gpu, a);
-		x->b = ekka_gpu_alloc(x->gpu, b);
-		good = x->a && x->b && ekka_gpu_upload(x->gpu, l, x->a, x->g->a.bytes, a) && ekka_gpu_upload(x->gpu, l, x->b, x->g->b.bytes, b);
-		good = ekka_gpu_finish(x->gpu, l) && good;
+		x->a = place(x, l, &x->g->a, &x->own_a);
+		x->b = x->a ? place(x, l, &x->g->b, &x->own_b) : 0;
+		good = ekka_gpu_finish(x->gpu, l) && x->a && x->b;
 	}
 	if (l)
 		ekka_gpu_give(x->gpu, l);
 	return good;
 }
 
-/* The device reads elements at their natural alignment only. */
-static bool aligned(const struct ekka_matrix *m)
+bool ekka_gpu_aligned(const struct ekka_matrix *m)
 {
 	return m->item_bytes % ekka_dtype_bytes(m->dtype) == 0;
 }
@@ -237,7 +246,7 @@ struct ekka_backend_gemm *ekka_gpu_gemm_begin(struct ekka_backend *base, const s
 	struct ekka_gpu *gpu = (struct ekka_gpu *)base;
 	struct gpu_gemm *x;
 
-	if (!g->a.bytes || !g->b.bytes || !aligned(&g->a) || !aligned(&g->b) || (!(gpu->flags & EKKA_GPU_ALWAYS) && !ekka_gpu_gemm_pays(g)))
+	if (!g->a.bytes || !g->b.bytes || !ekka_gpu_aligned(&g->a) || !ekka_gpu_aligned(&g->b) || (!(gpu->flags & EKKA_GPU_ALWAYS) && !ekka_gpu_gemm_pays(g)))
 		return NULL;
 	x = calloc(1, sizeof *x);
 	if (!x)
@@ -255,8 +264,8 @@ void ekka_gpu_gemm_end(struct ekka_backend_gemm *base)
 	CUcontext ignored;
 
 	if (x->gpu->lib->p_cuCtxPushCurrent(x->gpu->context) == CUDA_SUCCESS) {
-		ekka_gpu_free(x->gpu, x->a);
-		ekka_gpu_free(x->gpu, x->b);
+		ekka_gpu_free(x->gpu, x->own_a ? x->a : 0);
+		ekka_gpu_free(x->gpu, x->own_b ? x->b : 0);
 		(void)x->gpu->lib->p_cuCtxPopCurrent(&ignored);
 	}
 	free(x);

@@ -18,19 +18,19 @@ EKKA_KERNEL ekka_gpu_convert(double *re, double *im, const void *src, int dtype,
 
 /*
  * Of a panel: magnitudes (|re| + |im|); the power of two at or below the largest of each `group` consecutive k, 0 where that is infinite, to
- * [l * groups + g]; and raises max[l] to the line's largest. NaN counts as nothing in both.
+ * [l * groups + g]; and raises max[l] to the line's largest. NaN counts as nothing in both. A team a group.
  */
 EKKA_KERNEL ekka_gpu_extremes(const double *re, const double *im, double *abs, double *pow2, double *max, i64 lines, i64 nk, i64 ld, i64 group,
 			      i64 groups)
 {
 	i64 used = (nk + group - 1) / group;
 
-	FOR_EACH(e, lines * used) {
+	FOR_EACH_TEAM(e, lines * used) {
 		i64 l = e / used, g = e % used, end = (g + 1) * group < nk ? (g + 1) * group : nk;
 		double most = 0;
 		u64 bits;
 
-		for (i64 k = g * group; k < end; k++) {
+		for (i64 k = g * group + EKKA_LANE; k < end; k += EKKA_LANES) {
 			double v = fabs(re[l * ld + k]);
 
 			if (im)
@@ -38,9 +38,12 @@ EKKA_KERNEL ekka_gpu_extremes(const double *re, const double *im, double *abs, d
 			abs[l * ld + k] = v;
 			most = v > most ? v : most;
 		}
-		pow2[l * groups + g] = most > 0 && isfinite(most) ? ldexp(1.0, ilogb(most)) : 0;
-		memcpy(&bits, &most, sizeof bits);
-		atomicMax((u64 *)&max[l], bits);	/* not negative: ordered as their bits are */
+		most = team_max(most);
+		if (EKKA_LANE == 0) {
+			pow2[l * groups + g] = most > 0 && isfinite(most) ? ldexp(1.0, ilogb(most)) : 0;
+			memcpy(&bits, &most, sizeof bits);
+			atomicMax((u64 *)&max[l], bits);	/* not negative: ordered as their bits are */
+		}
 	}
 }
 

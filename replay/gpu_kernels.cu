@@ -5,4 +5,5 @@
  */
 #include "replay/gpu_device.cuh"
 #include "replay/gpu_gemm.cuh"
+#include "replay/gpu_product.cuh"
 #include "replay/gpu_attention.cuh"

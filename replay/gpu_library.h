@@ -15,7 +15,7 @@
 	f(cuMemcpyHtoDAsync) f(cuMemcpyDtoHAsync) f(cuMemsetD8Async) f(cuStreamCreate) f(cuStreamDestroy) f(cuStreamSynchronize)     \
 	f(cuLaunchKernel) f(cuMemAllocAsync) f(cuMemFreeAsync) f(cuDeviceGetDefaultMemPool) f(cuMemPoolSetAttribute) f(cuMemHostAlloc)       \
 	f(cuMemFreeHost) f(cuEventCreate) f(cuEventDestroy) f(cuEventRecord) f(cuEventSynchronize)
-#define EKKA_GPU_BLAS(f) f(cublasCreate) f(cublasDestroy) f(cublasSetStream) f(cublasSgemm) f(cublasDgemm)
+#define EKKA_GPU_BLAS(f) f(cublasCreate) f(cublasDestroy) f(cublasSetStream) f(cublasSgemm) f(cublasDgemm) f(cublasDgemmStridedBatched)
 
 struct ekka_gpu_library {
 #define POINTER(name) __typeof__(name) *p_##name;

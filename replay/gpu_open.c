@@ -60,11 +60,31 @@ static void expect(struct ekka_backend *base, uint64_t bytes)
 		z->has_opener = pthread_create(&z->opener, NULL, open_beside, base) == 0;
 }
 
+/* The device if it is open by now; nobody waits for that. */
+static struct ekka_backend *open_already(struct ekka_backend *base)
+{
+	struct lazy *z = (struct lazy *)base;
+	struct ekka_backend *real;
+
+	if (pthread_mutex_trylock(&z->lock) != 0)
+		return NULL;
+	real = z->real;
+	pthread_mutex_unlock(&z->lock);
+	return real;
+}
+
 static struct ekka_backend_gemm *gemm_begin(struct ekka_backend *base, const struct ekka_gemm *g)
 {
 	struct ekka_backend *real = ekka_gpu_gemm_pays(g) ? real_of(base) : NULL;
 
 	return real ? real->gemm_begin(real, g) : NULL;
+}
+
+static bool product(struct ekka_backend *base, const struct ekka_gemm *g, struct ekka_elements_part *ret)
+{
+	struct ekka_backend *real = ekka_gpu_gemm_pays(g) ? real_of(base) : open_already(base);
+
+	return real && real->product(real, g, ret);
 }
 
 static bool attention(struct ekka_backend *base, struct ekka_attention_work *w)
@@ -105,7 +125,7 @@ struct ekka_backend *ekka_gpu_when_it_pays(void)
 
 	if (!z)
 		return NULL;
-	z->base = (struct ekka_backend){ .gemm_begin = gemm_begin, .gemm_end = ekka_gpu_gemm_end, .attention = attention, .expect = expect, .note = note, .close = close_lazy };
+	z->base = (struct ekka_backend){ .gemm_begin = gemm_begin, .gemm_end = ekka_gpu_gemm_end, .product = product, .attention = attention, .expect = expect, .note = note, .close = close_lazy };
 	pthread_mutex_init(&z->lock, NULL);
 	return &z->base;
 }

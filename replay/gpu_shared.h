@@ -3,6 +3,7 @@
 #ifndef EKKA_REPLAY_GPU_SHARED_H
 #define EKKA_REPLAY_GPU_SHARED_H
 
+#include "compare/bound_element.h"
 #include "compare/element.h"
 
 enum { EKKA_GPU_DIMS = 6 };
@@ -23,6 +24,22 @@ struct ekka_gpu_part {
 	double margin, max_error;
 	int64_t index;
 	double out, ref, bound;
+};
+
+/* A matrix on the device: element (b, r, c) is where struct ekka_matrix (replay/matrix.h) has it. */
+struct ekka_gpu_matrix {
+	uint64_t bytes;			/* device address; 0: none */
+	uint64_t item_bytes;
+	int64_t offset, bs, rs, cs;	/* elements */
+	int32_t dtype;
+};
+
+/* c = alpha a b + beta c0, of real numbers, and how far off it may be. */
+struct ekka_gpu_product {
+	struct ekka_bound_numbers bound;
+	int64_t m, n, k;
+	struct ekka_gpu_matrix a, b, c0, c;
+	double alpha, beta;
 };
 
 #endif

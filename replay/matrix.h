@@ -21,6 +21,7 @@ struct ekka_matrix {
 	uint64_t item_bytes;
 	uint64_t n_bytes;		/* in all; every element lies within, see ekka_matrix_check */
 	const unsigned char *bytes;	/* borrowed; NULL: read() is used */
+	bool held;			/* bytes are a blob's, replay/blobs.h */
 	int (*read)(void *arg, uint64_t offset, void *buf, size_t len, struct ekka_error *err);
 	void *arg;
 	/* Factors of its elements, borrowed, NULL: none. That of (r, c) is scale[r / scale_rows * scale_rs + c / scale_cols * scale_cs]. */

@@ -59,6 +59,7 @@ int ekka_job_matrix(struct ekka_job *job, int index, enum ekka_phase phase, enum
 	if (r < 0)
 		return r;
 	m->bytes = job->loaded[slot];
+	m->held = true;
 	job->room -= bytes;
 	return 0;
 }

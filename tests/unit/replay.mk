@@ -81,6 +81,13 @@ tests_unit_replay_test_gpu_SOURCES = tests/unit/replay/test_gpu.c tests/unit/rep
 tests_unit_replay_test_gpu_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 tests_unit_replay_test_gpu_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(OPENBLAS_CFLAGS)
 tests_unit_replay_test_gpu_LDADD = $(replay_test_libs)
+check_PROGRAMS += tests/unit/replay/test_gpu_product
+TESTS += tests/unit/replay/test_gpu_product
+tests_unit_replay_test_gpu_product_SOURCES = tests/unit/replay/test_gpu_product.c tests/unit/replay/gpu_stand_in.h tests/unit/replay/gpu_stand_in.c \
+	$(replay_test_problem)
+tests_unit_replay_test_gpu_product_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
+tests_unit_replay_test_gpu_product_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(OPENBLAS_CFLAGS)
+tests_unit_replay_test_gpu_product_LDADD = $(replay_test_libs)
 endif
 tests_unit_replay_test_sample_SOURCES = tests/unit/replay/test_sample.c
 tests_unit_replay_test_sample_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

@@ -15,6 +15,8 @@ static __thread struct dim blockIdx, blockDim, threadIdx, gridDim;
 #undef __device__
 #define __global__ static
 #define __device__
+#undef __forceinline__
+#define __forceinline__ inline
 #define atomicMax(p, v) (*(p) = *(p) > (v) ? *(p) : (v))
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-align"
@@ -51,8 +53,19 @@ static void run_twofold(void **p)
 	ekka_gpu_twofold(P(double *, 0), P(double *, 1), P(double *, 2), P(double *, 3), P(double, 4), P(i64, 5), P(i64, 6), P(i64, 7), P(i64, 8));
 }
 
+static void run_product(void **p)
+{
+	ekka_gpu_product(P(struct ekka_gpu_product *, 0), P(struct ekka_gpu_part *, 1), P(double *, 2), P(double *, 3), P(double *, 4), P(double *, 5), P(double *, 6),
+			 P(i64, 7), P(i64, 8), P(i64, 9), P(i64, 10), P(i64, 11), P(i64, 12));
+}
+static void run_thin(void **p)
+{
+	ekka_gpu_thin(P(struct ekka_gpu_product *, 0), P(struct ekka_gpu_part *, 1), P(double *, 2), P(double *, 3), P(double *, 4), P(i64, 5), P(i64, 6), P(int, 7));
+}
+
 static const struct { const char *name; void (*run)(void **); } kernels[] = {
 	{ "ekka_gpu_convert", run_convert }, { "ekka_gpu_extremes", run_extremes }, { "ekka_gpu_add", run_add }, { "ekka_gpu_twofold", run_twofold },
+	{ "ekka_gpu_product", run_product }, { "ekka_gpu_thin", run_thin },
 	{ "ekka_gpu_soften", run_soften }, { "ekka_gpu_magnitudes", run_magnitudes },
 };
 
@@ -130,6 +143,13 @@ static cublasStatus_t dgemm(cublasHandle_t h, cublasOperation_t ta, cublasOperat
 	cblas_dgemm(CblasColMajor, op(ta), op(tb), m, n, k, *alpha, a, lda, b, ldb, *beta, c, ldc);
 	return CUBLAS_STATUS_SUCCESS;
 }
+static cublasStatus_t dgemm_batched(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const double *alpha, const double *a, int lda,
+				    long long step_a, const double *b, int ldb, long long step_b, const double *beta, double *c, int ldc, long long step_c, int count)
+{
+	for (int i = 0; i < count; i++)
+		(void)dgemm(h, ta, tb, m, n, k, alpha, a + i * step_a, lda, b + i * step_b, ldb, beta, c + i * step_c, ldc);
+	return CUBLAS_STATUS_SUCCESS;
+}
 static cublasStatus_t sgemm(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const float *alpha, const float *a, int lda,
 			    const float *b, int ldb, const float *beta, float *c, int ldc)
 {
@@ -141,7 +161,7 @@ static cublasStatus_t sgemm(cublasHandle_t h, cublasOperation_t ta, cublasOperat
 const struct ekka_gpu_library gpu_stand_in = {
 	init, get, name_of, retain, release, push, pop, load_module, unload, function_of, memory, allocate, release_memory, in, out, set, create,
 	with_stream, with_stream, launch, allocate_async, release_async, pool_of, set_pool, allocate_host, release_host,
-	create_event, with_event, record, with_event, blas_create, blas_destroy, blas_stream, sgemm, dgemm,
+	create_event, with_event, record, with_event, blas_create, blas_destroy, blas_stream, sgemm, dgemm, dgemm_batched,
 };
 
 

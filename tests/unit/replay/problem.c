@@ -347,10 +347,8 @@ struct ekka_verdict problem_judge(struct problem *p, bool exact)
 	return problem_judge_with(p, &(struct ekka_gemm_options){ .exact = exact });
 }
 
-struct ekka_verdict problem_judge_with(struct problem *p, const struct ekka_gemm_options *o)
+struct ekka_gemm problem_gemm(const struct problem *p)
 {
-	struct ekka_verdict v = { 0 };
-	struct ekka_error err = { 0 };
 	struct ekka_gemm g = p->g;
 
 	g.m = p->m;
@@ -369,6 +367,15 @@ struct ekka_verdict problem_judge_with(struct problem *p, const struct ekka_gemm
 	memcpy(g.alpha, p->alpha, sizeof g.alpha);
 	memcpy(g.beta, p->beta, sizeof g.beta);
 	g.output = "C";
+	return g;
+}
+
+struct ekka_verdict problem_judge_with(struct problem *p, const struct ekka_gemm_options *o)
+{
+	struct ekka_verdict v = { 0 };
+	struct ekka_error err = { 0 };
+	struct ekka_gemm g = problem_gemm(p);
+
 	if (ekka_gemm_judge(&g, o, &v, &err) < 0) {
 		(void)fprintf(stderr, "%s\n", err.message);
 		abort();

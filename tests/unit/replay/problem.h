@@ -28,6 +28,7 @@ void problem_init(struct problem *p, enum ekka_dtype ta, enum ekka_dtype tc, int
 		  enum values values, uint64_t seed);
 void problem_release(struct problem *p);
 void problem_compute(struct problem *p, enum how how);	/* fills c as a library would */
+struct ekka_gemm problem_gemm(const struct problem *p);	/* as it is judged; it borrows from *p */
 /* Judges with everything recomputed, or screened. */
 struct ekka_verdict problem_judge(struct problem *p, bool exact);
 struct ekka_verdict problem_judge_with(struct problem *p, const struct ekka_gemm_options *);	/* on a backend, with a team */

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Products judged wholly on the GPU against the CPU, twice: on a stand-in and on the machine's own GPU if there is one. */
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "compare/elements.h"
+#include "replay/gpu.h"
+#include "tests/unit/replay/gpu_stand_in.h"
+#include "tests/unit/replay/problem.h"
+
+static void both(bool own, void (*check)(struct ekka_backend *))
+{
+	struct ekka_error err = { 0 };
+	struct ekka_backend *b = own ? ekka_gpu_open(EKKA_GPU_ALWAYS, &err) : ekka_gpu_open_with(&gpu_stand_in, &gpu_stand_in, EKKA_GPU_ALWAYS, &err);
+
+	if (!b && own)
+		cr_skip_test("no GPU");
+	cr_assert(b, "%s", err.message);
+	check(b);
+	b->close(b);
+}
+
+#define ALIKE(name, check)                                                                                                       \
+	Test(gpu_product, name##_on_the_stand_in) { both(false, check); }                                                        \
+	Test(gpu_product, name##_on_the_gpu) { both(true, check); }
+
+static bool judges(struct ekka_backend *b, const struct problem *p, struct ekka_elements_part *ret)
+{
+	struct ekka_gemm g = problem_gemm(p);
+
+	return b->product(b, &g, ret);
+}
+
+static bool near(double a, double b)
+{
+	return a == b || fabs(a - b) <= 1e-6 * (fabs(a) + fabs(b));
+}
+
+/* What the backend found is what the CPU finds in all elements. */
+static void found_alike(struct problem *p, struct ekka_backend *b, uint64_t seed)
+{
+	const char *what = ekka_dtype_name(p->ta);
+	struct ekka_verdict cpu = problem_judge(p, true), gpu;
+	struct ekka_elements_part found;
+	int before = gpu_launches;
+
+	cr_assert(judges(b, p, &found), "%s %llu: %lld x %lld x %lld is not judged; %s on the CPU", what, (unsigned long long)seed, (long long)p->m,
+		  (long long)p->n, (long long)p->k, ekka_status_name(cpu.status));
+	if (strstr(b->name, "stand-in"))
+		cr_expect_gt(gpu_launches, before);
+	gpu = problem_judge_with(p, &(struct ekka_gemm_options){ .backend = b });
+	cr_expect_eq(cpu.status, EKKA_PASS);
+	cr_expect_eq(gpu.status, EKKA_PASS);
+	cr_expect(!gpu.screened);
+	cr_expect(near(cpu.margin, gpu.margin), "%s %llu: margins %.17g and %.17g", what, (unsigned long long)seed, cpu.margin, gpu.margin);
+	cr_expect(near(cpu.max_abs_error, gpu.max_abs_error), "%s %llu: errors %.17g and %.17g", what, (unsigned long long)seed, cpu.max_abs_error, gpu.max_abs_error);
+	cr_expect_eq(cpu.n_elements, gpu.n_elements);
+	cr_expect_eq(cpu.n_worst, gpu.n_worst);
+	cr_expect(near(cpu.max_bound, gpu.max_bound), "%s %llu: bounds %.17g and %.17g", what, (unsigned long long)seed, cpu.max_bound, gpu.max_bound);
+	for (unsigned i = 0; i < cpu.n_worst; i++)
+		cr_expect_eq(cpu.worst[i], gpu.worst[i], "%s %llu: worst element, dimension %u", what, (unsigned long long)seed, i);
+	cr_expect_eq(cpu.worst_out[0], gpu.worst_out[0]);
+	cr_expect(near(cpu.worst_ref[0], gpu.worst_ref[0]));
+	cr_expect_str_eq(cpu.bound, gpu.bound);
+}
+
+/* Types, compute types and math modes: each has another bound. */
+static const struct { enum ekka_dtype a, c; int64_t compute, math; int32_t cc; } kinds[] = {
+	{ EKKA_BF16, EKKA_BF16, 68, 0, 9 }, { EKKA_F16, EKKA_F16, 68, 0, 9 }, { EKKA_F16, EKKA_F16, 64, 0, 8 }, { EKKA_F32, EKKA_F32, 68, 0, 9 },
+	{ EKKA_F32, EKKA_F32, 77, 0, 8 }, { EKKA_BF16, EKKA_F32, 68, 0, 10 }, { EKKA_F32, EKKA_F32, 75, 0, 9 }, { EKKA_BF16, EKKA_BF16, 68, 16, 9 },
+};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+static void make(struct problem *p, uint64_t seed, int64_t m, int64_t n, int64_t k, int64_t batch)
+{
+	size_t kind = seed % KINDS;
+	/* What is not tiny, huge or cancelling: there the CPU says UNDECIDED. */
+	problem_init(p, kinds[kind].a, kinds[kind].c, m, n, k, batch, seed / KINDS % 2 ? POSITIVE : GAUSSIAN, seed);
+	problem_bound(p, &(struct ekka_bound_facts){ .compute = kinds[kind].compute, .math = kinds[kind].math, .on_device = true, .cc_major = kinds[kind].cc });
+	if (seed % 3 == 0) {
+		p->alpha[0] = -0.37;
+		p->beta[0] = 1.25;
+	}
+	problem_compute(p, SEQUENTIAL);
+}
+
+static void right_products(struct ekka_backend *b)
+{
+	static const int64_t some_k[] = { 1, 5, 63, 64, 127, 128, 129, 300, 1000, 2500 };
+
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		int64_t few = 1 + (int64_t)(seed % 9), many = 1 + (int64_t)(seed * 7 % 43);
+		struct problem p;
+
+		make(&p, seed, seed % 2 ? few : many, seed % 2 ? many : few, some_k[seed % 10], seed % 4 ? 1 : 3);
+		found_alike(&p, b, seed);
+		problem_release(&p);
+	}
+}
+ALIKE(right_products_are_judged_there, right_products)
+
+static void several_blocks(struct ekka_backend *b)
+{
+	struct problem p;
+
+	make(&p, 8, 1100, 30, 20000, 1);	/* panels of 209 lines */
+	found_alike(&p, b, 8);
+	problem_set(&p, OPERAND_C, 0, 1099, 29, 1e4, 0);
+	cr_expect(!judges(b, &p, &(struct ekka_elements_part){ 0 }));
+	problem_release(&p);
+}
+ALIKE(several_blocks_are_judged_there, several_blocks)
+
+/* A single wrong element, wherever it is, is the CPU's to explain. */
+static void wrong_elements(struct ekka_backend *b)
+{
+	static const double wrong[] = { 1, NAN, INFINITY };
+
+	for (int thin = 0; thin < 2; thin++)
+		for (int64_t at = 0; at < 2 * 12 * (thin ? 3 : 10); at += 5) {
+			int64_t n = thin ? 3 : 10, item = at / (12 * n), i = at / n % 12, j = at % n;
+			struct problem p;
+			double c[2];
+
+			make(&p, 3, 12, n, 200, thin ? 1 : 2);
+			item = thin ? 0 : item;
+			problem_get(&p, OPERAND_C, item, i, j, c);
+			problem_set(&p, OPERAND_C, item, i, j, c[0] + wrong[at % 3], 0);
+			cr_expect(!judges(b, &p, &(struct ekka_elements_part){ 0 }), "%d: (%lld, %lld, %lld)", thin, (long long)item, (long long)i, (long long)j);
+			cr_expect_eq(problem_judge_with(&p, &(struct ekka_gemm_options){ .exact = true, .backend = b }).status, EKKA_FAIL);
+			problem_release(&p);
+		}
+}
+ALIKE(one_wrong_element_is_left_to_the_cpu, wrong_elements)
+
+/* What the CPU would be in doubt about is not passed. */
+static void doubtful(struct ekka_backend *b)
+{
+	struct ekka_elements_part found;
+
+	for (uint64_t seed = 0; seed < 60; seed++) {
+		struct problem p;
+		struct ekka_verdict cpu;
+
+		problem_init(&p, kinds[seed % KINDS].a, kinds[seed % KINDS].c, 9 + (int64_t)(seed % 4), 4 + (int64_t)(seed % 13), 500, 1, (enum values)(seed / KINDS % VALUES_COUNT),
+			     seed);
+		problem_bound(&p, &(struct ekka_bound_facts){ .compute = kinds[seed % KINDS].compute, .math = 0, .on_device = true, .cc_major = 9 });
+		problem_compute(&p, SEQUENTIAL);
+		for (int64_t i = 0; i < p.m && seed % 2; i++)	/* an error between the usual and the largest */
+			for (int64_t j = 0; j < p.n; j++) {
+				double c[2];
+
+				problem_get(&p, OPERAND_C, 0, i, j, c);
+				problem_set(&p, OPERAND_C, 0, i, j, c[0] * (1 + 0x1p-5 / (double)(1 + seed)), 0);
+			}
+		cpu = problem_judge(&p, true);
+		if (judges(b, &p, &found))
+			cr_expect_eq(cpu.status, EKKA_PASS, "%llu: %s on the CPU", (unsigned long long)seed, ekka_status_name(cpu.status));
+		problem_release(&p);
+	}
+}
+ALIKE(doubt_is_left_to_the_cpu, doubtful)
+
+/* Infinities and NaNs that belong there. */
+static void odd_operands(struct ekka_backend *b)
+{
+	for (uint64_t seed = 0; seed < 24; seed++) {
+		struct problem p;
+		struct ekka_verdict cpu, gpu;
+
+		make(&p, seed, seed % 2 ? 3 : 12, 14, 200, 1);
+		problem_set(&p, OPERAND_A, 0, 1, 150, seed % 4 < 2 ? INFINITY : NAN, 0);
+		problem_compute(&p, SEQUENTIAL);
+		if (seed % 5 == 0)
+			problem_set(&p, OPERAND_C, 0, 1, 3, 1, 0);
+		cpu = problem_judge(&p, true);
+		gpu = problem_judge_with(&p, &(struct ekka_gemm_options){ .exact = true, .backend = b });
+		cr_expect_eq(cpu.status, gpu.status, "%llu: %s and %s", (unsigned long long)seed, ekka_status_name(cpu.status), ekka_status_name(gpu.status));
+		cr_expect_eq(cpu.n_bad, gpu.n_bad);
+		cr_expect(near(cpu.margin, gpu.margin), "%llu: margins %g and %g", (unsigned long long)seed, cpu.margin, gpu.margin);
+		problem_release(&p);
+	}
+}
+ALIKE(infinities_and_nans_are_judged_alike, odd_operands)
+
+static void declined(struct ekka_backend *b)
+{
+	static const enum ekka_dtype types[] = { EKKA_F64, EKKA_C64, EKKA_C128 };
+	struct ekka_elements_part found;
+
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		struct problem p;
+
+		problem_init(&p, types[i], types[i], 10, 10, 10, 1, GAUSSIAN, i);
+		problem_compute(&p, SEQUENTIAL);
+		cr_expect(!judges(b, &p, &found));
+		problem_release(&p);
+	}
+}
+ALIKE(what_float64_is_not_enough_for_is_declined, declined)
+
+Test(gpu_product, a_device_that_fails_in_between_or_has_no_memory_changes_nothing)
+{
+	for (int after = -1; after < 8; after++)
+		for (uint64_t thin = 0; thin < 2; thin++) {
+			struct ekka_elements_part found;
+			struct ekka_error err = { 0 };
+			struct ekka_backend *b = ekka_gpu_open_with(&gpu_stand_in, &gpu_stand_in, EKKA_GPU_ALWAYS, &err);
+			struct problem p;
+			int needed = thin ? 3 : 5;
+
+			make(&p, 8, thin ? 2 : 20, 50, 300, 1);
+			gpu_launches = 0;
+			gpu_fail_after = after;
+			gpu_memory_lacks = after < 0;
+			cr_expect_eq(judges(b, &p, &found), after >= needed, "%d", after);
+			gpu_fail_after = -1;
+			gpu_memory_lacks = false;
+			cr_expect_eq(problem_judge_with(&p, &(struct ekka_gemm_options){ .exact = true, .backend = b }).status, EKKA_PASS);
+			problem_release(&p);
+			b->close(b);
+		}
+}
+
+/* So small an event is with the CPU before the device has heard of it. */
+Test(gpu_product, small_events_are_the_cpus)
+{
+	struct ekka_error err = { 0 };
+	struct ekka_backend *b = ekka_gpu_open_with(&gpu_stand_in, &gpu_stand_in, 0, &err);
+	struct ekka_elements_part found;
+	struct problem p;
+
+	make(&p, 8, 20, 50, 300, 1);
+	cr_expect(!judges(b, &p, &found));
+	problem_release(&p);
+	make(&p, 8, 20, 200, 300, 1);
+	cr_expect(judges(b, &p, &found));
+	problem_release(&p);
+	b->close(b);
+}
