@@ -78,6 +78,19 @@ void ekka_blob_index_add(const struct ekka_rec_chunk *c, uint64_t at, uint32_t f
 	ix.n_chunks++;
 }
 
+void ekka_blob_index_add_links(uint64_t at, uint32_t frame_bytes)
+{
+	const struct ekka_rec_ix_links rec = { .at = at, .frame_bytes = frame_bytes };
+
+	if (ix.fd.fd < 0)
+		return;
+	if (ekka_encode_ix_links(&ix.buf, &rec) == 0) {
+		flush();
+		if (ix.fd.fd >= 0)
+			ekka_encode_ix_links(&ix.buf, &rec);
+	}
+}
+
 uint64_t ekka_blob_index_bytes(void)
 {
 	return ix.offset + ix.buf.len;

@@ -14,6 +14,9 @@ void ekka_blob_index_open(const char *path, const struct ekka_rec_open *open);
 /* Notes the chunk frame of frame_bytes bytes at offset `at` of the blobs file. */
 void ekka_blob_index_add(const struct ekka_rec_chunk *, uint64_t at, uint32_t frame_bytes);
 
+/* Notes the links frame of frame_bytes bytes at offset `at`. */
+void ekka_blob_index_add_links(uint64_t at, uint32_t frame_bytes);
+
 /* Bytes written so far or waiting to be, for the budget. */
 uint64_t ekka_blob_index_bytes(void);
 

@@ -4,6 +4,7 @@
 #include "preload/entries.h"
 
 #include "preload/ahead.h"
+#include "preload/blob_store.h"
 #include "preload/blobset.h"
 #include "preload/count.h"
 #include "preload/cuda.h"
@@ -104,13 +105,22 @@ static void put_data(const struct ekka_entry *e, const struct ekka_blob_id *id, 
 }
 
 /* Stores bytes of a blob; notes it when they are lost. */
-static void store(const struct ekka_blob_id *id, uint64_t size, uint64_t offset, const void *p, size_t bytes)
+static void store(const struct ekka_blob_bytes *b)
 {
-	const char *why = failed ? "disk" : ekka_writer_blob(id, size, offset, p, bytes);
+	const char *why = failed ? "disk" : ekka_blob_store(b);
 
 	if (why)
-		ekka_blobset_lose(id, why);
+		ekka_blobset_lose(b->id, why);
 	note_blobs_closed();
+}
+
+/* Bytes of the entry's blob from its offset on. */
+static void store_data(const struct ekka_entry *e, const void *p, size_t bytes)
+{
+	const struct ekka_blob_bytes b = { .id = &e->data.id, .size = e->data.size, .offset = e->data.offset, .p = p, .bytes = bytes,
+					   .place = e->data.place ? e->data.place + e->data.offset : 0 };
+
+	store(&b);
 }
 
 static void put_known(const struct ekka_entry *e, const struct ekka_blob_id *id)
@@ -127,7 +137,7 @@ static void put_piece(const struct ekka_entry *e)
 
 	(void)ekka_blobset_has(&e->data.id, &lost);
 	if (!lost)
-		store(&e->data.id, e->data.size, e->data.offset, e->payload, e->used);
+		store_data(e, e->payload, e->used);
 	if (e->data.offset + e->used == e->data.size)
 		put_known(e, &e->data.id);
 }
@@ -148,7 +158,7 @@ static void put_copy(struct ekka_entry *e)
 	} else {
 		id = e->data.id;
 		if (ekka_blobset_add(&id, &full) || full)
-			store(&id, e->data.size, 0, bytes, e->data.size);
+			store_data(e, bytes, e->data.size);
 		put_known(e, &id);
 		ekka_versions_settle(e->data.serial, &id, NULL);
 	}
@@ -213,7 +223,7 @@ void ekka_entries_put(struct ekka_entry *e)
 			ekka_writer_frame(e->payload, e->used);
 		break;
 	case EKKA_ENTRY_BLOB:
-		store(&e->data.id, e->data.size, 0, e->payload, e->used);
+		store_data(e, e->payload, e->used);
 		put_known(e, &e->data.id);
 		break;
 	case EKKA_ENTRY_PIECE:

@@ -7,6 +7,7 @@ libcapture_la_SOURCES = preload/capture.h preload/snapshot.h preload/cuda.h prel
 	preload/lock.h preload/lock.c preload/guard.h preload/say.h preload/say.c preload/count.h preload/count.c \
 	preload/queue.h preload/queue.c preload/blobset.h preload/blobset.c preload/pool.h preload/pool.c \
 	preload/fd.h preload/fd.c preload/segment.h preload/segment.c preload/batch.h preload/batch.c preload/frames.h preload/frames.c preload/writer.h preload/writer.c preload/blob_index.h preload/blob_index.c \
+	preload/blob_store.h preload/blob_store.c preload/places.h preload/places.c \
 	preload/entries.h preload/ahead.h preload/ahead.c preload/entries.c preload/sink.h preload/sink.c preload/probe.h preload/probe.c preload/describe.c preload/intern.h preload/intern.c \
 	preload/snapshot_host.c preload/snapshot_device.c preload/versions.h preload/versions.c preload/select.h preload/select.c preload/event.c preload/launch.h preload/starts.h preload/starts.c preload/timing.h preload/timing.c preload/image.h preload/image.c preload/sink_image.h preload/sink_image.c \
 	preload/window.h preload/window.c preload/nvtx.h preload/nvtx.c \

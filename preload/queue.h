@@ -41,6 +41,7 @@ struct ekka_entry {
 		enum ekka_phase phase;
 		uint64_t size;		/* of the blob */
 		uint64_t offset;	/* PIECE */
+		uint64_t place;		/* address in the program that the blob's bytes have one behind another; 0: they have not */
 		struct ekka_blob_id id;
 		bool hashed;		/* COPY: id is set */
 		struct ekka_cuda_copy *copy;

@@ -31,7 +31,7 @@ static bool identify(const struct ekka_image *m, struct ekka_blob_id *ret)
 }
 
 void ekka_sink_image(const struct ekka_image *m,
-		     void (*store)(const struct ekka_blob_id *id, uint64_t size, uint64_t offset, const void *p, size_t bytes), struct ekka_rec_module *ret)
+		     void (*store)(const struct ekka_blob_bytes *), struct ekka_rec_module *ret)
 {
 	bool full;
 
@@ -43,8 +43,10 @@ void ekka_sink_image(const struct ekka_image *m,
 	if (ret->missing || (!ekka_blobset_add(&ret->blob, &full) && !full))
 		return;
 	for (uint64_t at = 0; at < m->kept && !ret->missing; at += PIECE_BYTES) {
-		if (ekka_image_read(m, at, piece, piece_at(m, at)))
-			store(&ret->blob, m->kept, at, piece, piece_at(m, at));
+		const struct ekka_blob_bytes b = { .id = &ret->blob, .size = m->kept, .offset = at, .p = piece, .bytes = piece_at(m, at) };
+
+		if (ekka_image_read(m, at, piece, b.bytes))
+			store(&b);
 		else
 			ret->missing = "gone";
 	}

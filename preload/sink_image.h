@@ -3,6 +3,7 @@
 #ifndef EKKA_PRELOAD_SINK_IMAGE_H
 #define EKKA_PRELOAD_SINK_IMAGE_H
 
+#include "preload/blob_store.h"
 #include "preload/image.h"
 #include "trace/model.h"
 
@@ -11,6 +12,6 @@
  * too large an image, is said in ret->missing.
  */
 void ekka_sink_image(const struct ekka_image *,
-		     void (*store)(const struct ekka_blob_id *id, uint64_t size, uint64_t offset, const void *p, size_t bytes), struct ekka_rec_module *ret);
+		     void (*store)(const struct ekka_blob_bytes *), struct ekka_rec_module *ret);
 
 #endif

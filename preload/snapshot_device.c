@@ -33,6 +33,7 @@ static void push_taken(struct ekka_call *call, unsigned tensor, enum ekka_phase 
 	e->data.phase = phase;
 	e->data.size = bytes;
 	e->data.offset = 0;
+	e->data.place = t->n_ptrs ? 0 : t->addr;
 	e->data.copy = taken->copy;
 	e->data.hashed = false;
 	e->data.serial = serial;

@@ -75,6 +75,7 @@ static bool may_wait(void)
 	return ekka_conf.when_full == EKKA_BLOCK;
 }
 
+/* For all but bytes of a host tensor, whose place is set after it. */
 static void fill_data(struct ekka_entry *e, struct ekka_call *call, unsigned tensor, enum ekka_phase phase, uint64_t size)
 {
 	e->generation = ekka_private(call)->generation;
@@ -83,6 +84,7 @@ static void fill_data(struct ekka_entry *e, struct ekka_call *call, unsigned ten
 	e->data.phase = phase;
 	e->data.size = size;
 	e->data.offset = 0;
+	e->data.place = 0;
 	e->data.copy = NULL;
 }
 
@@ -143,6 +145,7 @@ static bool take_whole(struct ekka_call *call, unsigned tensor, enum ekka_phase 
 	bool full;
 
 	fill_data(e, call, tensor, phase, s->total);
+	e->data.place = s->items ? 0 : s->addr;
 	e->data.id = copy_and_hash(s, e->payload);
 	bool fresh = ekka_blobset_add(&e->data.id, &full) || full;
 	e->used = fresh ? s->total : 0;
@@ -178,6 +181,7 @@ static void take_pieces(struct ekka_call *call, unsigned tensor, enum ekka_phase
 		source_copy(s, at, n, e->payload);
 		ekka_blob_hash_update(&h, e->payload, n);
 		fill_data(e, call, tensor, phase, s->total);
+		e->data.place = s->items ? 0 : s->addr;
 		e->kind = EKKA_ENTRY_PIECE;
 		e->used = n;
 		e->data.offset = at;

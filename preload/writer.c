@@ -5,15 +5,13 @@
 
 #include "preload/batch.h"
 #include "preload/blob_index.h"
+#include "preload/blob_store.h"
 #include "preload/blobset.h"
 #include "preload/conf.h"
 #include "preload/count.h"
 #include "preload/frames.h"
 #include "preload/lock.h"
-#include "preload/pool.h"
 #include "preload/segment.h"
-#include "trace/chunk.h"
-#include "trace/hash.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +22,6 @@
 #include <unistd.h>
 
 enum {
-	GROUP = EKKA_BATCH_PARTS,	/* chunks compressed at a time */
 	DIRECT_BYTES = 32 << 10,	/* from here on a chunk's data are written from where they are, not copied into the batch */
 	HEAD_BYTES = 512,		/* more than a chunk's head and its entry in the index take */
 	EVENTS_BATCH = 1 << 20,
@@ -32,7 +29,7 @@ enum {
 	CLOSE_BYTES = 16 << 10,		/* kept free in the budget for the trailer */
 	EVENTS_SHARE = 16,		/* one part in 16 of the budget is for events only */
 	MAX_SEGMENTS = 10000,
-	MAX_CHUNKS = 4096,		/* in the blobs batch */
+	MAX_BLOBS = 4096,		/* frames in the blobs batch */
 	MAX_NAMED = 8192,		/* in the events batch: data records that name a blob */
 };
 
@@ -42,40 +39,31 @@ struct named { size_t at; struct ekka_rec_data rec; };
 static struct {
 	struct ekka_batch events, blobs;
 	uint64_t n_calls;		/* in the events file and its batch */
-	struct ekka_blob_id *chunks;	/* of the chunks in the blobs batch */
-	size_t n_chunks;
+	struct ekka_blob_id *blob_ids;	/* of the chunks and links in the blobs batch */
+	size_t n_blobs;
 	struct named *named;
 	size_t n_named;
 	uint64_t budget;
 	const char *blobs_closed;	/* why no more blobs are stored */
-	uint8_t *memory;		/* batches and scratch, one mapping */
-	uint8_t *scratch[GROUP];
-	ZSTD_CCtx *cctx[EKKA_POOL_MAX];
+	uint8_t *memory;		/* batches and lists, one mapping */
 	char index_path[4096];
 	char why[4400];
 } w = { .events.fd.fd = -1, .blobs.fd.fd = -1 };
 
 static bool get_memory(void)
 {
-	size_t scratch = (ekka_chunk_scratch_bytes() + 4095) & ~(size_t)4095;
-	size_t ids = MAX_CHUNKS * sizeof(*w.chunks), named = MAX_NAMED * sizeof(*w.named);
+	size_t ids = MAX_BLOBS * sizeof(*w.blob_ids), named = MAX_NAMED * sizeof(*w.named);
 
 	if (w.memory)
 		return true;
-	void *p = mmap(NULL, EVENTS_BATCH + BLOBS_BATCH + GROUP * scratch + ids + named, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, EVENTS_BATCH + BLOBS_BATCH + ids + named, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return false;
 	w.memory = p;
 	w.events.buf = (struct ekka_buf){ .data = w.memory, .cap = EVENTS_BATCH };
 	w.blobs.buf = (struct ekka_buf){ .data = w.memory + EVENTS_BATCH, .cap = BLOBS_BATCH };
-	for (size_t i = 0; i < GROUP; i++)
-		w.scratch[i] = w.memory + EVENTS_BATCH + BLOBS_BATCH + i * scratch;
-	w.chunks = (void *)(w.memory + EVENTS_BATCH + BLOBS_BATCH + GROUP * scratch);
-	w.named = (void *)(w.memory + EVENTS_BATCH + BLOBS_BATCH + GROUP * scratch + ids);
-	/* Without a context chunks are stored as they are. */
-	for (unsigned i = 0; i < EKKA_POOL_MAX && ekka_conf.compress > 0; i++)
-		w.cctx[i] = ZSTD_createCCtx();
+	w.blob_ids = (void *)(w.memory + EVENTS_BATCH + BLOBS_BATCH);
+	w.named = (void *)(w.memory + EVENTS_BATCH + BLOBS_BATCH + ids);
 	return true;
 }
 
@@ -136,9 +124,9 @@ const char *ekka_writer_open(void)
 	struct ekka_rec_open rec;
 
 	w.events.offset = w.blobs.offset = 0;
-	w.n_calls = w.n_chunks = w.n_named = 0;
+	w.n_calls = w.n_blobs = w.n_named = 0;
 	w.blobs_closed = NULL;
-	if (!get_memory())
+	if (!get_memory() || !ekka_blob_store_open())
 		return "no memory for the writer";
 	ekka_batch_empty(&w.events);
 	ekka_batch_empty(&w.blobs);
@@ -189,8 +177,8 @@ static const char *flush_file(struct ekka_batch *f)
 
 static bool in_blobs_batch(const struct ekka_blob_id *id)
 {
-	for (size_t i = 0; i < w.n_chunks; i++)
-		if (memcmp(&w.chunks[i], id, sizeof(*id)) == 0)
+	for (size_t i = 0; i < w.n_blobs; i++)
+		if (memcmp(&w.blob_ids[i], id, sizeof(*id)) == 0)
 			return true;
 	return false;
 }
@@ -204,8 +192,8 @@ static void lose_blobs_batch(void)
 	struct ekka_buf *b = &w.events.buf;
 	size_t from = 0, end = b->len;
 
-	for (size_t i = 0; i < w.n_chunks; i++)
-		ekka_blobset_lose(&w.chunks[i], "disk");
+	for (size_t i = 0; i < w.n_blobs; i++)
+		ekka_blobset_lose(&w.blob_ids[i], "disk");
 	b->len = 0;
 	for (size_t i = 0; i < w.n_named; i++) {
 		struct named *n = &w.named[i];
@@ -233,7 +221,7 @@ static void flush_blobs(void)
 		lose_blobs_batch();
 		ekka_blob_index_drop();
 	}
-	w.n_chunks = 0;
+	w.n_blobs = 0;
 }
 
 const char *ekka_writer_flush(void)
@@ -284,74 +272,64 @@ void ekka_writer_data(const struct ekka_rec_data *rec)
 	ekka_encode_data(&w.events.buf, rec);
 }
 
-struct group {
-	const struct ekka_blob_id *id;
-	uint64_t size, offset;
-	const uint8_t *p;
-	size_t bytes;
-	struct ekka_rec_chunk rec[GROUP];
-	const void *data[GROUP];
-};
-
-static void make_chunk(void *arg, unsigned i, unsigned worker)
+/* Room in the budget for a frame of so many bytes of the blobs file; else no more blobs are stored. */
+static bool has_blob_room(uint64_t frame)
 {
-	struct group *g = arg;
-	size_t at = (size_t)i * EKKA_CHUNK_BYTES;
-	uint32_t raw = (uint32_t)(g->bytes - at < EKKA_CHUNK_BYTES ? g->bytes - at : EKKA_CHUNK_BYTES);
-
-	ekka_chunk_make(w.cctx[worker], (int)ekka_conf.compress, g->id, g->size, g->offset + at, g->p + at, raw,
-			w.scratch[i], &g->rec[i], &g->data[i]);
+	if (used_bytes() + frame + w.budget / EVENTS_SHARE > w.budget)
+		w.blobs_closed = "budget";
+	return !w.blobs_closed;
 }
 
-static const char *put_chunk(const struct ekka_rec_chunk *rec, const void *data)
+const char *ekka_writer_chunk(const struct ekka_rec_chunk *rec, const void *data, uint64_t *ret_at)
 {
 	struct ekka_batch *f = &w.blobs;
 	struct ekka_buf *b = &f->buf;
 	uint64_t frame = HEAD_BYTES + rec->data_bytes;
-	uint64_t for_events = w.budget / EVENTS_SHARE;
-
-	if (used_bytes() + frame + for_events > w.budget) {
-		w.blobs_closed = "budget";
-		return w.blobs_closed;
-	}
 	bool direct = rec->data_bytes >= DIRECT_BYTES;
-	if (b->len + (direct ? HEAD_BYTES : frame) > b->cap || f->n_parts == GROUP || w.n_chunks == MAX_CHUNKS) {
+
+	if (!has_blob_room(frame))
+		return w.blobs_closed;
+	if (b->len + (direct ? HEAD_BYTES : frame) > b->cap || f->n_parts == EKKA_BATCH_PARTS || w.n_blobs == MAX_BLOBS) {
 		flush_blobs();
 		if (w.blobs_closed)
 			return w.blobs_closed;
 	}
-	uint64_t at = f->offset + ekka_batch_waiting(f);
+	*ret_at = f->offset + ekka_batch_waiting(f);
 	size_t head = ekka_encode_chunk_head(b, rec);
-	ekka_blob_index_add(rec, at, (uint32_t)head + rec->data_bytes);
+	ekka_blob_index_add(rec, *ret_at, (uint32_t)head + rec->data_bytes);
 	if (direct) {
 		ekka_batch_put_part(f, data, rec->data_bytes);
 	} else {
 		memcpy(b->data + b->len, data, rec->data_bytes);
 		b->len += rec->data_bytes;
 	}
-	w.chunks[w.n_chunks++] = rec->id;
+	w.blob_ids[w.n_blobs++] = rec->id;
 	return NULL;
 }
 
-const char *ekka_writer_blob(const struct ekka_blob_id *id, uint64_t size, uint64_t offset, const void *p, size_t bytes)
+const char *ekka_writer_links(const struct ekka_rec_links *rec)
 {
-	struct group g = { .id = id, .size = size };
-	const char *why = w.blobs_closed;
+	struct ekka_batch *f = &w.blobs;
+	uint64_t frame = HEAD_BYTES + (uint64_t)rec->n_links * EKKA_LINK_ENCODED_BYTES;
 
-	for (size_t at = 0; at < bytes && !why; at += g.bytes) {
-		g.offset = offset + at;
-		g.p = (const uint8_t *)p + at;
-		g.bytes = bytes - at < (size_t)GROUP * EKKA_CHUNK_BYTES ? bytes - at : (size_t)GROUP * EKKA_CHUNK_BYTES;
-		unsigned n = (unsigned)((g.bytes + EKKA_CHUNK_BYTES - 1) / EKKA_CHUNK_BYTES);
-		ekka_pool_run(make_chunk, &g, n);
-		for (unsigned i = 0; i < n && !why; i++)
-			why = put_chunk(&g.rec[i], g.data[i]);
-		/* The parts lie in scratch memory or belong to the caller. */
-		if (w.blobs.n_parts > 0)
-			flush_blobs();
-		why = why ? why : w.blobs_closed;
+	if (!has_blob_room(frame))
+		return w.blobs_closed;
+	if (f->buf.len + frame > f->buf.cap || w.n_blobs == MAX_BLOBS) {
+		flush_blobs();
+		if (w.blobs_closed)
+			return w.blobs_closed;
 	}
-	return why;
+	uint64_t at = f->offset + ekka_batch_waiting(f);
+	ekka_blob_index_add_links(at, (uint32_t)ekka_encode_links(&f->buf, rec));
+	w.blob_ids[w.n_blobs++] = rec->id;
+	return NULL;
+}
+
+const char *ekka_writer_flush_parts(void)
+{
+	if (w.blobs.n_parts > 0)
+		flush_blobs();
+	return w.blobs_closed;
 }
 
 size_t ekka_writer_pending(void)
@@ -389,7 +367,6 @@ void ekka_writer_forget(void)
 	ekka_fd_close(&w.events.fd);
 	ekka_fd_close(&w.blobs.fd);
 	ekka_blob_index_forget();
-	/* Contexts may be in the middle of a compression by a thread that is not here: leave them be. */
-	memset(w.cctx, 0, sizeof(w.cctx));
+	ekka_blob_store_forget();
 	w.memory = NULL;
 }

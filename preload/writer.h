@@ -27,10 +27,13 @@ uint64_t ekka_writer_calls(void);
 void ekka_writer_data(const struct ekka_rec_data *);
 
 /*
- * Stores `bytes` bytes of blob `id` (of `size` bytes in all) that begin at `offset`.
- * NULL, or why they were not stored: "budget" or "disk".
+ * Appends a chunk, or links (at most EKKA_WRITER_LINKS), to the blobs file: preload/blob_store.h makes them. *ret_at is where the chunk's frame begins. `data`
+ * must stay until flush_parts. NULL, or why no more blobs are stored: "budget" or "disk".
  */
-const char *ekka_writer_blob(const struct ekka_blob_id *id, uint64_t size, uint64_t offset, const void *p, size_t bytes);
+enum { EKKA_WRITER_LINKS = 1024 };
+const char *ekka_writer_chunk(const struct ekka_rec_chunk *, const void *data, uint64_t *ret_at);
+const char *ekka_writer_links(const struct ekka_rec_links *);
+const char *ekka_writer_flush_parts(void);
 
 /* Why no more blobs are stored, or NULL; and the last error in words. */
 const char *ekka_writer_blobs_closed(void);

@@ -36,12 +36,15 @@ def unpack(body):
     return msgpack.unpackb(body, raw=False, unicode_errors="surrogateescape", strict_map_key=False)
 
 
-def frames(path):
-    """Yields (kind, body as a dict, data or None); stops where the file ends inside a frame."""
+def frames(path, places=False):
+    """Yields (kind, body as a dict, data or None), with places the offset in the file before them; stops where the file ends inside a frame."""
     with open(path, "rb") as f:
         stream = msgpack.Unpacker(f, raw=False, max_buffer_size=0, unicode_errors="surrogateescape")
+        at = stream.tell()
         for frame in stream:
-            yield frame[0], unpack(frame[1]), frame[3] if len(frame) == 4 else None
+            found = frame[0], unpack(frame[1]), frame[3] if len(frame) == 4 else None
+            yield (at, *found) if places else found
+            at = stream.tell()
 
 
 def files(trace, kind):
@@ -57,12 +60,19 @@ def read_blobs(trace):
     """id -> (size, bytes or None when zstd is not there)"""
     parts = {}
     for path in files(trace, "blobs"):
-        for kind, body, data in frames(path):
+        chunks = {}     # by offset in the file
+        for at, kind, body, data in frames(path, places=True):
             if kind == "chunk":
                 assert len(data) == body["n"]
                 raw = data if body["c"] == 0 else unzstd(data)
                 assert raw is None or len(raw) == body["raw"]
+                chunks[at] = raw
                 parts.setdefault(body["id"], (body["size"], {}))[1][body["off"]] = raw
+            if kind == "links":
+                for off, raw, chunk, start in body["l"]:
+                    data = chunks[chunk]
+                    assert data is None or start + raw <= len(data)
+                    parts.setdefault(body["id"], (body["size"], {}))[1][off] = data and data[start : start + raw]
     blobs = {}
     for blob, (size, chunks) in parts.items():
         raw = [chunks[off] for off in sorted(chunks)]

@@ -16,6 +16,7 @@ void ekka_blob_table_init(struct blob_table *t)
 void ekka_blob_table_release(struct blob_table *t)
 {
 	free(t->chunks);
+	free(t->parts);
 	free(t->blobs);
 	free(t->slots);
 	*t = (struct blob_table){ 0 };
@@ -57,56 +58,113 @@ static int grow_slots(struct blob_table *t)
 	return 0;
 }
 
-static int find_or_add_blob(struct blob_table *t, const struct ekka_rec_ix_chunk *r, uint32_t *ret)
+static int find_or_add_blob(struct blob_table *t, const struct ekka_blob_id *id, uint64_t size, uint32_t *ret)
 {
 	void *p = t->blobs;
 	uint32_t *slot;
 
 	if (2 * t->n_blobs >= t->n_slots && grow_slots(t) < 0)
 		return EKKA_ERR_NOMEM;
-	slot = find_slot(t, &r->id);
+	slot = find_slot(t, id);
 	if (*slot == 0) {
 		int rc = ekka_grow(&p, t->n_blobs, &t->cap_blobs, sizeof *t->blobs);
 
 		if (rc < 0)
 			return rc;
 		t->blobs = p;
-		t->blobs[t->n_blobs] = (struct blob_entry){ .id = r->id, .size = r->size };
+		t->blobs[t->n_blobs] = (struct blob_entry){ .id = *id, .size = size };
 		*slot = (uint32_t)++t->n_blobs;
 	}
 	*ret = *slot - 1;
 	return 0;
 }
 
+/* Adds a part of the blob; *ret_blob is that blob. */
+static int add_part(struct blob_table *t, const struct ekka_blob_id *id, uint64_t size, struct blob_part part, uint32_t *ret_blob,
+		    const char **ret_why)
+{
+	void *p = t->parts;
+	int rc;
+
+	if (size < part.raw_bytes || part.offset > size - part.raw_bytes) {
+		*ret_why = "bytes that do not lie within their blob";
+		return EKKA_ERR_FORMAT;
+	}
+	rc = ekka_grow(&p, t->n_parts, &t->cap_parts, sizeof *t->parts);
+	if (rc == 0) {
+		t->parts = p;
+		rc = find_or_add_blob(t, id, size, &part.blob);
+	}
+	if (rc < 0)
+		return rc;
+	if (t->blobs[part.blob].size != size) {
+		*ret_why = "another size of a blob than one before";
+		return EKKA_ERR_FORMAT;
+	}
+	part.order = (uint32_t)t->n_parts;
+	t->parts[t->n_parts++] = part;
+	*ret_blob = part.blob;
+	return 0;
+}
+
 int ekka_blob_table_add(struct blob_table *t, const struct ekka_rec_ix_chunk *r, uint32_t file, const char **ret_why)
 {
+	const struct blob_part part = { .offset = r->offset, .raw_bytes = r->raw_bytes, .chunk = (uint32_t)t->n_chunks, .file = file };
 	void *p = t->chunks;
 	uint32_t blob = 0;
 	int rc;
 
-	if (r->raw_bytes == 0 || r->raw_bytes > EKKA_CHUNK_BYTES || r->size < r->raw_bytes || r->offset > r->size - r->raw_bytes) {
-		*ret_why = "a chunk that does not lie within its blob";
+	if (r->raw_bytes == 0 || r->raw_bytes > EKKA_CHUNK_BYTES) {
+		*ret_why = "a chunk of no bytes or too many";
 		return EKKA_ERR_FORMAT;
 	}
 	rc = ekka_grow(&p, t->n_chunks, &t->cap_chunks, sizeof *t->chunks);
 	if (rc == 0) {
 		t->chunks = p;
-		rc = find_or_add_blob(t, r, &blob);
+		rc = add_part(t, &r->id, r->size, part, &blob, ret_why);
 	}
 	if (rc < 0)
 		return rc;
-	if (t->blobs[blob].size != r->size) {
-		*ret_why = "a chunk that disagrees with an earlier one about the size of its blob";
-		return EKKA_ERR_FORMAT;
-	}
 	t->chunks[t->n_chunks++] = (struct blob_chunk){ .offset = r->offset, .at = r->at, .raw_bytes = r->raw_bytes,
 							.frame_bytes = r->frame_bytes, .blob = blob, .file = file };
 	return 0;
 }
 
+/* The chunk whose frame is at that place of the file, or NULL. */
+static const struct blob_chunk *chunk_at(const struct blob_table *t, uint32_t file, uint64_t at)
+{
+	size_t low = 0, high = t->n_chunks;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct blob_chunk *c = &t->chunks[mid];
+
+		if (c->file < file || (c->file == file && c->at < at))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < t->n_chunks && t->chunks[low].file == file && t->chunks[low].at == at ? &t->chunks[low] : NULL;
+}
+
+int ekka_blob_table_link(struct blob_table *t, const struct ekka_blob_id *id, uint64_t size, const struct ekka_link *l, uint32_t file, const char **ret_why)
+{
+	const struct blob_chunk *c = chunk_at(t, file, l->at);
+	uint32_t blob;
+
+	/* The length has bounds so that what is read for a link is in proportion to what the link gives. */
+	if (!c || l->raw_bytes < EKKA_LINK_MIN_BYTES || l->raw_bytes > c->raw_bytes || l->from > c->raw_bytes - l->raw_bytes) {
+		*ret_why = c ? "a link to bytes that its chunk does not have" : "a link to no chunk before";
+		return EKKA_ERR_FORMAT;
+	}
+	return add_part(t, id, size, (struct blob_part){ .offset = l->offset, .raw_bytes = l->raw_bytes, .chunk = (uint32_t)(c - t->chunks),
+							 .from = l->from, .file = file }, &blob, ret_why);
+}
+
+/* Of two that begin alike the earlier: a blob that was stored whole, then again in another way until the process was killed, is whole. */
 static int by_place(const void *pa, const void *pb)
 {
-	const struct blob_chunk *a = pa, *b = pb;
+	const struct blob_part *a = pa, *b = pb;
 
 	if (a->blob != b->blob)
 		return a->blob < b->blob ? -1 : 1;
@@ -114,11 +172,19 @@ static int by_place(const void *pa, const void *pb)
 		return a->file < b->file ? -1 : 1;
 	if (a->offset != b->offset)
 		return a->offset < b->offset ? -1 : 1;
-	return a->at < b->at ? -1 : a->at > b->at;
+	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* Bytes in the file that are there for this part alone. */
+static uint32_t stored_for(const struct blob_table *t, const struct blob_part *p)
+{
+	const struct blob_chunk *c = &t->chunks[p->chunk];
+
+	return c->blob == p->blob && c->offset == p->offset ? c->frame_bytes : 0;
 }
 
 /*
- * The chunks [i, end) are those of one blob in one file, by offset. Moves those that follow on each other to the front; what
+ * The parts [i, end) are those of one blob in one file, by offset. Moves those that follow on each other to the front; what
  * repeats or overlaps is passed over. Takes them as the blob's when they make it whole or none was taken before.
  */
 static void take_run(struct blob_table *t, struct blob_entry *b, size_t i, size_t end)
@@ -126,12 +192,12 @@ static void take_run(struct blob_table *t, struct blob_entry *b, size_t i, size_
 	size_t first = i, n = 0;
 	uint64_t reached = 0, stored = 0;
 
-	for (; i < end && t->chunks[i].offset <= reached; i++) {
-		if (t->chunks[i].offset < reached)
+	for (; i < end && t->parts[i].offset <= reached; i++) {
+		if (t->parts[i].offset < reached)
 			continue;
-		reached += t->chunks[i].raw_bytes;
-		stored += t->chunks[i].frame_bytes;
-		t->chunks[first + n++] = t->chunks[i];
+		reached += t->parts[i].raw_bytes;
+		stored += stored_for(t, &t->parts[i]);
+		t->parts[first + n++] = t->parts[i];
 	}
 	if (b->whole || (b->n > 0 && reached != b->size))
 		return;
@@ -145,13 +211,13 @@ void ekka_blob_table_finish(struct blob_table *t)
 {
 	size_t i = 0, end;
 
-	if (t->n_chunks > 0)
-		qsort(t->chunks, t->n_chunks, sizeof *t->chunks, by_place);
-	while (i < t->n_chunks) {
-		struct blob_entry *b = &t->blobs[t->chunks[i].blob];
+	if (t->n_parts > 0)
+		qsort(t->parts, t->n_parts, sizeof *t->parts, by_place);
+	while (i < t->n_parts) {
+		struct blob_entry *b = &t->blobs[t->parts[i].blob];
 
 		end = i + 1;
-		while (end < t->n_chunks && t->chunks[end].blob == t->chunks[i].blob && t->chunks[end].file == t->chunks[i].file)
+		while (end < t->n_parts && t->parts[end].blob == t->parts[i].blob && t->parts[end].file == t->parts[i].file)
 			end++;
 		take_run(t, b, i, end);
 		i = end;

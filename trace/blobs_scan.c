@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Chunks of 1 MiB are passed over, not read; files of small chunks are read whole in few calls. */
@@ -67,27 +68,74 @@ static int check_open(struct ekka_scan *s, uint64_t *ret_end, struct ekka_error 
 	return 0;
 }
 
+/* Adds what a links frame says; links before one that is refused stay. */
+static int add_links(struct blob_table *table, uint32_t file, const struct ekka_frame *f, const char **ret_why)
+{
+	struct ekka_mp_want w[] = { { .key = "id", .is_bin = true }, { .key = "size" }, { .key = "l", .is_array = true } };
+	const uint8_t *at, *end = f->body + f->body_bytes;
+	struct ekka_blob_id id;
+	uint64_t v[4];
+
+	if (!ekka_mp_peek(f->body, f->body_bytes, w, 3)) {
+		*ret_why = "lacks a key";
+		return EKKA_ERR_FORMAT;
+	}
+	if (w[0].u != sizeof id.b) {
+		*ret_why = "a value is out of range";
+		return EKKA_ERR_FORMAT;
+	}
+	memcpy(id.b, w[0].p, sizeof id.b);
+	at = w[2].p;
+	for (uint64_t i = 0; i < w[2].u; i++) {
+		struct ekka_link l;
+		int rc;
+
+		if (!ekka_mp_take_uints(&at, end, v, 4) || v[1] > UINT32_MAX || v[3] > UINT32_MAX) {
+			*ret_why = "a value is out of range";
+			return EKKA_ERR_FORMAT;
+		}
+		l = (struct ekka_link){ .offset = v[0], .raw_bytes = (uint32_t)v[1], .at = v[2], .from = (uint32_t)v[3] };
+		rc = ekka_blob_table_link(table, &id, w[1].u, &l, file, ret_why);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Adds what a frame of a blobs file says; *ret_why when it is refused. */
+static int add_frame(struct blob_table *table, uint32_t file, const struct ekka_frame *f, uint64_t at, const char **ret_why)
+{
+	struct ekka_rec_ix_chunk c;
+
+	if (ekka_frame_is(f, "links"))
+		return add_links(table, file, f, ret_why);
+	if (!ekka_frame_is(f, "chunk") || !f->has_data)
+		return 0;
+	*ret_why = decode_place(f, &c, W_AT);
+	if (!*ret_why && f->head_bytes + f->data_bytes > MAX_FRAME)
+		*ret_why = "more bytes than any chunk needs";
+	if (*ret_why)
+		return EKKA_ERR_FORMAT;
+	c.at = at;
+	c.frame_bytes = (uint32_t)f->head_bytes + f->data_bytes;
+	return ekka_blob_table_add(table, &c, file, ret_why);
+}
+
 static int scan_chunks(struct ekka_trace *t, struct blob_table *table, uint32_t file, bool quiet, struct ekka_scan *s,
 		       struct ekka_error *damage)
 {
-	struct ekka_rec_ix_chunk c;
 	struct ekka_frame f;
-	const char *why;
 	uint64_t at;
 	int rc;
 
 	while ((rc = ekka_scan_next(s, &f, &at, damage)) > 0) {
-		if (!ekka_frame_is(&f, "chunk") || !f.has_data)
-			continue;
-		why = decode_place(&f, &c, W_AT);
-		c.at = at;
-		c.frame_bytes = (uint32_t)f.head_bytes + f.data_bytes;
-		if (!why && f.head_bytes + f.data_bytes > MAX_FRAME)
-			why = "more bytes than any chunk needs";
-		if (!why && ekka_blob_table_add(table, &c, file, &why) == EKKA_ERR_NOMEM)
+		const char *why = NULL;
+
+		if (add_frame(table, file, &f, at, &why) == EKKA_ERR_NOMEM)
 			return ekka_error_set(damage, EKKA_ERR_NOMEM, "%s: out of memory", s->file->name);
 		if (why && !quiet)
-			ekka_trace_add_problem(t, "%s: offset %" PRIu64 ": 'chunk' record: %s", s->file->name, at, why);
+			ekka_trace_add_problem(t, "%s: offset %" PRIu64 ": '%.*s' record: %s", s->file->name, at, (int)f.kind_bytes,
+					       (const char *)f.kind, why);
 	}
 	return rc;
 }
@@ -112,11 +160,33 @@ static int scan_file(struct ekka_trace *t, struct blob_table *table, uint32_t fi
 	return 0;
 }
 
+/* Adds the links of a frame that the index only names. */
+static bool add_links_at(struct blob_table *table, uint32_t file, const struct ekka_file *blobs, uint64_t at, uint32_t frame_bytes)
+{
+	uint8_t *bytes = malloc(frame_bytes);
+	struct ekka_error ignored;
+	const char *why = NULL;
+	struct ekka_frame f;
+	bool ok = false;
+	size_t need;
+	int fd;
+
+	fd = bytes ? ekka_file_borrow(blobs, &ignored) : -1;
+	if (fd >= 0) {
+		ok = ekka_file_read(blobs, fd, at, bytes, frame_bytes, &ignored) == 0 &&
+		     ekka_frame_parse(bytes, frame_bytes, &f, &need, &why) == 1 && f.head_bytes == frame_bytes && ekka_frame_check(&f) &&
+		     ekka_frame_is(&f, "links") && add_links(table, file, &f, &why) == 0;
+		ekka_file_return(blobs, fd);
+	}
+	free(bytes);
+	return ok;
+}
+
 /*
  * Walks an index file that is open in s, adding its entries to table unless that is NULL. True when they name frames that
  * follow on each other from `at` without a gap up to the end of the blobs file.
  */
-static bool read_index(struct blob_table *table, uint32_t file, struct ekka_scan *s, uint64_t at, uint64_t blobs_bytes)
+static bool read_index(struct blob_table *table, uint32_t file, const struct ekka_file *blobs, struct ekka_scan *s, uint64_t at)
 {
 	struct ekka_mp_want end[] = { { .key = "blobs" }, { .key = "chunks" } };
 	struct ekka_error ignored;
@@ -129,11 +199,23 @@ static bool read_index(struct blob_table *table, uint32_t file, struct ekka_scan
 		return false;
 	while (ekka_scan_next(s, &f, &where, &ignored) > 0) {
 		if (ekka_frame_is(&f, "ix-end"))
-			return ekka_mp_peek(f.body, f.body_bytes, end, 2) && end[0].u == blobs_bytes && at == blobs_bytes &&
+			return ekka_mp_peek(f.body, f.body_bytes, end, 2) && end[0].u == blobs->size && at == blobs->size &&
 			       end[1].u == n;
+		if (ekka_frame_is(&f, "ix-links")) {
+			struct ekka_mp_want links[] = { { .key = "at" }, { .key = "len" } };
+
+			if (!ekka_mp_peek(f.body, f.body_bytes, links, 2) || links[0].u != at || links[1].u == 0 || links[1].u > MAX_FRAME ||
+			    links[1].u > blobs->size - at)
+				return false;
+			if (table && !add_links_at(table, file, blobs, at, (uint32_t)links[1].u))
+				return false;
+			at += links[1].u;
+			continue;
+		}
 		if (!ekka_frame_is(&f, "ix-chunk"))
 			continue;
-		if (decode_place(&f, &c, W_COUNT) || c.at != at || c.frame_bytes == 0 || c.frame_bytes > MAX_FRAME)
+		if (decode_place(&f, &c, W_COUNT) || c.at != at || c.frame_bytes == 0 || c.frame_bytes > MAX_FRAME ||
+		    c.frame_bytes > blobs->size - at)
 			return false;
 		if (table && ekka_blob_table_add(table, &c, file, &why) < 0)
 			return false;
@@ -152,7 +234,7 @@ static bool walk_index(struct blob_table *table, uint32_t file, const struct ekk
 
 	if (ekka_scan_init(&s, index, INDEX_STEP, &ignored) < 0)
 		return false;
-	ok = read_index(table, file, &s, first_chunk, blobs->size);
+	ok = read_index(table, file, blobs, &s, first_chunk);
 	ekka_scan_release(&s);
 	return ok;
 }

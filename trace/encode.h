@@ -18,7 +18,7 @@
 
 #include "trace/model.h"
 
-#define EKKA_FORMAT_VERSION 1u
+#define EKKA_FORMAT_VERSION 2u
 #define EKKA_MAX_BODY_BYTES (1u << 20)	/* of a record's body */
 #define EKKA_MAX_STR 4096u		/* bytes */
 #define EKKA_MAX_ARGV 64u
@@ -63,8 +63,25 @@ struct ekka_rec_chunk {
 #define EKKA_CHUNK_HEAD_BYTES 160u
 size_t ekka_encode_chunk_head(struct ekka_buf *, const struct ekka_rec_chunk *);
 
+/* Bytes of a blob that are those of a chunk earlier in the same blobs file. */
+struct ekka_link {
+	uint64_t offset;		/* of the first byte in the blob */
+	uint32_t raw_bytes;		/* at least EKKA_LINK_MIN_BYTES, at most EKKA_CHUNK_BYTES */
+	uint64_t at;			/* where the chunk's frame starts in the blobs file, bytes */
+	uint32_t from;			/* first byte in the chunk, uncompressed */
+};
+struct ekka_rec_links {
+	struct ekka_blob_id id;		/* of the whole blob */
+	uint64_t size;			/* of the whole blob, uncompressed bytes */
+	const struct ekka_link *links;	/* a reader takes as many as a body holds */
+	uint32_t n_links;
+};
+#define EKKA_LINK_MIN_BYTES 4096u	/* so that reading takes no more than a chunk for each */
+#define EKKA_LINK_ENCODED_BYTES 32u	/* at most, of one link in a frame; the rest of the frame is at most EKKA_CHUNK_HEAD_BYTES */
+size_t ekka_encode_links(struct ekka_buf *, const struct ekka_rec_links *);
+
 /*
- * Index file: an `open` frame, one ix-chunk frame per chunk frame of the blobs file in the order of that
+ * Index file: an `open` frame, one ix-chunk or ix-links frame per chunk or links frame of the blobs file in the order of that
  * file, then ix-end. Can be written along with the blobs or at the end; only a file with ix-end counts.
  */
 struct ekka_rec_ix_chunk {
@@ -74,11 +91,16 @@ struct ekka_rec_ix_chunk {
 	uint64_t at;			/* where the chunk's frame starts in the blobs file, bytes */
 	uint32_t frame_bytes;		/* of that frame, head and data */
 };
+struct ekka_rec_ix_links {
+	uint64_t at;			/* where the links' frame starts in the blobs file, bytes */
+	uint32_t frame_bytes;
+};
 struct ekka_rec_ix_end {
 	uint64_t blobs_bytes;		/* length of the blobs file this index belongs to */
-	uint64_t n_chunks;
+	uint64_t n_chunks;		/* ix-chunk frames before */
 };
 size_t ekka_encode_ix_chunk(struct ekka_buf *, const struct ekka_rec_ix_chunk *);
+size_t ekka_encode_ix_links(struct ekka_buf *, const struct ekka_rec_ix_links *);
 size_t ekka_encode_ix_end(struct ekka_buf *, const struct ekka_rec_ix_end *);
 
 #endif

@@ -27,6 +27,37 @@ size_t ekka_encode_chunk_head(struct ekka_buf *buf, const struct ekka_rec_chunk 
 	return ekka_pack_end(&f);
 }
 
+size_t ekka_encode_links(struct ekka_buf *buf, const struct ekka_rec_links *r)
+{
+	struct pack_frame f;
+
+	ekka_pack_begin(&f, buf, 3, "links", 3);
+	ekka_pack_key(&f, "id");
+	ekka_pack_bin(&f, r->id.b, sizeof r->id.b);
+	ekka_pack_key_uint(&f, "size", r->size);
+	ekka_pack_key_array(&f, "l", r->n_links);
+	for (uint32_t i = 0; i < r->n_links; i++) {
+		(void)ekka_mp_array(&f, 4);
+		(void)ekka_mp_uint64(&f, r->links[i].offset);
+		(void)ekka_mp_uint64(&f, r->links[i].raw_bytes);
+		(void)ekka_mp_uint64(&f, r->links[i].at);
+		(void)ekka_mp_uint64(&f, r->links[i].from);
+	}
+	ekka_pack_body_end(&f);
+	return ekka_pack_end(&f);
+}
+
+size_t ekka_encode_ix_links(struct ekka_buf *buf, const struct ekka_rec_ix_links *r)
+{
+	struct pack_frame f;
+
+	ekka_pack_begin(&f, buf, 3, "ix-links", 2);
+	ekka_pack_key_uint(&f, "at", r->at);
+	ekka_pack_key_uint(&f, "len", r->frame_bytes);
+	ekka_pack_body_end(&f);
+	return ekka_pack_end(&f);
+}
+
 size_t ekka_encode_ix_chunk(struct ekka_buf *buf, const struct ekka_rec_ix_chunk *r)
 {
 	struct pack_frame f;

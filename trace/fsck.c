@@ -153,7 +153,7 @@ static void check_blob(struct fsck *f, size_t i)
 	if (!(f->used[i / 8] >> (i % 8) & 1))
 		f->ret->unused_blobs++;
 	if (!b->whole) {
-		const struct blob_chunk *c = &f->blobs->chunks[b->first];
+		const struct blob_chunk *c = &f->blobs->chunks[f->blobs->parts[b->first].chunk];
 
 		found(f, EKKA_FSCK_NOTE, "%s: offset %" PRIu64 ": a blob of %" PRIu64 " bytes is not whole: writing was interrupted",
 		      f->trace->blob_files[c->file].name, c->at, b->size);

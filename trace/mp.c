@@ -184,14 +184,30 @@ bool ekka_mp_peek(const uint8_t *p, size_t n, struct ekka_mp_want *wants, unsign
 		w = find_want(wants, n_wants, &it);
 		if (!next(&m, &it))
 			return false;
-		if (w && !w->found && it.type == (w->is_bin ? MP_BIN : MP_UINT)) {
+		if (w && !w->found && it.type == (w->is_array ? MP_ARRAY : w->is_bin ? MP_BIN : MP_UINT)) {
 			w->found = true;
 			w->u = it.u;
-			w->p = it.p;
+			w->p = w->is_array ? m.p : it.p;
 			n_found++;
 		}
 		if (!skip_rest(&m, &it, 1))
 			return false;
 	}
 	return n_found == n_wants;
+}
+
+bool ekka_mp_take_uints(const uint8_t **p, const uint8_t *end, uint64_t *ret, unsigned n)
+{
+	struct mp m = { *p, end };
+	struct mp_item it;
+
+	if (!next(&m, &it) || it.type != MP_ARRAY || it.u != n)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (!next(&m, &it) || it.type != MP_UINT)
+			return false;
+		ret[i] = it.u;
+	}
+	*p = m.p;
+	return true;
 }

@@ -20,9 +20,10 @@ bool ekka_mp_valid(const uint8_t *p, size_t n);
 struct ekka_mp_want {
 	const char *key;
 	bool is_bin;			/* bytes rather than an unsigned integer */
+	bool is_array;			/* or an array */
 	bool found;
-	uint64_t u;			/* the integer, or the number of bytes */
-	const uint8_t *p;		/* the bytes, within the body */
+	uint64_t u;			/* the integer, or the number of bytes or items */
+	const uint8_t *p;		/* the bytes, or the first item, within the body */
 };
 
 /*
@@ -30,5 +31,8 @@ struct ekka_mp_want {
  * False when a wanted key is not there or what was passed on the way is no valid msgpack.
  */
 bool ekka_mp_peek(const uint8_t *p, size_t n, struct ekka_mp_want *wants, unsigned n_wants);
+
+/* Reads an array of exactly n unsigned integers at *p and moves *p behind it; false when there is something else. */
+bool ekka_mp_take_uints(const uint8_t **p, const uint8_t *end, uint64_t *ret, unsigned n);
 
 #endif

@@ -19,7 +19,8 @@ static void scratch_free(struct scratch *s)
 		return;
 	ZSTD_freeDCtx(s->dctx);
 	free(s->frame);
-	free(s->raw);
+	for (int i = 0; i < SCRATCH_HELD; i++)
+		free(s->held[i].raw);
 	free(s);
 }
 
@@ -48,8 +49,9 @@ static struct scratch *scratch_take(struct ekka_trace *t)
 	if (!s)
 		return NULL;
 	s->dctx = ZSTD_createDCtx();
-	s->raw = malloc(EKKA_CHUNK_BYTES);
-	if (!s->dctx || !s->raw) {
+	for (int i = 0; i < SCRATCH_HELD; i++)
+		s->held[i].raw = malloc(EKKA_CHUNK_BYTES);
+	if (!s->dctx || !s->held[0].raw || !s->held[SCRATCH_HELD - 1].raw) {
 		scratch_free(s);
 		return NULL;
 	}
@@ -160,37 +162,57 @@ static int load_chunk(const struct chunk_reader *r, const struct blob_chunk *c, 
 	return 0;
 }
 
-/* Copies the part of chunk c that lies in [offset, offset + len) of the blob to where it belongs in buf. */
-static int copy_part(const struct chunk_reader *r, const struct blob_chunk *c, uint64_t offset, uint8_t *buf, size_t len)
+/*
+ * The chunk's bytes, kept in the scratch: whoever reads row by row comes back for the rest of it. Of those that are kept the one that was not
+ * used for longest gives way, so that a blob of links to two chunks in turns loads each once.
+ */
+static int hold_chunk(const struct chunk_reader *r, const struct blob_chunk *c, const uint8_t **ret)
 {
-	uint64_t from = offset > c->offset ? offset : c->offset;
-	uint64_t end = offset + len < c->offset + c->raw_bytes ? offset + len : c->offset + c->raw_bytes;
-	struct scratch *s = r->scratch;
+	struct held_chunk *held = r->scratch->held, used;
+	int i = 0, rc;
+
+	while (i < SCRATCH_HELD - 1 && held[i].chunk != c)
+		i++;
+	used = held[i];
+	if (used.chunk != c) {
+		held[i].chunk = NULL;
+		rc = load_chunk(r, c, used.raw);
+		if (rc < 0)
+			return rc;
+		used.chunk = c;
+	}
+	memmove(held + 1, held, (size_t)i * sizeof *held);
+	held[0] = used;
+	*ret = used.raw;
+	return 0;
+}
+
+/* Copies what of the part lies in [offset, offset + len) of the blob to where it belongs in buf. */
+static int copy_part(const struct chunk_reader *r, const struct blob_part *p, uint64_t offset, uint8_t *buf, size_t len)
+{
+	uint64_t from = offset > p->offset ? offset : p->offset;
+	uint64_t end = offset + len < p->offset + p->raw_bytes ? offset + len : p->offset + p->raw_bytes;
+	const struct blob_chunk *c = &r->table->chunks[p->chunk];
+	const uint8_t *raw;
 	int rc;
 
 	if (end - from == c->raw_bytes)
 		return load_chunk(r, c, buf + (from - offset));
-	/* Whoever reads row by row comes back for the rest of this chunk. */
-	if (s->held != c) {
-		s->held = NULL;
-		rc = load_chunk(r, c, s->raw);
-		if (rc < 0)
-			return rc;
-		s->held = c;
-	}
-	memcpy(buf + (from - offset), s->raw + (from - c->offset), (size_t)(end - from));
-	return 0;
+	rc = hold_chunk(r, c, &raw);
+	if (rc == 0)
+		memcpy(buf + (from - offset), raw + p->from + (from - p->offset), (size_t)(end - from));
+	return rc;
 }
 
-/* First of the blob's chunks that reaches beyond `offset`. */
-static uint32_t find_chunk(const struct blob_table *t, const struct blob_entry *b, uint64_t offset)
+/* First of the blob's parts that reaches beyond `offset`. */
+static uint32_t find_part(const struct blob_table *t, const struct blob_entry *b, uint64_t offset)
 {
 	uint32_t low = b->first, high = b->first + b->n;
 
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
 
-		if (t->chunks[mid].offset + t->chunks[mid].raw_bytes <= offset)
+		if (t->parts[mid].offset + t->parts[mid].raw_bytes <= offset)
 			low = mid + 1;
 		else
 			high = mid;
@@ -238,8 +260,8 @@ static int read_from(struct ekka_trace *t, const struct blob_table *table, const
 	r.scratch = scratch_take(t);
 	if (!r.scratch)
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "out of memory");
-	for (uint32_t i = find_chunk(table, b, offset); rc == 0 && table->chunks[i].offset < offset + len; i++) {
-		rc = copy_part(&r, &table->chunks[i], offset, buf, len);
+	for (uint32_t i = find_part(table, b, offset); rc == 0 && table->parts[i].offset < offset + len; i++) {
+		rc = copy_part(&r, &table->parts[i], offset, buf, len);
 		if (i + 1 == b->first + b->n)
 			break;
 	}
@@ -308,7 +330,7 @@ int ekka_trace_blobs_foreach(struct ekka_trace *t, int (*fn)(const struct ekka_b
 		int rc;
 
 		if (b->n > 0)
-			info.file = t->blob_files[t->blobs.chunks[b->first].file].name;
+			info.file = t->blob_files[t->blobs.parts[b->first].file].name;
 		rc = fn(&info, arg);
 		if (rc != 0)
 			return rc;
@@ -359,7 +381,7 @@ int ekka_trace_blob_verify(struct ekka_trace *t, const struct ekka_blob_id *id, 
 	if (rc < 0)
 		return rc;
 	if (!has_id(&h, id)) {
-		const struct blob_chunk *c = b ? &scanned->chunks[b->first] : NULL;
+		const struct blob_chunk *c = b ? &scanned->chunks[scanned->parts[b->first].chunk] : NULL;
 
 		return ekka_error_set(err, EKKA_ERR_FORMAT, "%s: offset %" PRIu64 ": blob %s does not have the bytes it is named after",
 				      c ? t->blob_files[c->file].name : "?", c ? c->at : 0, text);

@@ -52,14 +52,20 @@ struct segment {
 	size_t cap_maps;
 };
 
+struct held_chunk {
+	const struct blob_chunk *chunk;	/* or NULL */
+	uint8_t *raw;			/* EKKA_CHUNK_BYTES; its bytes */
+};
+
+enum { SCRATCH_HELD = 2 };
+
 /* What decompressing takes; one per thread that reads at the moment. */
 struct scratch {
 	struct scratch *next;
 	void *dctx;			/* ZSTD_DCtx */
 	uint8_t *frame;			/* a chunk's frame */
 	size_t frame_cap;
-	uint8_t *raw;			/* EKKA_CHUNK_BYTES; holds the chunk below */
-	const struct blob_chunk *held;	/* or NULL */
+	struct held_chunk held[SCRATCH_HELD];	/* the last one used first */
 };
 
 struct ekka_trace {

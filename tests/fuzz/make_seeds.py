@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Seeds for the fuzzer from the golden trace: make_seeds.py GOLDEN.ekka DIR."""
+"""Seeds for the fuzzer from a golden trace: make_seeds.py GOLDEN.ekka DIR [PREFIX-OF-THEIR-NAMES]."""
 import os
 import struct
 import sys
@@ -12,7 +12,8 @@ def read(trace, name):
 
 
 def main():
-    trace, out = sys.argv[1:]
+    trace, out = sys.argv[1:3]
+    prefix = sys.argv[3] if len(sys.argv) > 3 else ""
     parent = [read(trace, f"{kind}-100-0.ekka") for kind in ("events", "blobs", "index")]
     child = [read(trace, f"{kind}-101-0.ekka") for kind in ("events", "blobs", "index")]
     seeds = {
@@ -24,7 +25,7 @@ def main():
         "other-index": [child[0], parent[1], parent[2]],
     }
     for name, (events, blobs, index) in seeds.items():
-        with open(os.path.join(out, name), "wb") as f:
+        with open(os.path.join(out, prefix + name), "wb") as f:
             f.write(struct.pack("<HH", len(events), len(blobs)) + events + blobs + index)
 
 

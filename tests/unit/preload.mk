@@ -4,7 +4,7 @@
 if HAVE_CRITERION
 shim_tests = tests/unit/preload/test_conf tests/unit/preload/test_queue tests/unit/preload/test_blobset \
 	tests/unit/preload/test_describe tests/unit/preload/test_image tests/unit/preload/test_probe tests/unit/preload/test_versions \
-	tests/unit/preload/test_starts
+	tests/unit/preload/test_starts tests/unit/preload/test_blob_store
 check_PROGRAMS += $(shim_tests)
 TESTS += $(shim_tests)
 shim_test_cflags = $(AM_CFLAGS) $(CRITERION_CFLAGS)
@@ -17,6 +17,9 @@ tests_unit_preload_test_queue_LDADD = $(CRITERION_LIBS)
 tests_unit_preload_test_blobset_SOURCES = tests/unit/preload/test_blobset.c preload/blobset.c preload/lock.c
 tests_unit_preload_test_blobset_CFLAGS = $(shim_test_cflags)
 tests_unit_preload_test_blobset_LDADD = $(CRITERION_LIBS)
+tests_unit_preload_test_blob_store_SOURCES = tests/unit/preload/test_blob_store.c preload/blob_store.c preload/places.c preload/pool.c preload/lock.c
+tests_unit_preload_test_blob_store_CFLAGS = $(shim_test_cflags)
+tests_unit_preload_test_blob_store_LDADD = libtrace_encode.la -lzstd $(CRITERION_LIBS)
 tests_unit_preload_test_describe_SOURCES = tests/unit/preload/test_describe.c preload/describe.c preload/probe.c preload/count.c
 tests_unit_preload_test_describe_CFLAGS = $(shim_test_cflags)
 tests_unit_preload_test_describe_LDADD = libtrace.la $(CRITERION_LIBS) -lm

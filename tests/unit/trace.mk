@@ -4,7 +4,7 @@ EXTRA_DIST += tests/unit/trace/trace_builder.h
 if HAVE_CRITERION
 trace_tests = tests/unit/trace/test_encode tests/unit/trace/test_chunk tests/unit/trace/test_reader \
 	tests/unit/trace/test_damage tests/unit/trace/test_hostile tests/unit/trace/test_blobs \
-	tests/unit/trace/test_fsck tests/unit/trace/test_error
+	tests/unit/trace/test_links tests/unit/trace/test_fsck tests/unit/trace/test_error
 check_PROGRAMS += $(trace_tests)
 TESTS += $(trace_tests)
 trace_test_libs = libtrace.la $(CRITERION_LIBS)
@@ -28,6 +28,9 @@ tests_unit_trace_test_hostile_LDADD = $(trace_test_libs)
 tests_unit_trace_test_blobs_SOURCES = tests/unit/trace/test_blobs.c $(trace_builder)
 tests_unit_trace_test_blobs_CFLAGS = $(trace_test_cflags)
 tests_unit_trace_test_blobs_LDADD = $(trace_test_libs)
+tests_unit_trace_test_links_SOURCES = tests/unit/trace/test_links.c $(trace_builder)
+tests_unit_trace_test_links_CFLAGS = $(trace_test_cflags)
+tests_unit_trace_test_links_LDADD = $(trace_test_libs)
 tests_unit_trace_test_fsck_SOURCES = tests/unit/trace/test_fsck.c $(trace_builder)
 tests_unit_trace_test_fsck_CFLAGS = $(trace_test_cflags)
 tests_unit_trace_test_fsck_LDADD = $(trace_test_libs)

@@ -205,9 +205,12 @@ Test(blobs, sizes_that_disagree_leave_the_first_in_force)
 
 /* ---- index -------------------------------------------------------------- */
 
-enum index_lie { TRUE_INDEX, SWAPPED_IDS, SHIFTED, SIZE_LIE, RAW_LIE, LAST_MISSING, LAST_TWICE, WRONG_LENGTH, WRONG_COUNT, ALL_ONE_ID };
+enum index_lie { TRUE_INDEX, SWAPPED_IDS, SHIFTED, SIZE_LIE, RAW_LIE, LAST_MISSING, LAST_TWICE, WRONG_LENGTH, WRONG_COUNT,
+		 LINKS_AT, LINKS_LEN, LINKS_ARE_A_CHUNK, CHUNK_IS_LINKS, TARGET_RAW, ALL_ONE_ID };
 
-static struct ekka_rec_ix_chunk entries[64];
+enum { LINKS = 9 };	/* the entry of the sample's links */
+
+static struct ekka_rec_ix_chunk entries[64];	/* of links: raw_bytes is 0, and only the place counts */
 
 static unsigned read_entries(const char *path)
 {
@@ -234,6 +237,10 @@ static unsigned read_entries(const char *path)
 			e->at = w[4].u;
 			e->frame_bytes = (uint32_t)w[5].u;
 		}
+		if (ekka_frame_is(&frame, "ix-links")) {
+			cr_assert(ekka_mp_peek(frame.body, frame.body_bytes, w + 4, 2));
+			entries[count++] = (struct ekka_rec_ix_chunk){ .at = w[4].u, .frame_bytes = (uint32_t)w[5].u };
+		}
 		at += frame.head_bytes;
 	}
 	return count;
@@ -253,6 +260,14 @@ static void swap_ids(unsigned i, unsigned k)
 	entries[k].raw_bytes = e.raw_bytes;
 }
 
+static void put_entry(struct ekka_buf *buf, const struct ekka_rec_ix_chunk *e)
+{
+	if (e->raw_bytes == 0)
+		cr_assert_gt(ekka_encode_ix_links(buf, &(struct ekka_rec_ix_links){ .at = e->at, .frame_bytes = e->frame_bytes }), 0);
+	else
+		cr_assert_gt(ekka_encode_ix_chunk(buf, e), 0);
+}
+
 /* The sample with its index replaced by one that lies. */
 static void write_index(enum index_lie lie)
 {
@@ -267,12 +282,13 @@ static void write_index(enum index_lie lie)
 	(void)snprintf(path, sizeof path, "%s/index-100-0.ekka", dir);
 	(void)snprintf(blobs, sizeof blobs, "%s/blobs-100-0.ekka", dir);
 	n = read_entries(path);
-	cr_assert_eq(n, 8);	/* 8000 and 10000 bytes in chunks of 3000, and a module of 5 */
+	cr_assert_eq(n, 11);	/* 8000 and 10000 bytes in chunks of 3000, a module of 5, 9000 bytes in one chunk, links to it and 500 bytes more */
+	cr_assert(entries[LINKS].raw_bytes == 0 && entries[LINKS - 1].raw_bytes == 9000);
 	f = fopen(blobs, "r");
 	(void)fseek(f, 0, SEEK_END);
 	end.blobs_bytes = (uint64_t)ftell(f) + (lie == WRONG_LENGTH);
 	(void)fclose(f);
-	end.n_chunks = n + (lie == WRONG_COUNT);
+	end.n_chunks = n - 1 + (lie == WRONG_COUNT);
 	if (lie == SWAPPED_IDS)
 		swap_ids(0, 5);
 	if (lie == SHIFTED) {
@@ -284,6 +300,25 @@ static void write_index(enum index_lie lie)
 		entries[4].size *= 2;
 	if (lie == RAW_LIE)
 		entries[1].raw_bytes -= 1;
+	if (lie == TARGET_RAW)
+		entries[LINKS - 1].raw_bytes = 8999;
+	if (lie == LINKS_AT || lie == LINKS_LEN) {
+		entries[LINKS].at += lie == LINKS_AT;
+		entries[LINKS].frame_bytes -= lie == LINKS_AT ? 1 : 8;
+		entries[LINKS - 1].frame_bytes += lie == LINKS_AT;
+		entries[LINKS + 1].at -= lie == LINKS_AT ? 0 : 8;
+		entries[LINKS + 1].frame_bytes += lie == LINKS_AT ? 0 : 8;
+	}
+	if (lie == LINKS_ARE_A_CHUNK) {
+		entries[LINKS] = entries[LINKS + 1];
+		entries[LINKS].at = entries[LINKS - 1].at + entries[LINKS - 1].frame_bytes;
+		entries[LINKS].frame_bytes = (uint32_t)(entries[LINKS + 1].at - entries[LINKS].at);
+		end.n_chunks++;
+	}
+	if (lie == CHUNK_IS_LINKS) {
+		entries[0].raw_bytes = 0;
+		end.n_chunks--;
+	}
 	for (unsigned i = 0; lie == ALL_ONE_ID && i < n; i++) {
 		entries[i].id = entries[0].id;
 		entries[i].size = 3000 * n;
@@ -293,9 +328,9 @@ static void write_index(enum index_lie lie)
 	f = fopen(path, "w");
 	(void)ekka_encode_open(&buf, &open_rec);
 	for (unsigned i = 0; i < n - (lie == LAST_MISSING); i++)
-		cr_assert_gt(ekka_encode_ix_chunk(&buf, &entries[i]), 0);
+		put_entry(&buf, &entries[i]);
 	if (lie == LAST_TWICE)
-		cr_assert_gt(ekka_encode_ix_chunk(&buf, &entries[n - 1]), 0);
+		put_entry(&buf, &entries[n - 1]);
 	cr_assert_gt(ekka_encode_ix_end(&buf, &end), 0);
 	cr_assert_eq(fwrite(buf.data, buf.len, 1, f), 1);
 	(void)fclose(f);
@@ -304,7 +339,7 @@ static void write_index(enum index_lie lie)
 Test(blobs, a_lying_index_changes_nothing)
 {
 	for (enum index_lie lie = TRUE_INDEX; lie <= ALL_ONE_ID; lie++) {
-		struct ekka_blob_id small = ekka_blob_id_of(bytes, 8000), large;
+		struct ekka_blob_id small = ekka_blob_id_of(bytes, 8000), linked = ekka_blob_id_of(bytes, 9500), large;
 		struct ekka_trace *t;
 
 		write_index(lie);
@@ -316,6 +351,8 @@ Test(blobs, a_lying_index_changes_nothing)
 		cr_assert_eq(read_all(t), 0, "lie %d: %s", lie, err.message);
 		cr_assert_eq(ekka_trace_blob_read(t, &small, 100, got, 7900, &err), 0, "lie %d: %s", lie, err.message);
 		cr_assert_eq(memcmp(got, bytes + 100, 7900), 0);
+		cr_assert_eq(ekka_trace_blob_read(t, &linked, 4000, got, 5500, &err), 0, "lie %d: %s", lie, err.message);
+		cr_assert_eq(memcmp(got, bytes + 4000, 5500), 0);
 		/* The true one is believed: the files of blobs were not scanned. */
 		if (lie == TRUE_INDEX)
 			cr_assert(t->indexed && !t->has_scanned);

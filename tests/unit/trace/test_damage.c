@@ -45,7 +45,7 @@ static bool is_known_event(const struct ekka_event *ev)
 	case 1000000000:
 		return c->fn == 7 && c->n_args == 9 && c->n_tensors == 4 && c->tensors[0].dim[1] == 40 && c->tensors[3].stride[0] == -2;
 	case 999999999:
-		return c->fn == 0 && strcmp(c->bad_args, "lda < m") == 0;
+		return c->fn == 0 && strcmp(c->bad_args, "lda < m") == 0 && c->n_tensors == 2 && c->tensors[1].dim[0] == 9500;
 	case 0:
 		return (c->fn == 99 && c->n_tensors == 0) || (c->fn == 0 && c->n_tensors == 1 && c->tensors[0].dim[0] == 8000);
 	default:

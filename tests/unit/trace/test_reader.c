@@ -138,7 +138,7 @@ Test(reader, stacks_and_data_belong_to_their_event)
 	cr_assert_eq(ekka_trace_event_read(trace, 1, &ev, &err), 0);
 	cr_assert_str_eq(ev.call.bad_args, "lda < m");
 	cr_assert_null(ev.stack);
-	cr_assert_not(ev.data[0][EKKA_PRE].present);
+	cr_assert(ev.data[1][EKKA_PRE].present && !ev.data[1][EKKA_PRE].rec.missing && !ev.data[2][EKKA_POST].present);
 	cr_assert_eq(ekka_trace_event_read(trace, 3, &ev, &err), 0);
 	cr_assert_eq(ev.state, EKKA_EVENT_BEGUN);
 	cr_assert_str_eq(ev.fn->name, "?");

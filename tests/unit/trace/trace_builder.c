@@ -58,15 +58,15 @@ void trace_builder_begin(struct trace_builder *b, const char *dir, const struct 
 	}
 }
 
-struct ekka_blob_id trace_builder_blob(struct trace_builder *b, const void *p, size_t n)
+/* The blob from its byte `at` on, in chunks. */
+static void put_chunks(struct trace_builder *b, struct ekka_blob_id id, const void *p, size_t at, size_t n)
 {
-	struct ekka_blob_id id = ekka_blob_id_of(p, n);
 	size_t step = b->chunk_bytes ? b->chunk_bytes : EKKA_CHUNK_BYTES;
 	void *scratch = malloc(ekka_chunk_scratch_bytes());
 	ZSTD_CCtx *cctx = ZSTD_createCCtx();
 
 	must(scratch && cctx, "malloc");
-	for (size_t at = 0; at < n; at += step) {
+	for (; at < n; at += step) {
 		struct ekka_rec_ix_chunk ix = { .id = id, .size = n, .offset = at, .at = (uint64_t)ftell(b->blobs) };
 		struct ekka_rec_chunk rec;
 		const void *data;
@@ -84,6 +84,30 @@ struct ekka_blob_id trace_builder_blob(struct trace_builder *b, const void *p, s
 	}
 	ZSTD_freeCCtx(cctx);
 	free(scratch);
+}
+
+struct ekka_blob_id trace_builder_blob(struct trace_builder *b, const void *p, size_t n)
+{
+	struct ekka_blob_id id = ekka_blob_id_of(p, n);
+
+	put_chunks(b, id, p, 0, n);
+	return id;
+}
+
+struct ekka_blob_id trace_builder_linked(struct trace_builder *b, const void *p, size_t n, uint64_t at, uint32_t link_bytes, uint32_t n_links)
+{
+	struct ekka_blob_id id = ekka_blob_id_of(p, n);
+	struct ekka_rec_ix_links ix = { .at = (uint64_t)ftell(b->blobs) };
+	struct ekka_link links[16];
+
+	must(n_links <= 16, "links");
+	for (uint32_t i = 0; i < n_links; i++)
+		links[i] = (struct ekka_link){ .offset = (uint64_t)i * link_bytes, .raw_bytes = link_bytes, .at = at, .from = i * link_bytes };
+	ix.frame_bytes = (uint32_t)ekka_encode_links(&b->buf, &(struct ekka_rec_links){ .id = id, .size = n, .links = links, .n_links = n_links });
+	put(b, b->blobs);
+	must(ekka_encode_ix_links(&b->buf, &ix) > 0, "ix-links");
+	put(b, b->index);
+	put_chunks(b, id, p, (size_t)link_bytes * n_links, n);
 	return id;
 }
 

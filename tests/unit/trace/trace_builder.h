@@ -27,12 +27,18 @@ void trace_builder_put(struct trace_builder *);
 /* Stores a blob, once per call, and returns its id. */
 struct ekka_blob_id trace_builder_blob(struct trace_builder *, const void *p, size_t n);
 
+/*
+ * Stores a blob whose first bytes are those of the chunk at offset `at` of the blobs file, as n_links links of link_bytes bytes each, in order; the rest in
+ * chunks of its own.
+ */
+struct ekka_blob_id trace_builder_linked(struct trace_builder *, const void *p, size_t n, uint64_t at, uint32_t link_bytes, uint32_t n_links);
+
 /* Closes the files; with_index: writes ix-end, otherwise removes the index. */
 void trace_builder_finish(struct trace_builder *, const char *dir, const struct ekka_rec_open *open, int n, bool with_index);
 
 /*
  * A trace with one record of every kind and values at the ends of their ranges: two process images, four events, blobs in
- * several chunks. golden/v1.ekka is what this wrote when the format was fixed.
+ * several chunks and in links. golden/v1.ekka and golden/v2.ekka are what this wrote when these versions were fixed.
  */
 void trace_builder_sample(const char *dir);
 

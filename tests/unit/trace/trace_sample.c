@@ -99,10 +99,25 @@ static void put_gemm(struct trace_builder *b, const uint8_t *bytes)
 	trace_builder_put(b);
 }
 
-/* Event 1 is written after event 2, as another thread's may be; 3 begins and never returns. */
-static void put_others(struct trace_builder *b)
+/* Event 1 is written after event 2, as another thread's may be, and reads a tensor that grew; 3 begins and never returns. */
+static void put_others(struct trace_builder *b, const uint8_t *bytes)
 {
-	ekka_encode_call(&b->buf, &(struct ekka_rec_call){ .event = 1, .fn = 0, .tid = 1, .device = -1, .t_ns = 999999999, .bad_args = "lda < m" });
+	static const struct ekka_tensor tensors[] = {
+		{ .name = "K", .dir = EKKA_IN, .dtype = EKKA_U8, .n_dims = 1, .dim = { 9000 }, .stride = { 1 }, .span_bytes = 9000, .alias_of = -1, .pre = true },
+		{ .name = "V", .dir = EKKA_IN, .dtype = EKKA_U8, .n_dims = 1, .dim = { 9500 }, .stride = { 1 }, .span_bytes = 9500, .alias_of = -1, .pre = true },
+	};
+	struct ekka_rec_data grown = { .event = 1, .tensor = 1, .phase = EKKA_PRE, .bytes = 9500 };
+	size_t chunk_bytes = b->chunk_bytes;
+	uint64_t at = (uint64_t)ftell(b->blobs);
+
+	ekka_encode_call(&b->buf, &(struct ekka_rec_call){ .event = 1, .fn = 0, .tid = 1, .device = -1, .t_ns = 999999999, .bad_args = "lda < m",
+							   .tensors = tensors, .n_tensors = 2 });
+	trace_builder_put(b);
+	b->chunk_bytes = 0;
+	put_data(b, 1, 0, EKKA_PRE, bytes, 9000);
+	b->chunk_bytes = chunk_bytes;
+	grown.id = trace_builder_linked(b, bytes, 9500, at, 4500, 2);
+	ekka_encode_data(&b->buf, &grown);
 	trace_builder_put(b);
 	ekka_encode_ret(&b->buf, &(struct ekka_rec_ret){ .event = 1, .t_ns = 1000000300 });
 	trace_builder_put(b);
@@ -130,7 +145,7 @@ void trace_builder_sample(const char *dir)
 	b.chunk_bytes = 3000;
 	put_preamble(&b);
 	put_gemm(&b, bytes);
-	put_others(&b);
+	put_others(&b, bytes);
 	ekka_encode_close(&b.buf, &(struct ekka_rec_close){ .t_ns = 2000000000, .events = 3, .seen_bytes = 18000, .stored_bytes = 4000, .known_bytes = 900, .left_out = 5, .dropped = drops,
 							    .n_dropped = 2, .why = "exit" });
 	trace_builder_put(&b);
