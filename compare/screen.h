@@ -44,6 +44,10 @@ struct ekka_screen_sums {
 	double c02;		/* of (beta C0_ij)^2 */
 	int64_t n;		/* columns */
 };
+/* The threshold is factor * sqrt(ulp2 * sums.ulp2 + rest * (sums.product2 + sums.out2 + sums.c02)) + tiny, for n columns; not for integers. */
+struct ekka_screen_terms { double ulp2, rest, tiny; };
+struct ekka_screen_terms ekka_screen_terms(const struct ekka_bound_model *, int64_t n);
+
 double ekka_screen_threshold(const struct ekka_bound_model *, const struct ekka_screen_sums *, double factor);
 
 #endif

@@ -7,14 +7,19 @@
  * 256 at a time: A times those sums against the signed sums of C. Memory is that of one group, whatever the sizes. Both steps are
  * split over the team's threads by rows, of B and of A and C.
  *
- * Two stages, since the threshold's product term costs as much as all the rest. The quick one leaves the term out, which makes the
- * threshold smaller, does 16-bit operands in float, and takes each operand straight from memory: what passes there passes. Only when some row does not, the careful stage does it again with the whole
- * threshold and in double. Float's own error is about 2^-25 sqrt(k / 2) relative to the root of the product term, of which the whole threshold
- * holds at least 2^-23 sqrt(k) * factor, forty times that: root(x^2 + 40^2 y^2) >= x + y unless y < x / 800, so that passing the
- * quick stage never allows 0.2 % more than the careful one would.
+ * Two stages, since the threshold's product term costs as much as all the rest. The quick one leaves the term out and takes squared powers of two for squares, which
+ * makes the threshold smaller, does 16-bit operands in float or by tiles, and takes each operand straight from memory: what passes there passes. Only when some row does
+ * not, the careful stage does it again with the whole threshold and in double.
+ *
+ * What the quick stage's own error y lets pass that the careful one would not: a row passes with |d| <= x + y, x = T without the product term, instead of |d| <= root(x^2 + t^2), t the
+ * product term, which for 16-bit operands is at least 2^-23 sqrt(k) * factor (some 7) times the root of its sum. With y = t / f that is never more than root(1 + 1 / f^2) times as
+ * much (Cauchy). Relative to the same root float's error is about 2^-25 sqrt(k / 2), f = 40: never 0.1 % more. Tiles' (tile_product.h) is about 2^-18.5 for bf16 and 2^-17.5 for
+ * f16: never 8 % and 29 % more at k = 64, 1.1 % and 4 % from k = 512, 0.3 % and 1 % from k = 2048; and where the product does not cancel, so that x, 2^-8 and 2^-11 of that root or
+ * more, is far larger than y, less than 2 % at any k.
  */
 #include "replay/gemm_screen.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +31,7 @@
 #include "replay/signed_sum.h"
 #include "replay/sum_product.h"
 #include "replay/team.h"
+#include "replay/tile_product.h"
 
 enum {
 	ROWS = 256,		/* of A and C at a time */
@@ -33,6 +39,7 @@ enum {
 	PIECE = 512,		/* columns of B and C at a time: a multiple of every block width; the piece stays in the second-level cache */
 	FEW = 16		/* suspicious rows of a block that are recomputed one by one */
 };
+enum { PACK = 16 * EKKA_TILE_K };	/* of k at a time */
 static const int64_t GROUP_ELEMENTS = 1 << 20, MAX_GROUP = 512;	/* k x blocks, and blocks */
 
 /* Guards b_sq: whoever is the first to need it fills it. */
@@ -45,14 +52,17 @@ struct screen {
 	struct ekka_tally *tally;
 	struct ekka_error *err;
 	bool cx, direct, half;		/* direct: A is multiplied where it lies; half: A, B and C are 16-bit, the quick stage uses float */
+	bool lined, tiles;		/* lined: B's sums are made as lines; tiles: A's product with them is made by tiles */
+	bool quick;			/* which stage it is */
 	int64_t width, group, blocks;	/* columns of a block, blocks of the largest group and of this one */
 	double factor;
 	double *sign;			/* of the group's columns */
-	struct ekka_panel b_sum;	/* k x group, row-major: signed sums of B */
+	struct ekka_panel b_sum;	/* k x group, row-major: signed sums of B; when lined, once somebody needs them */
 	double *b_sq;			/* k x group: sums of squares, once somebody needs them */
 	struct squares *squares;
 	int64_t ld;			/* direct: of lines */
 	double *line;			/* direct: b_sum.re, a block a line; floats when half */
+	uint16_t *packed;		/* tiles: the same once more */
 	double *memory;
 	struct ekka_gemm gemm;
 	struct ekka_epilogue epilogue;
@@ -77,20 +87,21 @@ static int64_t min64(int64_t a, int64_t b)
 
 struct part { double **at; size_t n; };
 
-/* One allocation for all parts. */
+/* One allocation for all parts, each aligned for vectors. */
 static int allot(struct screen *s, const struct part *part, size_t n)
 {
+	const size_t align = 64 / sizeof *s->memory;
 	size_t total = 0;
 
 	for (size_t i = 0; i < n; i++)
-		total += part[i].n;
-	s->memory = malloc(total * sizeof *s->memory);
+		total += (part[i].n + align - 1) / align * align;
+	s->memory = aligned_alloc(64, total * sizeof *s->memory);
 	if (!s->memory)
 		return ekka_error_set(s->err, EKKA_ERR_NOMEM, "no memory for the screen");
 	total = 0;
 	for (size_t i = 0; i < n; i++) {
 		*part[i].at = part[i].n ? s->memory + total : NULL;
-		total += part[i].n;
+		total += (part[i].n + align - 1) / align * align;
 	}
 	return 0;
 }
@@ -100,18 +111,23 @@ static int init(struct screen *s)
 	const enum ekka_dtype a = s->g->a.dtype, b = s->g->b.dtype, c = s->g->c.dtype;
 	int64_t k = s->g->k, blocks = (s->g->n + s->width - 1) / s->width;
 	size_t bsum, lines;
+	double *packed = NULL;
 	int r;
 
 	s->direct = !s->cx && ekka_sum_product_can(&s->g->a);
 	s->half = s->direct && ekka_dtype_bytes(a) == 2 && a == b && (c == EKKA_F16 || c == EKKA_BF16);
+	s->lined = s->direct && ekka_signed_line_can(&s->g->b) && (s->half || ekka_dtype_bytes(b) > 2);
+	s->tiles = s->half && ekka_tile_product_can(&s->g->a) && ekka_tiles_there();
 	s->group = min64(min64(blocks, MAX_GROUP), GROUP_ELEMENTS / k > 4 ? GROUP_ELEMENTS / k : 4);
 	bsum = (size_t)(k * s->group);
 	s->ld = (k + EKKA_SUM_ALIGN - 1) / EKKA_SUM_ALIGN * EKKA_SUM_ALIGN;
 	lines = s->direct ? (size_t)((s->group + EKKA_SUM_VECTORS - 1) / EKKA_SUM_VECTORS * EKKA_SUM_VECTORS * s->ld) : 0;
 	const struct part part[] = { { &s->sign, (size_t)(s->group * s->width) }, { &s->b_sum.re, bsum }, { &s->b_sum.im, s->cx ? bsum : 0 },
-				     { &s->b_sq, bsum }, { &s->line, s->half ? (lines + 1) / 2 : lines } };
+				     { &s->b_sq, bsum }, { &s->line, s->half ? (lines + 1) / 2 : lines },
+				     { &packed, s->tiles ? ekka_tiles_size(s->group, k) / (sizeof(double) / sizeof(uint16_t)) : 0 } };
 
 	r = allot(s, part, sizeof part / sizeof part[0]);
+	s->packed = (uint16_t *)(void *)packed;
 	if (r == 0 && s->direct)
 		memset(s->line, 0, lines * (s->half ? sizeof(float) : sizeof(double)));
 	return r;
@@ -228,12 +244,13 @@ static int sum_b(struct screen *s, int64_t b, int64_t k, int64_t nk, int64_t j0,
 	return r;
 }
 
-/* What sum_b leaves out. */
+/* What sum_b and sum_lines leave out. */
 static void sum_squares_of_b(struct screen *s, int64_t b, int64_t j0, int64_t nj)
 {
 	pthread_mutex_lock(&s->squares->lock);
 	for (int64_t k = 0; !s->squares->there && k < s->g->k; k += ROWS)
-		if (!sum_directly(s, &s->g->b, s->g->b.batch == 1 ? 0 : b, k, min64(ROWS, s->g->k - k), j0, nj, s->scratch, s->b_sq + k * s->blocks, NULL))
+		if (!sum_directly(s, &s->g->b, s->g->b.batch == 1 ? 0 : b, k, min64(ROWS, s->g->k - k), j0, nj,
+				  s->lined ? s->b_sum.re + k * s->blocks : s->scratch, s->b_sq + k * s->blocks, NULL))
 			break;
 	s->squares->there = true;
 	pthread_mutex_unlock(&s->squares->lock);
@@ -253,9 +270,13 @@ EKKA_CLONES static void square(int64_t n, const double *restrict re, const doubl
 /* The quick stage's product. */
 static void want_rows_directly(struct screen *s, int64_t b, int64_t i0, int64_t ni)
 {
+	const int64_t item = s->g->a.batch == 1 ? 0 : b;
 	struct ekka_sum_vectors v = { .d = s->half ? NULL : s->line, .f = s->half ? (float *)(void *)s->line : NULL, .n = s->blocks, .ld = s->ld };
 
-	ekka_sum_product(&s->g->a, s->g->a.batch == 1 ? 0 : b, i0, ni, &v, s->scratch, s->want[0], s->blocks);
+	if (s->tiles)
+		ekka_tile_product(&s->g->a, item, i0, ni, s->packed, s->blocks, s->want[0], s->blocks);
+	else
+		ekka_sum_product(&s->g->a, item, i0, ni, &v, s->scratch, s->want[0], s->blocks);
 }
 
 _Static_assert((int)ROWS <= (int)EKKA_SUM_ROWS, "rows at a time");
@@ -288,10 +309,11 @@ static int want_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, bool w
 	return 0;
 }
 
+/* In the quick stage squares of powers of two, unless only panels can do it, stand for squares: they are never larger. */
 static int sum_rows(struct screen *s, struct ekka_matrix *m, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj, double *sum_re,
 		    double *sum_im, double *sq, double *ulp2)
 {
-	if (sum_directly(s, m, b, i0, ni, j0, nj, sum_re, sq, ulp2))
+	if (sum_directly(s, m, b, i0, ni, j0, nj, sum_re, s->quick ? NULL : sq, s->quick && !ulp2 ? sq : ulp2))
 		return 0;
 	for (int64_t j = 0; j < nj; j += PIECE) {
 		int r = ekka_matrix_load(m, b, i0, ni, j0 + j, min64(PIECE, nj - j), &s->load, s->err);
@@ -336,7 +358,7 @@ static bool looks_right(const struct screen *s, size_t at, int64_t b, int64_t i,
 	struct affine a = affine_of(s, b, i, col, nj);
 	double al = fabs(g->alpha[0]) + fabs(g->alpha[1]), be = fabs(g->beta[0]) + fabs(g->beta[1]), d[2], limit;
 	double p[2] = { a.factor * s->want[0][at], s->cx ? a.factor * s->want[1][at] : 0 }, c0[2] = { s->c0[0][at], s->cx ? s->c0[1][at] : 0 };
-	struct ekka_screen_sums sums = { .ulp2 = s->ulp2[at], .out2 = s->out2[at], .product2 = al * al * a.factor * a.factor * s->product2[at],
+	struct ekka_screen_sums sums = { .ulp2 = s->ulp2[at], .out2 = s->quick ? s->ulp2[at] : s->out2[at], .product2 = al * al * a.factor * a.factor * s->product2[at],
 					 .c02 = be * be * s->c02[at] + (double)nj * a.bias * a.bias, .n = nj };
 
 	d[0] = s->have[0][at] - a.bias * a.signs - (g->alpha[0] * p[0] - g->alpha[1] * p[1]);
@@ -391,6 +413,42 @@ static bool any_wrong(const struct screen *s, int64_t b, int64_t i0, int64_t ni,
 	return false;
 }
 
+/* Nothing but alpha A B + beta C0 of real numbers, all of it. */
+static bool is_plain(const struct ekka_gemm *g)
+{
+	return !ekka_dtype_is_complex(g->model.out) && g->model.kind != EKKA_BOUND_INTEGER && !g->epilogue && !g->uplo && !g->hermitian;
+}
+
+/* How many of n blocks that start at `at` do not look right: looks_right() for what is plain, in the quick stage. */
+EKKA_CLONES static int64_t wrong_blocks(const struct screen *s, const struct ekka_screen_terms *t, size_t at, int64_t n)
+{
+	const double *restrict want = s->want[0] + at, *restrict have = s->have[0] + at, *restrict c0 = s->c0[0] + at, *restrict ulp2 = s->ulp2 + at, *restrict c02 = s->c02 + at;
+	const double alpha = s->g->alpha[0], beta = s->g->has_c0 ? s->g->beta[0] : 0, f2 = s->factor * s->factor, tiny = t->tiny, of_ulp2 = t->ulp2 + t->rest,
+		     of_c02 = beta * beta * t->rest;
+	int64_t wrong = 0;
+
+	for (int64_t j = 0; j < n; j++) {
+		double d = fabs(have[j] - alpha * want[j] - beta * c0[j]) - tiny, limit2 = f2 * (of_ulp2 * ulp2[j] + of_c02 * c02[j]);
+
+		wrong += !((d <= 0 || d * d <= limit2) && limit2 <= DBL_MAX);	/* also when something is NaN */
+	}
+	return wrong;
+}
+
+static bool any_wrong_quickly(const struct screen *s, int64_t ni, int64_t nj)
+{
+	const int64_t full = nj / s->width;
+	const struct ekka_screen_terms whole = ekka_screen_terms(&s->g->model, s->width), last = ekka_screen_terms(&s->g->model, nj % s->width);
+	int64_t wrong = 0;
+
+	for (int64_t i = 0; i < ni && !wrong; i++) {
+		wrong = wrong_blocks(s, &whole, (size_t)(i * s->blocks), full);
+		if (full < s->blocks)
+			wrong += wrong_blocks(s, &last, (size_t)(i * s->blocks + full), 1);
+	}
+	return wrong;
+}
+
 static int check_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
 {
 	int r = 0;
@@ -410,6 +468,7 @@ static int check_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64
 	return r;
 }
 
+/* All that is added to or may be read without having been set. */
 static void clear_cells(struct screen *s)
 {
 	double *const cells[] = { s->want[0], s->want[1], s->have[0], s->have[1], s->c0[0], s->c0[1], s->product2, s->out2, s->ulp2, s->c02 };
@@ -420,8 +479,10 @@ static void clear_cells(struct screen *s)
 
 static int screen_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int64_t j0, int64_t nj)
 {
+	const bool plain = is_plain(s->g);
 	int r = 0;
 
+	s->quick = true;
 	clear_cells(s);
 	if (s->direct)
 		want_rows_directly(s, b, i0, ni);
@@ -429,7 +490,10 @@ static int screen_rows(struct screen *s, int64_t b, int64_t i0, int64_t ni, int6
 		r = want_rows(s, b, i0, ni, false);
 	if (r == 0)
 		r = have_rows(s, b, i0, ni, j0, nj);
-	if (r == 0 && any_wrong(s, b, i0, ni, j0, nj)) {
+	if (r == 0 && plain && !any_wrong_quickly(s, ni, nj))
+		return 0;
+	if (r == 0 && (plain || any_wrong(s, b, i0, ni, j0, nj))) {
+		s->quick = false;
 		clear_cells(s);
 		sum_squares_of_b(s, b, j0, nj);
 		r = want_rows(s, b, i0, ni, true);
@@ -465,6 +529,31 @@ static int sum_part(void *arg, int64_t part, unsigned slot, struct ekka_error *e
 	return sum_b(lane_for(x, slot, err), x->b, k, min64(ROWS, x->shared->g->k - k), x->j0, x->nj);
 }
 
+static int line_part(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	const struct group *x = arg;
+	const struct screen *s = x->shared;
+	const int64_t j = part * s->width;
+
+	(void)slot;
+	(void)err;
+	ekka_signed_line(&s->g->b, s->g->b.batch == 1 ? 0 : x->b, x->j0 + j, min64(s->width, x->nj - j), s->sign + j,
+			 s->half ? (void *)((float *)(void *)s->line + part * s->ld) : s->line + part * s->ld);
+	return 0;
+}
+
+static int pack_part(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
+{
+	const struct group *x = arg;
+	const struct screen *s = x->shared;
+	const int64_t k = part * PACK;
+
+	(void)slot;
+	(void)err;
+	ekka_tiles_pack((const float *)(const void *)s->line, s->ld, s->blocks, k, min64(PACK, s->g->k - k), s->packed);
+	return 0;
+}
+
 static int screen_part(void *arg, int64_t part, unsigned slot, struct ekka_error *err)
 {
 	const struct group *x = arg;
@@ -498,10 +587,15 @@ static int screen_group(struct group *x)
 	s->b_sum.cols = s->b_sum.rs = s->blocks;
 	s->b_sum.cs = 1;
 	ekka_signs((uint64_t)(x->b * s->g->n + x->j0) + 1, x->nj, s->sign);
-	x->parts.n = (s->g->k + ROWS - 1) / ROWS;
-	x->parts.compute = sum_part;
 	x->parts.take = NULL;
+	x->parts.n = s->lined ? s->blocks : (s->g->k + ROWS - 1) / ROWS;
+	x->parts.compute = s->lined ? line_part : sum_part;
 	r = ekka_team_run(x->team, &x->parts, s->err);
+	if (r == 0 && s->tiles) {
+		x->parts.n = (s->g->k + PACK - 1) / PACK;
+		x->parts.compute = pack_part;
+		r = ekka_team_run(x->team, &x->parts, s->err);
+	}
 	if (r < 0)
 		return r;
 	x->parts.n = (s->g->m + ROWS - 1) / ROWS;

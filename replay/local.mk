@@ -43,6 +43,7 @@ libreplay_la_SOURCES = \
 	replay/report.h replay/report.c \
 	replay/sample.h replay/sample.c \
 	replay/run.c \
-	replay/signed_sum.h replay/signed_sum.c replay/signed_sum_typed.h replay/sum_product.h replay/sum_product.c replay/sum_product_typed.h \
+	replay/signed_sum.h replay/signed_sum.c replay/signed_sum_typed.h replay/signed_sum_wide.h replay/signed_sum_wide.c \
+	replay/tile_product.h replay/tile_product.c replay/sum_product.h replay/sum_product.c replay/sum_product_typed.h \
 	replay/unjudged.h replay/unjudged.c \
 	replay/written.h replay/written.c

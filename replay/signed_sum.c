@@ -5,6 +5,7 @@
 
 #include "compare/clones.h"
 #include "replay/half.h"
+#include "replay/signed_sum_wide.h"
 
 enum { LANES = 16 };
 
@@ -149,33 +150,58 @@ static inline void put(const struct ekka_sum_blocks *b, int64_t at, double sum, 
 #define POWER(x) power_below_f(x)
 #include "replay/signed_sum_typed.h"
 
-bool ekka_signed_sums(const struct ekka_matrix *m, int64_t b, int64_t r0, int64_t nr, int64_t c0, const struct ekka_sum_blocks *blocks)
+/* Where element (r0, c0) of item b lies; NULL when the loops above cannot have it. */
+static const void *start(const struct ekka_matrix *m, int64_t b, int64_t r0, int64_t c0)
 {
 	size_t size = ekka_dtype_bytes(m->dtype);
-	int64_t first = m->offset + b * m->bs + r0 * m->rs + c0 * m->cs, ld = m->cs == 1 ? m->rs : m->cs;
+	int64_t first = m->offset + b * m->bs + r0 * m->rs + c0 * m->cs;
 	const unsigned char *v = m->bytes;
 
-	if (!v || (m->cs != 1 && m->rs != 1))
-		return false;
+	if (!v || m->scale || (m->dtype != EKKA_F64 && m->dtype != EKKA_F32 && m->dtype != EKKA_F16 && m->dtype != EKKA_BF16))
+		return NULL;
 	v += (uint64_t)b * m->item_bytes + (uint64_t)first * size;
-	if ((uintptr_t)v % size)
+	return (uintptr_t)v % size ? NULL : v;
+}
+
+bool ekka_signed_sums(const struct ekka_matrix *m, int64_t b, int64_t r0, int64_t nr, int64_t c0, const struct ekka_sum_blocks *blocks)
+{
+	int64_t ld = m->cs == 1 ? m->rs : m->cs;
+	const void *v = m->cs == 1 || m->rs == 1 ? start(m, b, r0, c0) : NULL;
+
+	if (!v)
 		return false;
-#define SUMS(type, name)                                                          \
-	do {                                                                      \
-		if (m->cs == 1)                                                   \
-			by_rows_##name((const type *)(const void *)v, ld, nr, blocks);  \
-		else                                                              \
-			by_columns_##name((const type *)(const void *)v, ld, nr, blocks); \
-		return true;                                                      \
-	} while (0)
-	switch (m->dtype) {
-	case EKKA_F64: SUMS(double, f64);
-	case EKKA_F32: SUMS(float, f32);
-	case EKKA_F16: SUMS(uint16_t, f16);
-	case EKKA_BF16: SUMS(uint16_t, bf16);
-	default: return false;
+	if (!blocks->sq && ekka_sums_wide(m->dtype)) {
+		(m->cs == 1 ? ekka_sums_wide_by_rows : ekka_sums_wide_by_columns)(m->dtype, v, ld, nr, blocks);
+		return true;
 	}
-#undef SUMS
+	switch (m->dtype) {
+	case EKKA_F64: (m->cs == 1 ? by_rows_f64 : by_columns_f64)(v, ld, nr, blocks); break;
+	case EKKA_F32: (m->cs == 1 ? by_rows_f32 : by_columns_f32)(v, ld, nr, blocks); break;
+	case EKKA_F16: (m->cs == 1 ? by_rows_f16 : by_columns_f16)(v, ld, nr, blocks); break;
+	default: (m->cs == 1 ? by_rows_bf16 : by_columns_bf16)(v, ld, nr, blocks); break;
+	}
+	return true;
+}
+
+bool ekka_signed_line_can(const struct ekka_matrix *m)
+{
+	return m->rs == 1 && start(m, 0, 0, 0) && m->item_bytes % ekka_dtype_bytes(m->dtype) == 0;
+}
+
+void ekka_signed_line(const struct ekka_matrix *m, int64_t b, int64_t c0, int64_t n, const double *sign, void *line)
+{
+	const void *v = start(m, b, 0, c0);
+
+	if (ekka_sums_wide(m->dtype)) {
+		ekka_sums_wide_line(m->dtype, v, m->cs, m->rows, n, sign, line);
+		return;
+	}
+	switch (m->dtype) {
+	case EKKA_F64: column_sums_f64(v, m->cs, m->rows, n, sign, line); break;
+	case EKKA_F32: column_sums_f32(v, m->cs, m->rows, n, sign, line); break;
+	case EKKA_F16: column_sums_f16(v, m->cs, m->rows, n, sign, line); break;
+	default: column_sums_bf16(v, m->cs, m->rows, n, sign, line); break;
+	}
 }
 
 void ekka_signs(uint64_t seed, int64_t n, double *ret)

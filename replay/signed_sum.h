@@ -16,7 +16,7 @@ void ekka_signed_sum(const struct ekka_panel *p, const double *v, int64_t first_
 struct ekka_sum_blocks {
 	int64_t cols, width;		/* width: at most EKKA_SUM_WIDEST */
 	const double *sign;		/* of every column */
-	double *sum, *sq, *ulp2;	/* set, not added to; ulp2 may be NULL, and sq with it */
+	double *sum, *sq, *ulp2;	/* set, not added to; sq and ulp2 may be NULL. Without sq, ulp2 of f32 may overflow to infinity */
 	int64_t stride;
 };
 enum { EKKA_SUM_WIDEST = 256 };
@@ -27,6 +27,13 @@ enum { EKKA_SUM_WIDEST = 256 };
  * False, with nothing done, when the matrix is not in memory, not of an IEEE real type of 2 to 8 bytes or bf16, or contiguous in neither direction.
  */
 bool ekka_signed_sums(const struct ekka_matrix *m, int64_t b, int64_t r0, int64_t nr, int64_t c0, const struct ekka_sum_blocks *blocks);
+
+/*
+ * line[i] = the signed sum over n columns from c0 of row i of item b, all k rows; n at most EKKA_SUM_WIDEST. In float for 16-bit types, which then
+ * is what line points to, else in double. For matrices of which ekka_signed_line_can() says so: as above, and the elements of a column lie one behind another.
+ */
+bool ekka_signed_line_can(const struct ekka_matrix *m);
+void ekka_signed_line(const struct ekka_matrix *m, int64_t b, int64_t c0, int64_t n, const double *sign, void *line);
 
 /* n signs, 1 or -1, from a seed. */
 void ekka_signs(uint64_t seed, int64_t n, double *ret);

@@ -119,7 +119,7 @@ static void NAME(by_columns)(const STORED *v, int64_t ld, int64_t rows, const st
 			memset(s, 0, sizeof s);
 			memset(q, 0, sizeof q);
 			memset(u, 0, sizeof u);
-			for (; !b->sq && j + 8 <= n; j += 8)
+			for (; !b->sq && !b->ulp2 && j + 8 <= n; j += 8)
 				NAME(sum_eight)(ni, from + j * ld, ld, sign + j, s);
 			for (; j + 4 <= n; j += 4)
 				NAME(four)(ni, from + j * ld, ld, sign + j, s, q, u);
@@ -128,6 +128,25 @@ static void NAME(by_columns)(const STORED *v, int64_t ld, int64_t rows, const st
 			for (int64_t i = 0; i < ni; i++)
 				put(b, (i0 + i) * b->stride + at, (double)s[i], (double)q[i], (double)u[i]);
 		}
+	}
+}
+
+/* line[i] = the signed sum over n columns of row i. */
+static void NAME(column_sums)(const STORED *v, int64_t ld, int64_t rows, int64_t n, const double *signs, FLOAT *line)
+{
+	FLOAT sign[MOST_WIDE], unused[2][STRIP];
+
+	for (int64_t j = 0; j < n; j++)
+		sign[j] = (FLOAT)signs[j];
+	for (int64_t i = 0; i < rows; i += STRIP) {
+		int64_t ni = rows - i < STRIP ? rows - i : STRIP, j = 0;
+
+		memset(line + i, 0, (size_t)ni * sizeof *line);
+		memset(unused, 0, sizeof unused);
+		for (; j + 8 <= n; j += 8)
+			NAME(sum_eight)(ni, v + i + j * ld, ld, sign + j, line + i);
+		for (; j < n; j++)
+			NAME(one)(ni, v + i + j * ld, sign[j], line + i, unused[0], unused[1]);
 	}
 }
 
@@ -146,7 +165,7 @@ static void NAME(by_rows)(const STORED *v, int64_t ld, int64_t rows, const struc
 				int64_t n = end - j < b->width ? end - j : b->width;
 				double r[3] = { 0 };
 
-				if (b->sq)
+				if (b->sq || b->ulp2)
 					NAME(line)(n, v + i * ld + j0 + j, sign + j, r);
 				else
 					r[0] = NAME(sum_line)(n, v + i * ld + j0 + j, sign + j);

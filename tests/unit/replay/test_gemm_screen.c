@@ -53,6 +53,23 @@ Test(screen, right_products_pass_without_recomputation)
 		}
 }
 
+/* Sums far smaller than their products: the first stage cannot let them pass, the second one does, in every layout. */
+Test(screen, cancelling_products_pass_without_recomputation)
+{
+	for (uint64_t seed = 0; seed < 8; seed++) {
+		struct problem p;
+		struct ekka_verdict v;
+
+		problem_init(&p, EKKA_F32, EKKA_F32, M, N, K, 1, CANCELLING, seed);
+		problem_compute(&p, SEQUENTIAL);
+		v = problem_judge(&p, false);
+		cr_expect_eq(v.status, EKKA_PASS);
+		cr_expect(v.screened);
+		cr_expect(isnan(v.margin), "seed %lu: recomputed something", (unsigned long)seed);
+		problem_release(&p);
+	}
+}
+
 Test(screen, a_single_wrong_element_above_the_stated_size_is_always_caught)
 {
 	for (unsigned kind = 0; kind < KINDS; kind++) {
