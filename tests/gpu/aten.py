@@ -309,4 +309,15 @@ for dt in (torch.bfloat16, torch.float16):
             q, k, v = mk(1, 8, lq, hd, dt=dt), mk(1, hk, lk, hd, dt=dt), mk(1, hk, lk, hd, dt=dt)
             with sdpa_kernel(SDPBackend.FLASH_ATTENTION), torch.no_grad():
                 attempt([lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=hk != 8)])
+
+# Sequences packed one behind another.
+for dt in (torch.bfloat16, torch.float16):
+    for lq, lk in (((5, 70, 1, 128), None), ((1, 1, 1), (77, 300, 5)), ((9, 40, 33), (64, 41, 200))):
+        for hd, causal, left in ((64, True, -1), (128, False, -1), (96, True, 16)):
+            nq, nk = sum(lq), sum(lk or lq)
+            q, k, v = mk(nq, 8, hd, dt=dt), mk(nk, 2, hd, dt=dt), mk(nk, 2, hd, dt=dt)
+            cu = [torch.tensor((0,) + n, dtype=torch.int32).cumsum(0).to(torch.int32).to(d) for n in (lq, lk or lq)]
+            cu_k = cu[1] if lk else cu[0]
+            attempt([lambda: torch.ops.aten._flash_attention_forward(q, k, v, cu[0], cu_k, max(lq), max(lk or lq), 0.0, causal, False, scale=0.2,
+                                                                     window_size_left=left, window_size_right=0 if causal else -1)])
 torch.cuda.synchronize()
