@@ -168,6 +168,33 @@ def bags(rng):
             yield Case("bag", tensors, {"kind": kind, "padding": padding})
 
 
+def losses(rng):
+    for dtype in ("f32", "bf16", "f16", "f64"):
+        n, classes = int(rng.choice([1, 3, 60])), int(rng.choice([1, 5, 300]))
+        x, target = formats.random(rng, [n, classes], dtype), rng.integers(0, classes, n)
+        ignore = int(rng.integers(0, classes)) if rng.random() < 0.3 else -100
+        weight = np.abs(formats.random(rng, [classes], dtype)) + 0.5 if rng.random() < 0.5 else None
+        if weight is not None:
+            weight = formats.rounded(weight, dtype)
+        counts = target != ignore
+        w = (np.ones(n) if weight is None else weight[target]) * counts
+        terms = -x[np.arange(n), target] * w
+        mean = int(rng.random() < 0.5)
+        if mean and not counts.any():
+            continue
+        u, m = formats.unit("f64" if dtype == "f64" else "f32"), counts.sum()
+        slack = 2 * (m + 3) * u * np.abs(terms).sum() + (0 if weight is None else formats.unit(dtype)) * np.abs(terms).sum() + m * 2.0**-24 * (dtype == "f16")
+        total = w.sum()
+        y = put(rng, "out0", OUT, dtype, [terms.sum() / (total if mean else 1)])
+        y.slack = 2 * slack / (total if mean else 1) + (abs(terms.sum() / total) * (2 * m + 8) * u if mean else 0)
+        t = put(rng, "total", OUT, dtype, [total])
+        t.slack = 0 if weight is None else 2 * m * u * total
+        tensors = [put(rng, "x", IN, dtype, x), put(rng, "target", IN, "i64", target), y, t]
+        if weight is not None:
+            tensors.append(put(rng, "weight", IN, dtype, weight))
+        yield Case("nll", tensors, {"mean": mean, "ignore": ignore})
+
+
 def searches(rng):
     for dtype in ("f32", "bf16", "f64", "i32", "i64", "u8"):
         rows, n, m = [int(x) for x in (rng.choice([1, 3]), rng.choice([1, 2, 40]), rng.choice([1, 50]))]
@@ -187,4 +214,4 @@ def searches(rng):
         yield Case("search", tensors, {"right": right})
 
 
-main(radix, selections, topk_steps, places, scans, bags, searches)
+main(radix, selections, topk_steps, places, scans, bags, losses, searches)

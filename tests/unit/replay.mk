@@ -7,6 +7,7 @@ replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_attention_combine \
 	tests/unit/replay/test_bag \
 	tests/unit/replay/test_moe \
+	tests/unit/replay/test_nll \
 	tests/unit/replay/test_quantize \
 	tests/unit/replay/test_rope \
 	tests/unit/replay/test_sample \
@@ -131,6 +132,9 @@ tests_unit_replay_test_quantize_LDADD = $(replay_test_libs)
 tests_unit_replay_test_bag_SOURCES = tests/unit/replay/test_bag.c $(replay_test_rows)
 tests_unit_replay_test_bag_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_bag_LDADD = $(replay_test_libs)
+tests_unit_replay_test_nll_SOURCES = tests/unit/replay/test_nll.c $(replay_test_rows)
+tests_unit_replay_test_nll_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_nll_LDADD = $(replay_test_libs)
 tests_unit_replay_test_moe_SOURCES = tests/unit/replay/test_moe.c $(replay_test_rows)
 tests_unit_replay_test_moe_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_moe_LDADD = $(replay_test_libs)
