@@ -10,6 +10,7 @@ EKKA_KERNELS = \
 	spec/kernels/aten-functors-more.kd \
 	spec/kernels/aten-functors-unary.kd \
 	spec/kernels/aten-index.kd \
+	spec/kernels/aten-loss.kd \
 	spec/kernels/aten-norm.kd \
 	spec/kernels/aten-pool.kd \
 	spec/kernels/aten-random.kd \

@@ -23,6 +23,7 @@ def attempt(operations):
 
 for dt in (torch.bfloat16, torch.float16, torch.float32):
     x, y, w, b = mk(4, 37, 256, dt=dt), mk(4, 37, 256, dt=dt), mk(256, dt=dt), mk(256, dt=dt)
+    idx37 = torch.randint(0, 256, (37,)).to(d)
     attempt([
         lambda: x+y,
         lambda: x+2.5,
@@ -116,6 +117,19 @@ for dt in (torch.bfloat16, torch.float16, torch.float32):
         lambda: x.var(-1),
         lambda: x.std(-1),
         lambda: x.norm(dim=-1),
+        lambda: torch.linalg.vector_norm(x,1,dim=-1),
+        lambda: torch.linalg.vector_norm(x,0,dim=-1),
+        lambda: torch.linalg.vector_norm(x,2.5,dim=1),
+        lambda: torch.linalg.vector_norm(x,float('inf'),dim=-1),
+        lambda: torch.linalg.vector_norm(x,float('-inf'),dim=(0,1)),
+        lambda: torch.linalg.vector_norm(x,2,dim=-1,dtype=torch.float32),
+        lambda: torch.nansum(x.masked_fill(x>2,float('nan')),-1),
+        lambda: F.nll_loss(x[0],idx37,w),
+        lambda: F.nll_loss(x[0],idx37,reduction='sum',ignore_index=int(idx37[3])),
+        lambda: F.nll_loss(x[0],idx37,reduction='none',ignore_index=int(idx37[3])),
+        lambda: F.nll_loss(x[0],idx37,w,reduction='none'),
+        lambda: F.nll_loss(x[0,0],idx37[0],w),
+        lambda: F.cross_entropy(x.view(-1,256),idx37.repeat(4)),
         lambda: x.prod(-1),
         lambda: (x>0).any(),
         lambda: (x>0).all(-1),
