@@ -18,6 +18,7 @@ struct ekka_attention_work;
 struct ekka_elements_part;
 struct ekka_gemm;
 struct ekka_gemm_work;
+struct ekka_rows_work;
 
 /* One product that is being judged; a backend puts its own behind this. */
 struct ekka_backend_gemm {
@@ -43,6 +44,11 @@ struct ekka_backend {
 	 * False: not for this backend, or it could not; what it wrote counts for nothing. NULL: never.
 	 */
 	bool (*attention)(struct ekka_backend *, struct ekka_attention_work *);
+	/*
+	 * Compares all outputs of an event that goes row by row (replay/rows_job.h): ret[i]: what was found of output i. False: not for this backend, or it could
+	 * not; what it wrote counts for nothing. NULL: never.
+	 */
+	bool (*rows)(struct ekka_backend *, const struct ekka_rows_work *, struct ekka_elements_part *ret);
 	/* Said once, before any event: the bytes of tensors that there are to judge. NULL: no matter. */
 	void (*expect)(struct ekka_backend *, uint64_t bytes);
 	/* Why events that it might have taken went to the CPU (no device, no memory, an error) into text, EKKA_TEXT; "" when there was nothing of the kind. */

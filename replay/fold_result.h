@@ -81,7 +81,7 @@ EKKA_SHARED struct ekka_near ekka_fold_norm2(const struct ekka_fold *f, const st
 EKKA_SHARED struct ekka_near ekka_fold_variance(const struct ekka_fold *f, const struct ekka_fold_options *o)
 {
 	double divisor = (double)f->n - o->correction, u = o->u + 0x1p-53;
-	double m2 = isfinite(f->sum) && isfinite(f->squares) ? f->m2 : (double)NAN, var = divisor > 0 ? m2 / divisor : m2 / 0.0, error, root;
+	double m2 = isfinite(f->sum) && isfinite(f->squares) ? f->m2 : (double)NAN, var = divisor > 0 ? m2 / divisor : (m2 > 0 ? (double)INFINITY : (double)NAN), error, root;
 
 	if (isfinite(f->squares) && f->squares >= o->largest)
 		return ekka_near_of(var, (double)INFINITY);

@@ -323,7 +323,15 @@ struct ekka_backend *ekka_gpu_open_with(const struct ekka_gpu_library *lib, cons
 		(void)ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for a backend");
 		return NULL;
 	}
-	gpu->base = (struct ekka_backend){ .gemm_begin = ekka_gpu_gemm_begin, .gemm_end = ekka_gpu_gemm_end, .product = ekka_gpu_product, .attention = ekka_gpu_attention, .note = note, .close = close_gpu };
+	gpu->base = (struct ekka_backend){
+		.gemm_begin = ekka_gpu_gemm_begin,
+		.gemm_end = ekka_gpu_gemm_end,
+		.product = ekka_gpu_product,
+		.attention = ekka_gpu_attention,
+		.rows = ekka_gpu_rows,
+		.note = note,
+		.close = close_gpu,
+	};
 	gpu->lib = lib;
 	gpu->flags = flags;
 	pthread_mutex_init(&gpu->lock, NULL);

@@ -2,8 +2,8 @@
 /*
  * What all our kernels are made of: reading elements, judging them, threads that work together.
  *
- * Every kernel walks its work with the whole grid as stride; any grid will do. Threads work together in teams of EKKA_LANES, a warp on the device and a
- * single thread where a C compiler takes these files (tests/unit/replay/gpu_stand_in.c); no thread needs one of another team.
+ * Every kernel walks its work with the whole grid as stride; any grid will do. Threads work together in teams of EKKA_LANES, a warp on the device; a
+ * C compiler that takes these files is told before what a team is (tests/unit/replay/gpu_stand_in.c). No thread needs one of another team.
  */
 #ifndef EKKA_REPLAY_GPU_DEVICE_CUH
 #define EKKA_REPLAY_GPU_DEVICE_CUH
@@ -30,13 +30,9 @@ enum dtype {
 /* ---- teams ------------------------------------------------------------- */
 
 #ifdef __CUDACC__
-enum { EKKA_LANES = 32 };
+#define EKKA_LANES 32
 #define EKKA_OF_LANE(v, lane) __shfl_sync(0xffffffffu, (v), (lane))
 #define EKKA_FROM(v, distance) __shfl_down_sync(0xffffffffu, (v), (distance))
-#else
-enum { EKKA_LANES = 1 };
-#define EKKA_OF_LANE(v, lane) (v)
-#define EKKA_FROM(v, distance) (v)
 #endif
 
 #define EKKA_LANE ((int)(threadIdx.x % EKKA_LANES))

@@ -7,3 +7,5 @@
 #include "replay/gpu_gemm.cuh"
 #include "replay/gpu_product.cuh"
 #include "replay/gpu_attention.cuh"
+#include "replay/gpu_rows.cuh"
+#include "replay/gpu_reduce.cuh"

@@ -7,6 +7,7 @@
 #ifdef HAVE_CUDA
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,6 +30,7 @@ struct lazy {
 	pthread_mutex_t lock;		/* held while it is opened */
 	bool tried;
 	struct ekka_backend *real;
+	_Atomic(struct ekka_backend *) there;	/* the same, for those who do not wait */
 	struct ekka_error why;		/* there is none */
 	bool has_opener;
 	pthread_t opener;
@@ -43,8 +45,15 @@ static struct ekka_backend *real_of(struct ekka_backend *base)
 	if (!z->tried)
 		z->real = ekka_gpu_open(0, &z->why);
 	z->tried = true;
+	atomic_store(&z->there, z->real);
 	pthread_mutex_unlock(&z->lock);
 	return z->real;
+}
+
+/* Opened by now, or NULL: one event of many small ones does not wait for it. */
+static struct ekka_backend *there(struct ekka_backend *base)
+{
+	return atomic_load(&((struct lazy *)base)->there);
 }
 
 static void *open_beside(void *base)
@@ -94,6 +103,13 @@ static bool attention(struct ekka_backend *base, struct ekka_attention_work *w)
 	return real && real->attention(real, w);
 }
 
+static bool rows(struct ekka_backend *base, const struct ekka_rows_work *w, struct ekka_elements_part *ret)
+{
+	struct ekka_backend *real = ekka_gpu_rows_pays(w) ? there(base) : NULL;
+
+	return real && real->rows(real, w, ret);
+}
+
 static void note(struct ekka_backend *base, char *text)
 {
 	struct lazy *z = (struct lazy *)base;
@@ -125,7 +141,16 @@ struct ekka_backend *ekka_gpu_when_it_pays(void)
 
 	if (!z)
 		return NULL;
-	z->base = (struct ekka_backend){ .gemm_begin = gemm_begin, .gemm_end = ekka_gpu_gemm_end, .product = product, .attention = attention, .expect = expect, .note = note, .close = close_lazy };
+	z->base = (struct ekka_backend){
+		.gemm_begin = gemm_begin,
+		.gemm_end = ekka_gpu_gemm_end,
+		.product = product,
+		.attention = attention,
+		.rows = rows,
+		.expect = expect,
+		.note = note,
+		.close = close_lazy,
+	};
 	pthread_mutex_init(&z->lock, NULL);
 	return &z->base;
 }

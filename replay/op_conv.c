@@ -459,7 +459,7 @@ static void release(void *arg)
 
 static int judge_conv(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	static const struct ekka_rows_op op = { sizeof(struct ekka_conv), prepare, judge_all, say_bound, ekka_conv_explain, release };
+	static const struct ekka_rows_op op = { sizeof(struct ekka_conv), prepare, judge_all, say_bound, ekka_conv_explain, release, NULL };
 
 	return ekka_rows_run(&op, ctx, event, v, err);
 }

@@ -33,7 +33,7 @@ static bool is_tail(const struct ekka_array *a, const struct ekka_array *x)
 }
 
 /* [n], or the last dims of x's. */
-static int take_vector(struct ekka_norm *x, const char *name, double **ret, int64_t *ret_rows, struct ekka_error *err)
+static int take_vector(struct ekka_norm *x, const char *name, const struct ekka_array **ret_array, double **ret, int64_t *ret_rows, struct ekka_error *err)
 {
 	struct ekka_array *a;
 	int n = ekka_rows_take(&x->rows, name, EKKA_PRE, false, &a, err);
@@ -44,6 +44,7 @@ static int take_vector(struct ekka_norm *x, const char *name, double **ret, int6
 		ekka_rows_settle(&x->rows, EKKA_INCOMPLETE, "the weight or bias has another length than the rows");
 		return 0;
 	}
+	*ret_array = a;
 	*ret_rows = a->n / x->n;
 	*ret = ekka_rows_buffer(&x->rows, a->n, err);
 	if (!*ret)
@@ -78,8 +79,8 @@ static int take_tensors(struct ekka_norm *x, struct ekka_error *err)
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "the dimensions of the norm's tensors do not fit together");
 		return 0;
 	}
-	n = take_vector(x, "weight", &x->weight, &x->weight_rows, err);
-	return n < 0 ? n : take_vector(x, "bias", &x->bias, &x->bias_rows, err);
+	n = take_vector(x, "weight", &x->weight_array, &x->weight, &x->weight_rows, err);
+	return n < 0 ? n : take_vector(x, "bias", &x->bias_array, &x->bias, &x->bias_rows, err);
 }
 
 static int prepare(void *arg, struct ekka_error *err)
@@ -307,7 +308,7 @@ static void say_bound(const void *arg, char text[EKKA_TEXT])
 
 static int judge_norm(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	static const struct ekka_rows_op op = { sizeof(struct ekka_norm), prepare, judge_rows, say_bound, ekka_norm_explain, NULL };
+	static const struct ekka_rows_op op = { sizeof(struct ekka_norm), prepare, judge_rows, say_bound, ekka_norm_explain, NULL, ekka_norm_device };
 
 	return ekka_rows_run(&op, ctx, event, v, err);
 }

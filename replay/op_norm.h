@@ -9,6 +9,7 @@
 struct ekka_norm {
 	struct ekka_rows rows;
 	struct ekka_array *x, *residual, *y, *residual_out, *mean_out, *rstd_out;	/* NULL: none */
+	const struct ekka_array *weight_array, *bias_array;	/* what follows is of these */
 	double *weight, *bias;		/* [weight_rows, n] or NULL: row r takes those of r % weight_rows */
 	int64_t weight_rows, bias_rows;
 	int64_t n, n_rows;
@@ -29,6 +30,8 @@ int64_t ekka_norm_load(struct ekka_norm *x, int64_t row, int64_t rows, const str
 /* Row `row`'s statistics, y and its bound before it is rounded to y's type. */
 void ekka_norm_row(const struct ekka_norm *x, const struct ekka_norm_form *f, int64_t row, const double *h, const double *error,
 		   struct ekka_norm_stats *ret, double *ref, double *bound);
+
+bool ekka_norm_device(void *norm);	/* norm_device.c: struct ekka_rows_op's */
 
 /* Says what a failed norm looks like: another eps, no weight, the mean not subtracted, the tail missing... */
 void ekka_norm_explain(void *norm);

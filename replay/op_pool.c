@@ -249,7 +249,7 @@ static void say_bound(const void *arg, char text[EKKA_TEXT])
 
 static int judge_pool(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	static const struct ekka_rows_op op = { sizeof(struct pool), prepare, judge_planes, say_bound, explain, NULL };
+	static const struct ekka_rows_op op = { sizeof(struct pool), prepare, judge_planes, say_bound, explain, NULL, NULL };
 
 	return ekka_rows_run(&op, ctx, event, v, err);
 }

@@ -16,6 +16,7 @@
 
 #include "replay/fold.h"
 #include "replay/fold_expr.h"
+#include "replay/rows_device.h"
 
 struct reduce {
 	struct ekka_rows rows;
@@ -180,14 +181,18 @@ static void one_row_ints(struct reduce *x, int64_t row, int64_t i)
 	index[i] = x->second ? right_index_int(x, x->second, row, f.best_index, f.best) : 0;
 }
 
+/* Is the output the reference itself. */
+static bool is_exact(const struct reduce *x)
+{
+	return x->o.kind >= EKKA_FOLD_MAX && x->o.kind <= EKKA_FOLD_ARGMIN && !x->map.expr && !x->finish.expr;
+}
+
 static void compare(struct reduce *x, int64_t first, int64_t rows)
 {
-	bool exact = x->o.kind >= EKKA_FOLD_MAX && x->o.kind <= EKKA_FOLD_ARGMIN && !x->map.expr && !x->finish.expr;
-
 	if (x->out && x->integers)
 		ekka_rows_compare_int(&x->rows, x->out, first, rows, (int64_t *)(void *)x->ref);
 	else if (x->out)
-		ekka_rows_compare(&x->rows, x->out, first, rows, x->ref, exact ? NULL : x->bound);
+		ekka_rows_compare(&x->rows, x->out, first, rows, x->ref, is_exact(x) ? NULL : x->bound);
 	if (x->second && x->integers)
 		ekka_rows_compare_int(&x->rows, x->second, first, rows, (int64_t *)(void *)x->mean);
 	else if (x->second)
@@ -214,6 +219,48 @@ static void judge_rows(void *arg)
 			ekka_fold_expr_finish(&x->finish, rows, x->ref, x->bound);
 		compare(x, row, rows);
 	}
+}
+
+/* ---- on a device ------------------------------------------------------- */
+
+/* Teams that keep a device busy, and elements that are worth one. */
+enum { TEAMS = 4096, PIECE = 2048 };
+
+static bool is_index_there(const struct ekka_array *a)
+{
+	return a && ekka_dtype_is_integer(a->dtype);
+}
+
+/* Products of reals and terms that are made by expressions stay here. */
+static bool device_has(const struct reduce *x)
+{
+	if (x->map.expr || x->finish.expr || (x->o.kind == EKKA_FOLD_PROD && !x->integers))
+		return false;
+	return (!ekka_fold_is_arg(x->o.kind) || is_index_there(x->out)) && (!x->second || !x->index || is_index_there(x->second));
+}
+
+static bool on_device(void *arg)
+{
+	struct reduce *x = arg;
+	int64_t wanted = x->n_rows < TEAMS ? TEAMS / x->n_rows : 1, worth = x->n / PIECE, pieces = wanted < worth ? wanted : worth;
+	struct ekka_reduce_job job = { .o = x->o, .n = x->n, .n_rows = x->n_rows, .is_unsigned = x->in->dtype == EKKA_U64,
+				       .first_tie = x->first_tie, .index = x->index, .exact = is_exact(x) };
+	struct ekka_rows_work w = { .job = &job, .bytes = sizeof job };
+
+	job.piece = pieces > 1 ? (x->n + pieces - 1) / pieces : x->n;
+	job.pieces = (x->n + job.piece - 1) / job.piece;
+	w.step[w.n_steps].kernel = x->integers ? EKKA_ROWS_reduce_ints : EKKA_ROWS_reduce;
+	w.step[w.n_steps++].teams = x->n_rows * job.pieces;
+	if (job.pieces > 1) {
+		w.step[w.n_steps].kernel = x->integers ? EKKA_ROWS_reduce_ints_pieces : EKKA_ROWS_reduce_pieces;
+		w.step[w.n_steps++].teams = x->n_rows;
+		w.scratch = (uint64_t)(x->n_rows * job.pieces) * (x->integers ? sizeof(struct ekka_fold_ints) : sizeof(struct ekka_fold));
+		w.scratch_at = &job.found;
+	}
+	ekka_rows_work_in(&w, x->in, &job.in);
+	ekka_rows_work_out(&w, x->out, &job.out);
+	ekka_rows_work_out(&w, x->second, &job.second);
+	return device_has(x) && ekka_rows_on_device(&x->rows, &w);
 }
 
 /* ---- what a wrong result looks like ------------------------------------ */
@@ -304,7 +351,7 @@ static void release(void *arg)
 
 static int judge_reduce(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	static const struct ekka_rows_op op = { sizeof(struct reduce), prepare, judge_rows, say_bound, explain, release };
+	static const struct ekka_rows_op op = { sizeof(struct reduce), prepare, judge_rows, say_bound, explain, release, on_device };
 
 	return ekka_rows_run(&op, ctx, event, v, err);
 }

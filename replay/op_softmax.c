@@ -343,7 +343,7 @@ static void say_bound(const void *arg, char text[EKKA_TEXT])
 
 static int judge_softmax(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	static const struct ekka_rows_op op = { sizeof(struct softmax), prepare, judge_rows, say_bound, explain, NULL };
+	static const struct ekka_rows_op op = { sizeof(struct softmax), prepare, judge_rows, say_bound, explain, NULL, NULL };
 
 	return ekka_rows_run(&op, ctx, event, v, err);
 }

@@ -57,9 +57,10 @@ int ekka_rows_run(const struct ekka_rows_op *op, const struct ekka_op_context *c
 	if (n == 0)
 		n = op->prepare(r, err);
 	if (n == 0 && !r->settled) {
-		do
-			op->compare(r);
-		while (ekka_elements_again(r->elements));
+		if (!op->device || !op->device(r))
+			do
+				op->compare(r);
+			while (ekka_elements_again(r->elements));
 		op->bound(r, text);
 		n = ekka_rows_verdict(r, text, err);
 		if (v->status == EKKA_FAIL)

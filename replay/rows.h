@@ -48,6 +48,7 @@ struct ekka_rows_op {
 	void (*bound)(const void *, char text[EKKA_TEXT]);	/* says what the bound is made of */
 	void (*explain)(void *);		/* says what a FAIL looks like */
 	void (*release)(void *);		/* what prepare took besides; NULL: nothing */
+	bool (*device)(void *);			/* the same as compare by the backend (replay/rows_device.h); false: it has to be done here; NULL: never */
 };
 int ekka_rows_run(const struct ekka_rows_op *, const struct ekka_op_context *, const struct ekka_event *, struct ekka_verdict *, struct ekka_error *err);
 

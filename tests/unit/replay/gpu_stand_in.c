@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
 /* ---- kernels, for the host -------------------------------------------- */
 
@@ -17,11 +18,78 @@ static __thread struct dim blockIdx, blockDim, threadIdx, gridDim;
 #define __device__
 #undef __forceinline__
 #define __forceinline__ inline
+#define EKKA_LANES 4
+/* A value of another lane of this team; each lane of it comes by here, as on a device. */
+#define EKKA_OF_LANE(v, lane)                                \
+	({                                                   \
+		__typeof__((v) + 0) v_ = (v), r_;            \
+		exchange(&v_, sizeof v_, (int)(lane), &r_);  \
+		r_;                                          \
+	})
+#define EKKA_FROM(v, distance) EKKA_OF_LANE(v, threadIdx.x % EKKA_LANES + (unsigned)(distance))
+static void exchange(const void *mine, size_t n, int from, void *ret);
 #define atomicMax(p, v) (*(p) = *(p) > (v) ? *(p) : (v))
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-align"
 #include "replay/gpu_kernels.cu"
 #pragma GCC diagnostic pop
+
+/*
+ * A team's lanes take turns on one thread: each runs until it wants a value of another one, lays down its own, and goes on when all have. A lane that ends before
+ * the others do, or comes by another way, is a mistake that a device would not show.
+ */
+enum { STACK = 256 << 10 };
+struct team {
+	ucontext_t caller, lane[EKKA_LANES];
+	bool done[EKKA_LANES];
+	unsigned count[EKKA_LANES];		/* of exchanges */
+	unsigned char slot[2][EKKA_LANES][sizeof(double)];
+	unsigned first;			/* lane 0's threadIdx */
+	void (*run)(void **);
+	void **params;
+};
+static __thread struct team *team;
+
+static void exchange(const void *mine, size_t n, int from, void *ret)
+{
+	unsigned me = threadIdx.x % EKKA_LANES, next = (me + 1) % EKKA_LANES, turn = team->count[me]++ % 2;
+
+	memcpy(team->slot[turn][me], mine, n);
+	if (team->done[next])
+		abort();
+	(void)swapcontext(&team->lane[me], &team->lane[next]);
+	threadIdx.x = team->first + me;
+	from = from < EKKA_LANES ? from : (int)me;
+	if (team->count[from] != team->count[me] && team->count[from] != team->count[me] + 1)
+		abort();
+	memcpy(ret, team->slot[turn][from], n);
+}
+
+static void run_lane(int me)
+{
+	threadIdx.x = team->first + (unsigned)me;
+	team->run(team->params);
+	team->done[me] = true;
+	if (me + 1 < EKKA_LANES)
+		(void)setcontext(&team->lane[me + 1]);
+}
+
+static void run_team(void (*run)(void **), void **params, unsigned first)
+{
+	unsigned char *stacks = malloc(EKKA_LANES * STACK);
+	struct team t = { .run = run, .params = params, .first = first };
+
+	team = &t;
+	for (int i = 0; i < EKKA_LANES; i++) {
+		(void)getcontext(&t.lane[i]);
+		t.lane[i].uc_stack.ss_sp = stacks + i * STACK;
+		t.lane[i].uc_stack.ss_size = STACK;
+		t.lane[i].uc_link = &t.caller;
+		makecontext(&t.lane[i], (void (*)(void))run_lane, 1, i);
+	}
+	(void)swapcontext(&t.caller, &t.lane[0]);
+	free(stacks);
+}
 
 #define P(type, i) (*(type *)p[i])
 static void run_convert(void **p)
@@ -63,7 +131,15 @@ static void run_thin(void **p)
 	ekka_gpu_thin(P(struct ekka_gpu_product *, 0), P(struct ekka_gpu_part *, 1), P(double *, 2), P(double *, 3), P(double *, 4), P(i64, 5), P(i64, 6), P(int, 7));
 }
 
+static void run_norm(void **p) { ekka_gpu_norm(P(struct ekka_norm_job *, 0)); }
+static void run_reduce(void **p) { ekka_gpu_reduce(P(struct ekka_reduce_job *, 0)); }
+static void run_reduce_pieces(void **p) { ekka_gpu_reduce_pieces(P(struct ekka_reduce_job *, 0)); }
+static void run_reduce_ints(void **p) { ekka_gpu_reduce_ints(P(struct ekka_reduce_job *, 0)); }
+static void run_reduce_ints_pieces(void **p) { ekka_gpu_reduce_ints_pieces(P(struct ekka_reduce_job *, 0)); }
+
+#define ROWS(name) { "ekka_gpu_" #name, run_##name },
 static const struct { const char *name; void (*run)(void **); } kernels[] = {
+	EKKA_ROWS_KERNELS(ROWS)
 	{ "ekka_gpu_convert", run_convert }, { "ekka_gpu_extremes", run_extremes }, { "ekka_gpu_add", run_add }, { "ekka_gpu_twofold", run_twofold },
 	{ "ekka_gpu_product", run_product }, { "ekka_gpu_thin", run_thin },
 	{ "ekka_gpu_soften", run_soften }, { "ekka_gpu_magnitudes", run_magnitudes },
@@ -115,10 +191,10 @@ static CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsi
 		return CUDA_ERROR_LAUNCH_FAILED;
 	gpu_launches++;
 	gridDim.x = 2;
-	blockDim.x = 3;
+	blockDim.x = 3 * EKKA_LANES;
 	for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
-		for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
-			((void (**)(void **))(uintptr_t)f)[1](params);
+		for (unsigned first = 0; first < blockDim.x; first += EKKA_LANES)
+			run_team(((void (**)(void **))(uintptr_t)f)[1], params, first);
 	return CUDA_SUCCESS;
 }
 static CUresult allocate_async(CUdeviceptr *p, size_t n, CUstream s) { (void)s; return allocate(p, n); }

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What device kernels are told of an event that goes row by row (replay/gpu_rows.cuh), one structure each: the op fills in the numbers, the backend where
+ * tensors are. C and CUDA C++.
+ */
+#ifndef EKKA_REPLAY_ROWS_JOB_H
+#define EKKA_REPLAY_ROWS_JOB_H
+
+#include "replay/gpu_shared.h"
+#include "replay/norm_element.h"
+
+/* bytes 0: the event has no such tensor. */
+struct ekka_rows_output {
+	struct ekka_gpu_array array;
+	struct ekka_format format;
+	uint64_t parts;			/* where teams tell what they found */
+};
+
+struct ekka_norm_job {
+	struct ekka_gpu_array x, residual, weight, bias;	/* weight and bias: [rows, n], row r takes those of r % rows */
+	struct ekka_rows_output y, residual_out, mean, rstd;
+	int64_t n, n_rows, weight_rows, bias_rows;
+	struct ekka_norm_form form;
+	struct ekka_norm_limits limits;
+	struct ekka_format residual_format, weight_format;	/* of the roundings of h and before the weight; f64: none */
+	bool use_stored;
+};
+
+struct ekka_reduce_job {
+	struct ekka_gpu_array in;
+	struct ekka_rows_output out, second;
+	struct ekka_fold_options o;
+	int64_t n, n_rows;
+	int64_t pieces, piece;		/* of a row, and elements of each but the last; several: found[row * pieces + p] keeps what each comes to */
+	uint64_t found;
+	bool is_unsigned, first_tie;
+	bool exact;			/* out is the reference itself */
+	bool index;			/* second is an index, else the mean */
+};
+
+/* ---- from an op to the backend: not for kernels ---- */
+
+#define EKKA_ROWS_KERNELS(f) f(norm) f(reduce) f(reduce_ints) f(reduce_pieces) f(reduce_ints_pieces)
+enum ekka_rows_kernel {
+#define NUMBER(name) EKKA_ROWS_##name,
+	EKKA_ROWS_KERNELS(NUMBER)
+#undef NUMBER
+	EKKA_ROWS_N_KERNELS
+};
+
+enum { EKKA_ROWS_TENSORS = 8, EKKA_ROWS_STEPS = 2 };
+
+struct ekka_array;
+
+/* Kernels that compare all outputs of an event, one after another; the last one tells. */
+struct ekka_rows_work {
+	void *job;			/* the structure, `bytes` long; its arrays and outputs are filled in */
+	uint64_t bytes;
+	struct { const struct ekka_array *from; struct ekka_gpu_array *to; } in[EKKA_ROWS_TENSORS];
+	struct { const struct ekka_array *from; struct ekka_rows_output *to; } out[EKKA_ROWS_TENSORS];
+	unsigned n_in, n_out, n_steps;
+	struct { enum ekka_rows_kernel kernel; int64_t teams; } step[EKKA_ROWS_STEPS];
+	uint64_t scratch;		/* bytes of memory that steps hand on */
+	uint64_t *scratch_at;		/* where its address goes; NULL: none */
+};
+
+#endif

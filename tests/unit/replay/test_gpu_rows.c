@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ops that go row by row on the GPU backend against the CPU, on a stand-in and on the machine's own GPU if there is one. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/gpu.h"
+#include "tests/unit/replay/fake_event.h"
+#include "tests/unit/replay/gpu_stand_in.h"
+#include "tests/unit/replay/samples.h"
+
+/* ---- backends ---------------------------------------------------------- */
+
+static struct ekka_backend *real;
+static int taken;		/* events that the device compared to their end */
+
+static bool counted(struct ekka_backend *b, const struct ekka_rows_work *w, struct ekka_elements_part *ret)
+{
+	bool good = real->rows(real, w, ret);
+
+	(void)b;
+	taken += good;
+	return good;
+}
+
+static struct ekka_backend counting = { .rows = counted };
+
+static bool open_backend(bool own)
+{
+	struct ekka_error err = { 0 };
+
+	real = own ? ekka_gpu_open(EKKA_GPU_ALWAYS, &err) : ekka_gpu_open_with(&gpu_stand_in, &gpu_stand_in, EKKA_GPU_ALWAYS, &err);
+	cr_assert(real || own, "%s", err.message);
+	return real;
+}
+
+static void both(bool own, void (*check)(void))
+{
+	if (!open_backend(own))
+		cr_skip_test("no GPU");
+	check();
+	real->close(real);
+}
+
+/* ---- events ------------------------------------------------------------ */
+
+static uint64_t state;
+
+static int64_t below(int64_t n)
+{
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (int64_t)((state >> 33) % (uint64_t)n);
+}
+
+/* [rows, n] somewhere in memory. */
+struct matrix { enum ekka_dtype type; int64_t rows, n, row_step, step; void *bytes; char dims[64], strides[64]; };
+
+/* layout 0: dense; 1: rows apart; 2: transposed; 3: every second element; 4: every row the same bytes (inputs). */
+static struct matrix matrix_new(enum ekka_dtype type, int64_t rows, int64_t n, int64_t layout)
+{
+	struct matrix m = { .type = type, .rows = rows, .n = n, .row_step = n, .step = 1 };
+
+	if (layout == 1)
+		m.row_step = n + 5;
+	if (layout == 2) {
+		m.row_step = 1;
+		m.step = rows + 3;
+	}
+	if (layout == 3) {
+		m.row_step = 2 * n + 1;
+		m.step = 2;
+	}
+	if (layout == 4)
+		m.row_step = 0;
+	m.bytes = samples_new(type, (rows - 1) * m.row_step + (n - 1) * m.step + 1);
+	(void)snprintf(m.dims, sizeof m.dims, "%lldx%lld", (long long)rows, (long long)n);
+	(void)snprintf(m.strides, sizeof m.strides, "%lldx%lld", (long long)m.row_step, (long long)m.step);
+	return m;
+}
+
+static void put(struct matrix *m, int64_t r, int64_t i, double v) { samples_put(m->type, m->bytes, r * m->row_step + i * m->step, v); }
+static double get(const struct matrix *m, int64_t r, int64_t i) { return samples_get(m->type, m->bytes, r * m->row_step + i * m->step); }
+
+static void fill(struct matrix *m, enum data kind, double size)
+{
+	void *x = samples_new(m->type, m->rows * m->n);
+
+	samples_fill(m->type, x, m->rows * m->n, kind, size, state);
+	for (int64_t e = 0; e < m->rows * m->n; e++)
+		put(m, e / m->n, e % m->n, samples_get(m->type, x, e));
+	free(x);
+}
+
+static double rounded(enum ekka_dtype t, double v)
+{
+	unsigned char b[8];
+
+	samples_put(t, b, 0, v);
+	return samples_get(t, b, 0);
+}
+
+static void add(struct fake_event *f, const char *name, enum ekka_dir dir, const struct matrix *m, const void *before)
+{
+	(void)fake_event_tensor(f, name, dir, m->type, m->dims, m->strides, dir == EKKA_IN ? m->bytes : before, dir == EKKA_IN ? NULL : m->bytes);
+}
+
+static struct ekka_verdict alike(struct fake_event *f, const char *what, unsigned long long seed)
+{
+	struct ekka_verdict cpu = fake_event_judge(f), gpu = fake_event_judge_on(f, &counting);
+	/* Of what was computed in float64, the reference errs as much itself, and sums in another order are others. */
+	double same = f->tensor[0].dtype == EKKA_F64 ? 0.25 : 1e-6 * cpu.margin + 1e-12;
+
+	cr_expect_eq(cpu.status, gpu.status, "%s %llu: %s on the CPU, %s on the GPU: margins %g and %g, %s", what, seed, ekka_status_name(cpu.status),
+		     ekka_status_name(gpu.status), cpu.margin, gpu.margin, cpu.reason);
+	cr_expect(cpu.margin == gpu.margin || (isnan(cpu.margin) && isnan(gpu.margin)) || fabs(cpu.margin - gpu.margin) <= same,
+		  "%s %llu: margins %.17g and %.17g of %s and %s", what, seed, cpu.margin, gpu.margin, cpu.output, gpu.output);
+	cr_expect(cpu.n_elements == gpu.n_elements && cpu.n_bad == gpu.n_bad, "%s %llu", what, seed);
+	cr_expect_str_eq(cpu.reason, gpu.reason);
+	cr_expect_str_eq(cpu.looks_like, gpu.looks_like);
+	cr_expect_str_eq(cpu.where, gpu.where);
+	cr_expect_str_eq(cpu.bound, gpu.bound);
+	return gpu;
+}
+
+/* The device compared it, and it passed; or it has wrong elements, and the CPU's words. */
+static void passes(struct fake_event *f, const char *what, unsigned long long seed)
+{
+	int before = taken;
+	struct ekka_verdict v = alike(f, what, seed);
+
+	cr_expect(v.status == EKKA_PASS || v.status == EKKA_UNDECIDED, "%s %llu: %s, margin %g: %g for %g of %s, %s", what, seed, ekka_status_name(v.status),
+		  v.margin, v.worst_out[0], v.worst_ref[0], v.output, v.reason);
+	cr_expect_eq(taken, before + 1, "%s %llu: the device did nothing", what, seed);
+}
+
+/* ---- norms ------------------------------------------------------------- */
+
+struct norm {
+	struct fake_event f;
+	struct matrix x, y, residual, stored, weight, bias;
+	void *before, *mean, *rstd;
+	bool layer, fused, weighted, biased, round_first, plus;
+	unsigned seed;
+};
+
+static void norm_row(struct norm *k, int64_t r)
+{
+	double sum = 0, squares = 0, n = (double)k->x.n, mean, rstd;
+
+	for (int64_t i = 0; i < k->x.n; i++) {
+		double h = get(&k->x, r, i) + (k->fused ? get(&k->residual, r, i) : 0);
+
+		put(&k->stored, r, i, h);
+		sum += k->fused ? get(&k->stored, r, i) : h;
+	}
+	mean = k->layer ? sum / n : 0;
+	for (int64_t i = 0; i < k->x.n; i++) {
+		double h = k->fused ? get(&k->stored, r, i) : get(&k->x, r, i);
+
+		squares += (h - mean) * (h - mean);
+	}
+	rstd = 1 / sqrt(squares / n + 1e-5);
+	samples_put(EKKA_F32, k->mean, r, mean);
+	samples_put(EKKA_F32, k->rstd, r, rstd);
+	for (int64_t i = 0; i < k->x.n; i++) {
+		double y = ((k->fused ? get(&k->stored, r, i) : get(&k->x, r, i)) - mean) * rstd;
+
+		y = k->round_first ? rounded(k->y.type, y) : y;
+		y = k->weighted ? y * (get(&k->weight, r % k->weight.rows, i) + k->plus) : y;
+		put(&k->y, r, i, k->biased ? y + get(&k->bias, r % k->bias.rows, i) : y);
+	}
+}
+
+static void norm_event(struct norm *k)
+{
+	char rows[32];
+
+	(void)snprintf(rows, sizeof rows, "%lld", (long long)k->x.rows);
+	fake_event_init(&k->f, "norm");
+	add(&k->f, "x", EKKA_IN, &k->x, NULL);
+	add(&k->f, "y", EKKA_OUT, &k->y, NULL);
+	if (k->weighted)
+		add(&k->f, "weight", EKKA_IN, &k->weight, NULL);
+	if (k->biased)
+		add(&k->f, "bias", EKKA_IN, &k->bias, NULL);
+	if (k->fused) {
+		add(&k->f, "residual", EKKA_IN, &k->residual, NULL);
+		add(&k->f, "residual_out", EKKA_OUT, &k->stored, NULL);
+		fake_event_text(&k->f, "round_residual", ekka_dtype_name(k->x.type));
+	}
+	if (k->layer)
+		fake_event_tensor(&k->f, "mean", EKKA_OUT, EKKA_F32, rows, NULL, NULL, k->mean);
+	if (k->seed % 3)
+		fake_event_tensor(&k->f, "rstd", EKKA_OUT, EKKA_F32, rows, NULL, NULL, k->rstd);
+	fake_event_text(&k->f, "kind", k->layer ? "layer" : "rms");
+	fake_event_real(&k->f, "eps", 1e-5);
+	if (k->plus)
+		fake_event_int(&k->f, "weight_plus", 1);
+	if (k->round_first)
+		fake_event_text(&k->f, "round_before_weight", ekka_dtype_name(k->y.type));
+	if (k->seed % 5 == 0)
+		fake_event_int(&k->f, "one_pass", 1);
+	if (k->seed % 7 == 0)
+		fake_event_int(&k->f, "depth", 40);
+}
+
+/* Every form, shape and layout by the bits of a number. */
+static void norm_new(struct norm *k, unsigned seed)
+{
+	static const enum ekka_dtype types[] = { EKKA_BF16, EKKA_F32, EKKA_F16, EKKA_F64 };
+	enum ekka_dtype t = types[seed % 4];
+	int64_t rows, n;
+
+	state = seed;
+	rows = 2 * (1 + below(20));
+	n = seed % 9 == 8 ? 1 + below(9000) : 1 + below(130);
+	*k = (struct norm){ .layer = below(2), .fused = below(2), .weighted = below(2), .biased = below(2), .round_first = below(2), .plus = below(2), .seed = seed };
+	k->x = matrix_new(t, rows, n, below(5));
+	(void)snprintf(k->x.dims, sizeof k->x.dims, "%lldx2x%lld", (long long)rows / 2, (long long)n);	/* for weights of two rows */
+	(void)snprintf(k->x.strides, sizeof k->x.strides, "%lldx%lldx%lld", (long long)k->x.row_step * 2, (long long)k->x.row_step, (long long)k->x.step);
+	k->y = matrix_new(t, rows, n, below(4));
+	k->residual = matrix_new(t, rows, n, below(5));
+	k->stored = matrix_new(t, rows, n, below(4));
+	k->weight = matrix_new(t, 1 + below(2), n, 0);
+	k->bias = matrix_new(t, 1 + below(2), n, 0);
+	k->mean = samples_new(EKKA_F32, rows);
+	k->rstd = samples_new(EKKA_F32, rows);
+	fill(&k->x, (enum data)below(DATA_KINDS), 1);
+	fill(&k->residual, GAUSS, 1);
+	fill(&k->weight, ABOVE_ZERO, 1);
+	fill(&k->bias, GAUSS, 0.3);
+	for (int64_t r = 0; r < rows; r++)
+		norm_row(k, r);
+	norm_event(k);
+}
+
+static void norm_free(struct norm *k)
+{
+	void *all[] = { k->x.bytes, k->y.bytes, k->residual.bytes, k->stored.bytes, k->weight.bytes, k->bias.bytes, k->mean, k->rstd };
+
+	for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++)
+		free(all[i]);
+}
+
+static void norms(void)
+{
+	for (unsigned seed = 1; seed <= 250; seed++) {
+		struct norm k;
+		int64_t r, i;
+
+		norm_new(&k, seed);
+		passes(&k.f, "norm", seed);
+		r = below(k.x.rows);
+		i = below(k.x.n);
+		if (seed % 2) {		/* not a number, or infinite: what that makes of its row is right */
+			put(&k.x, r, i, seed % 4 == 1 ? NAN : INFINITY);
+			for (int64_t row = 0; row < k.x.rows; row++)
+				norm_row(&k, row);
+			(void)alike(&k.f, "odd norm", seed);
+		} else if (seed % 4 == 0) {
+			put(&k.y, r, i, get(&k.y, r, i) + 1);
+			cr_expect_neq(alike(&k.f, "wrong norm", seed).status, EKKA_PASS, "%u", seed);
+		} else {
+			samples_put(EKKA_F32, k.rstd, r, 3 * samples_get(EKKA_F32, k.rstd, r));
+			put(&k.stored, r, i, get(&k.stored, r, i) + 1);
+			(void)alike(&k.f, "wrong norm", seed);
+		}
+		norm_free(&k);
+	}
+}
+
+Test(gpu_rows, norms_are_judged_alike_on_the_stand_in) { both(false, norms); }
+Test(gpu_rows, norms_are_judged_alike_on_the_gpu) { both(true, norms); }
+
+/* ---- reductions -------------------------------------------------------- */
+
+static const char *const kinds[] = { "sum", "mean", "max", "min", "any", "all", "argmax", "argmin", "norm2", "var", "std", "prod" };
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+struct reduction { struct fake_event f; struct matrix x; enum ekka_dtype out; void *y, *second; const char *kind; bool index; };
+
+static void reduce_row(struct reduction *k, int64_t r)
+{
+	double sum = 0, squares = 0, product = 1, best = get(&k->x, r, 0), n = (double)k->x.n, m2 = 0, v;
+	bool any = false, all = true, least = strstr(k->kind, "min"), integers = k->out == EKKA_I64;
+	uint64_t whole = 0, whole_product = 1;
+	int64_t at = 0;
+
+	for (int64_t i = 0; i < k->x.n; i++) {
+		double x = get(&k->x, r, i);
+
+		sum += x;
+		squares += x * x;
+		product *= x;
+		whole += integers ? (uint64_t)(int64_t)x : 0;
+		whole_product *= integers ? (uint64_t)(int64_t)x : 0;
+		any |= x != 0;
+		all &= x != 0;
+		if (!isnan(best) && (isnan(x) || (least ? x < best : x > best))) {
+			best = x;
+			at = i;
+		}
+	}
+	for (int64_t i = 0; i < k->x.n; i++)
+		m2 += (get(&k->x, r, i) - sum / n) * (get(&k->x, r, i) - sum / n);
+	v = !strcmp(k->kind, "sum") ? sum : !strcmp(k->kind, "mean") ? sum / n : !strcmp(k->kind, "any") ? any : !strcmp(k->kind, "all") ? all :
+	    !strncmp(k->kind, "arg", 3) ? (double)at : !strcmp(k->kind, "norm2") ? sqrt(squares) : !strcmp(k->kind, "var") ? m2 / (n - 1) :
+	    !strcmp(k->kind, "std") ? sqrt(m2 / (n - 1)) : !strcmp(k->kind, "prod") ? product : best;
+	samples_put(k->out, k->y, r, v);
+	if (integers && (!strcmp(k->kind, "sum") || !strcmp(k->kind, "prod")))
+		memcpy((char *)k->y + 8 * r, k->kind[0] == 's' ? &whole : &whole_product, 8);
+	samples_put(k->index ? EKKA_I64 : EKKA_F32, k->second, r, k->index ? (double)at : sum / n);
+}
+
+static void reduction_new(struct reduction *k, unsigned seed)
+{
+	static const enum ekka_dtype types[] = { EKKA_BF16, EKKA_F32, EKKA_I32, EKKA_F16, EKKA_U8 };
+	enum ekka_dtype t = types[seed % 5];
+	bool integers = t == EKKA_I32 || t == EKKA_U8;
+	char kept[32];
+
+	state = seed;
+	*k = (struct reduction){ .kind = kinds[below(KINDS)] };
+	k->x = matrix_new(t, seed % 8 == 7 ? 1 + below(3) : 1 + below(40), seed % 8 == 7 ? 1 + below(60000) : 1 + below(200), below(5));
+	fill(&k->x, (enum data)below(DATA_KINDS), integers ? 100 : 1);
+	if (seed % 3 == 0)	/* ties */
+		for (int64_t i = 0; i < k->x.n; i += 3)
+			put(&k->x, 0, i, 1);
+	k->out = !strncmp(k->kind, "arg", 3) || (integers && strcmp(k->kind, "mean") != 0 && k->kind[0] != 'n' && k->kind[0] != 'v' && strcmp(k->kind, "std") != 0) ? EKKA_I64 :
+		 !strcmp(k->kind, "any") || !strcmp(k->kind, "all") ? EKKA_U8 : EKKA_F32;
+	k->index = !strcmp(k->kind, "max") || !strcmp(k->kind, "min");
+	k->y = samples_new(EKKA_I64, k->x.rows);
+	k->second = samples_new(EKKA_I64, k->x.rows);
+	for (int64_t r = 0; r < k->x.rows; r++)
+		reduce_row(k, r);
+	(void)snprintf(kept, sizeof kept, "%lld", (long long)k->x.rows);
+	fake_event_init(&k->f, "reduce");
+	add(&k->f, "in0", EKKA_IN, &k->x, NULL);
+	fake_event_tensor(&k->f, "out0", EKKA_OUT, k->out, kept, NULL, NULL, k->y);
+	if (k->index || k->kind[0] == 'v' || !strcmp(k->kind, "std"))
+		fake_event_tensor(&k->f, "out1", EKKA_OUT, k->index ? EKKA_I64 : EKKA_F32, kept, NULL, NULL, k->second);
+	fake_event_text(&k->f, "kind", k->kind);
+	fake_event_int(&k->f, "reduced", 1);
+	if (k->index)
+		fake_event_int(&k->f, "index", 1);
+	if (seed % 4 == 0)
+		fake_event_text(&k->f, "ties", "first");
+}
+
+static void reduction_free(struct reduction *k)
+{
+	free(k->x.bytes);
+	free(k->y);
+	free(k->second);
+}
+
+static void reductions(void)
+{
+	for (unsigned seed = 1; seed <= 400; seed++) {
+		struct reduction k;
+		int before = taken;
+		int64_t r;
+
+		reduction_new(&k, seed);
+		if (!strcmp(k.kind, "prod") && k.out != EKKA_I64) {
+			(void)alike(&k.f, k.kind, seed);
+			cr_expect_eq(taken, before, "products of reals are the CPU's");
+		} else {
+			passes(&k.f, k.kind, seed);
+		}
+		r = below(k.x.rows);
+		if (seed % 2 && ekka_dtype_unit_roundoff(k.x.type) > 0) {
+			put(&k.x, r, below(k.x.n), seed % 4 == 1 ? NAN : -INFINITY);
+			put(&k.x, r, below(k.x.n), seed % 3 == 1 ? NAN : INFINITY);
+			for (int64_t row = 0; row < k.x.rows; row++)
+				reduce_row(&k, row);
+			(void)alike(&k.f, k.kind, seed);
+		}
+		samples_put(k.out, k.y, r, samples_get(k.out, k.y, r) + 7);
+		(void)alike(&k.f, k.kind, seed);
+		reduction_free(&k);
+	}
+}
+
+Test(gpu_rows, reductions_are_judged_alike_on_the_stand_in) { both(false, reductions); }
+Test(gpu_rows, reductions_are_judged_alike_on_the_gpu) { both(true, reductions); }
+
+/* ---- devices that fail ------------------------------------------------- */
+
+Test(gpu_rows, a_device_that_fails_in_between_or_finds_no_memory_changes_nothing)
+{
+	for (int after = -1; after < 4; after++) {
+		struct reduction k;
+		struct norm norm;
+		char note[EKKA_TEXT];
+
+		gpu_launches = 0;
+		gpu_fail_after = -1;
+		(void)open_backend(false);
+		gpu_fail_after = after;
+		gpu_memory_lacks = after < 0;
+		reduction_new(&k, 7);
+		norm_new(&norm, 9);
+		taken = 0;
+		(void)alike(&k.f, "reduction", 7);
+		(void)alike(&norm.f, "norm", 9);
+		cr_expect_eq(taken, after < 2 ? 0 : after < 3 ? 1 : 2, "after %d: %d", after, taken);
+		gpu_memory_lacks = false;
+		real->note(real, note);
+		cr_expect(after == 3 ? !note[0] : strstr(note, after < 0 ? "no memory" : "failed (CUDA error 719)") != NULL, "after %d: '%s'", after, note);
+		real->close(real);
+		gpu_fail_after = -1;
+		reduction_free(&k);
+		norm_free(&norm);
+	}
+}
