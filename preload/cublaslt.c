@@ -4,8 +4,9 @@
  * Zone: inside the host process (preload/capture.h has its rules).
  *
  * Tensors, all in mathematical orientation: A [m, k], B [k, n], D [m, n], C [m, n]; bias [m, 1]; aux [m, n], for a ReLU mask the
- * bytes [n, m / 8]; scaleA, scaleB, scaleC, scaleD, scaleAux and amax, amaxAux one number each; alpha and beta where they are
- * on the device, [m, 1] as vectors. What they mean together says spec/README.md, "What op matmul may rely on".
+ * bytes [n, m / 8]; scaleA, scaleB, scaleC, scaleD, scaleAux and amax, amaxAux one number each, or scales of blocks; scaleDOut
+ * the scales that the library computes for D's blocks; alpha and beta where they are on the device, [m, 1] as vectors. What they
+ * mean together says spec/README.md, "What op matmul may rely on".
  */
 #include "config.h"
 
@@ -73,32 +74,16 @@ static int bias_dtype(const struct matmul *x)
 		return (int)x->scale;
 	if (is_fp8(x->a.type) && x->d.type == CUDA_R_32F)
 		return EKKA_BF16;
-	if (is_fp8(x->d.type))
+	if (is_fp8(x->d.type) || x->d.type == TYPE_E2M1)
 		return cuda_dtype(x->c.known ? x->c.type : CUDA_R_16BF);
 	return cuda_dtype(x->d.type);
 }
 
-/* Numbers of four bits, two in a byte: only along k, as cuBLAS takes them. */
+/* Numbers of four bits, two in a byte: only along a column as it lies, which is along k of an operand and along m of C and D, as cuBLAS takes them. */
 static bool is_packed(const struct matmul *x, const struct ekka_lt_layout *layout, bool transposed)
 {
-	bool is_operand = layout == &x->a || layout == &x->b;
-
-	return is_operand && layout->type == TYPE_E2M1 && layout->order == CUBLASLT_ORDER_COL && transposed == (layout == &x->a) && layout->rows % 2 == 0 &&
-	       layout->ld % 2 == 0 && layout->batch == 1;
-}
-
-/* A packed operand, as bytes: half as many along k. */
-static void packed(struct ekka_call *call, const char *name, const char *attribute, bool transposed, const struct ekka_lt_layout *layout, const void *p)
-{
-	int64_t k = (int64_t)layout->rows / 2, lines = (int64_t)layout->cols;
-	struct ekka_tensor t = { .name = name, .dir = EKKA_IN, .dtype = EKKA_U8, .place = EKKA_DEVICE, .n_dims = 2, .dim = { lines, k },
-				 .stride = { layout->ld / 2, 1 }, .addr = (uintptr_t)p, .alias_of = -1, .pre = true };
-
-	if (!transposed)
-		t = (struct ekka_tensor){ .name = name, .dir = EKKA_IN, .dtype = EKKA_U8, .place = EKKA_DEVICE, .n_dims = 2, .dim = { k, lines },
-					  .stride = { 1, layout->ld / 2 }, .addr = (uintptr_t)p, .alias_of = -1, .pre = true };
-	ekka_attr_str(call, attribute, "e2m1");
-	(void)ekka_tensor(call, &t);
+	return layout->type == TYPE_E2M1 && layout->order == CUBLASLT_ORDER_COL && transposed == (layout == &x->a) && layout->rows % 2 == 0 &&
+	       layout->ld % 2 == 0 && layout->stride % 2 == 0;
 }
 
 /* A matrix of `layout`, transposed if asked. Returns its index, or -1. */
@@ -124,6 +109,22 @@ static int matrix(struct ekka_call *call, const struct matmul *x, const char *na
 	t.stride[at] = stride[r];
 	t.stride[at + 1] = stride[1 - r];
 	return ekka_tensor(call, &t);
+}
+
+/* The same, of four bits an element as bytes of two: half as many along the column, and attribute `packed` says so. */
+static int operand(struct ekka_call *call, const struct matmul *x, const char *name, const char *packed, enum ekka_dir dir,
+		   const struct ekka_lt_layout *layout, bool transposed, const void *p, int alias_of)
+{
+	struct ekka_lt_layout bytes = *layout;
+
+	if (layout->type != TYPE_E2M1)
+		return matrix(call, x, name, dir, layout, transposed, p, alias_of);
+	bytes.type = CUDA_R_8U;
+	bytes.rows /= 2;
+	bytes.ld /= 2;
+	bytes.stride /= 2;
+	ekka_attr_str(call, packed, "e2m1");
+	return matrix(call, x, name, dir, &bytes, transposed, p, alias_of);
 }
 
 /* rows x cols elements next to one another, a batch item `stride` apart. */
@@ -234,27 +235,40 @@ static int64_t blocks_of(int64_t n)
  * padded to a multiple of 4 (cuBLAS, "Scaling factor layouts"; PyTorch's ScaledBlas.cpp asks for the same strides). In the
  * orientation of the matrix: A's [m or its blocks, k's blocks], B's [k's blocks, n or its blocks].
  */
-static void block_scale(struct ekka_call *call, const char *name, const void *p, bool is_a, bool square, int64_t lines, int64_t k)
+static void block_scale(struct ekka_call *call, const struct matmul *x, const char *name, const void *p, bool is_a, bool square)
 {
-	int64_t nk = blocks_of(k), n = square ? blocks_of(lines) : lines, along_k = square ? 1 : lines, across = square ? (nk + 3) / 4 * 4 : 1;
+	int64_t lines = is_a ? x->m : x->n, nk = blocks_of(x->k), n = square ? blocks_of(lines) : lines;
+	int64_t along_k = square ? 1 : lines, across = square ? (nk + 3) / 4 * 4 : 1;
+	unsigned at = x->d.batch > 1 ? 1 : 0;
 	struct ekka_tensor t = {
-		.name = name, .dir = EKKA_IN, .dtype = EKKA_F32, .place = EKKA_DEVICE, .n_dims = 2, .dim = { is_a ? n : nk, is_a ? nk : n },
-		.stride = { is_a ? across : along_k, is_a ? along_k : across }, .addr = (uintptr_t)p, .alias_of = -1, .pre = true,
+		.name = name, .dir = EKKA_IN, .dtype = EKKA_F32, .place = EKKA_DEVICE, .n_dims = at + 2, .dim = { x->d.batch },
+		.stride = { square ? across * n : lines * nk }, .addr = (uintptr_t)p, .alias_of = -1, .pre = true,
 	};
 
-	if (p != NULL)
-		(void)ekka_tensor(call, &t);
+	if (p == NULL)
+		return;
+	t.dim[at] = is_a ? n : nk;
+	t.dim[at + 1] = is_a ? nk : n;
+	t.stride[at] = is_a ? across : along_k;
+	t.stride[at + 1] = is_a ? along_k : across;
+	(void)ekka_tensor(call, &t);
 }
 
 /*
- * A byte for every 16 or 32 elements along k, in tiles of 128 lines by 4 (cuBLAS, "1D Block Scaling Factors Layout"): as they lie in memory, since where that of an
- * element is, is no matter of strides.
+ * A byte for every 16 or 32 elements along k, or of C and D along m, in tiles of 128 lines by 4 (cuBLAS, "1D Block Scaling Factors Layout"): as they lie in
+ * memory, since where that of an element is, is no matter of strides. Those of a batch's items are taken to lie one behind another.
  */
-static void tiled_scale(struct ekka_call *call, const struct matmul *x, const char *name, const void *p, int64_t lines, int64_t elements)
+static void tiled_scale(struct ekka_call *call, const struct matmul *x, const char *name, enum ekka_dir dir, const void *p, int64_t lines, int64_t along,
+			int mode)
 {
-	int64_t tiles = (lines + 127) / 128 * ((x->k + 4 * elements - 1) / (4 * elements));
+	int64_t elements = mode == SCALE_VEC16 ? 16 : 32, tiles = (lines + 127) / 128 * ((along + 4 * elements - 1) / (4 * elements));
 
-	vector(call, x, name, EKKA_IN, EKKA_U8, p, tiles * 512, 1, 0);
+	vector(call, x, name, dir, EKKA_U8, p, tiles * 512, 1, tiles * 512);
+}
+
+static bool is_tiled(int mode)
+{
+	return mode == SCALE_VEC16 || mode == SCALE_VEC32;
 }
 
 /* Scales: described where their shape is known; the mode is told in any case but the default. */
@@ -274,12 +288,16 @@ static void describe_scales(struct ekka_call *call, const struct matmul *x)
 			vector(call, x, names[i], EKKA_IN, EKKA_F32, x->desc.scale[i], x->m, 1, 0);
 		else if (mode == SCALE_OUTER_VECTOR && i == EKKA_LT_B)
 			vector(call, x, names[i], EKKA_IN, EKKA_F32, x->desc.scale[i], 1, x->n, 0);
-		else if ((mode == SCALE_VEC16 || mode == SCALE_VEC32) && i <= EKKA_LT_B && x->d.batch == 1)
-			tiled_scale(call, x, names[i], x->desc.scale[i], i == EKKA_LT_A ? x->m : x->n, mode == SCALE_VEC16 ? 16 : 32);
-		else if ((mode == SCALE_VEC128 || mode == SCALE_BLK128) && i <= EKKA_LT_B && x->d.batch == 1)
-			block_scale(call, names[i], x->desc.scale[i], i == EKKA_LT_A, mode == SCALE_BLK128, i == EKKA_LT_A ? x->m : x->n, x->k);
+		else if (is_tiled(mode) && i <= EKKA_LT_C)
+			tiled_scale(call, x, names[i], EKKA_IN, x->desc.scale[i], i == EKKA_LT_A ? x->m : x->n, i == EKKA_LT_C ? x->m : x->k, mode);
+		else if ((mode == SCALE_VEC128 || mode == SCALE_BLK128) && i <= EKKA_LT_B)
+			block_scale(call, x, names[i], x->desc.scale[i], i == EKKA_LT_A, mode == SCALE_BLK128);
 	}
-	if (x->desc.out_scale != NULL)
+	if (x->desc.out_scale_mode != SCALE_SCALAR)
+		ekka_attr_int(call, "scaleDOut_mode", x->desc.out_scale_mode);
+	if (is_tiled(x->desc.out_scale_mode))
+		tiled_scale(call, x, "scaleDOut", EKKA_OUT, x->desc.out_scale, x->n, x->m, x->desc.out_scale_mode);
+	else if (x->desc.out_scale != NULL)
 		ekka_attr_int(call, "block_scaled_output", 1);
 	number(call, x, "amax", EKKA_OUT, x->desc.amax);
 	number(call, x, "amaxAux", EKKA_OUT, x->desc.aux_amax);
@@ -324,19 +342,13 @@ static void describe_matrices(struct ekka_call *call, const struct matmul *x)
 	int d;
 
 	if (!x->alpha_is_zero) {
-		if (x->a.type == TYPE_E2M1)
-			packed(call, "A", "A_packed", true, &x->a, x->A);
-		else
-			(void)matrix(call, x, "A", EKKA_IN, &x->a, x->desc.trans[0] != CUBLAS_OP_N, x->A, -1);
-		if (x->b.type == TYPE_E2M1)
-			packed(call, "B", "B_packed", false, &x->b, x->B);
-		else
-			(void)matrix(call, x, "B", EKKA_IN, &x->b, x->desc.trans[1] != CUBLAS_OP_N, x->B, -1);
+		(void)operand(call, x, "A", "A_packed", EKKA_IN, &x->a, x->desc.trans[0] != CUBLAS_OP_N, x->A, -1);
+		(void)operand(call, x, "B", "B_packed", EKKA_IN, &x->b, x->desc.trans[1] != CUBLAS_OP_N, x->B, -1);
 	}
-	d = matrix(call, x, "D", EKKA_OUT, &x->d, false, x->D, -1);
+	d = operand(call, x, "D", "D_packed", EKKA_OUT, &x->d, false, x->D, -1);
 	/* In place: what D held before is C. */
 	if (!x->beta_is_zero && x->c.known)
-		(void)matrix(call, x, "C", EKKA_IN, &x->c, false, x->C, x->C == x->D && same_layout(&x->c, &x->d) ? d : -1);
+		(void)operand(call, x, "C", "C_packed", EKKA_IN, &x->c, false, x->C, x->C == x->D && same_layout(&x->c, &x->d) ? d : -1);
 }
 
 static void describe_attributes(struct ekka_call *call, const struct matmul *x, const struct ekka_lt_api *api)

@@ -8,7 +8,8 @@
 /* Attributes that older headers lack (cublasLt.h of CUDA 13). */
 enum {
 	LAYOUT_BATCH_MODE = 8,
-	DESC_SCALE_MODE_A = 31, DESC_SCALE_MODE_B, DESC_SCALE_MODE_C, DESC_SCALE_MODE_D, DESC_SCALE_MODE_AUX, DESC_OUT_SCALE
+	DESC_SCALE_MODE_A = 31, DESC_SCALE_MODE_B, DESC_SCALE_MODE_C, DESC_SCALE_MODE_D, DESC_SCALE_MODE_AUX, DESC_OUT_SCALE,
+	DESC_OUT_SCALE_MODE
 };
 
 EKKA_GETTER_SET(getters, "cublaslt", EKKA_LT_GETTERS);
@@ -86,6 +87,7 @@ void ekka_lt_read_desc(const struct ekka_lt_api *api, cublasLtMatmulDesc_t desc,
 		FIELD(ekka_lt_desc, DESC_SCALE_MODE_D, scale_mode[EKKA_LT_D]),
 		FIELD(ekka_lt_desc, DESC_SCALE_MODE_AUX, scale_mode[EKKA_LT_AUX]),
 		FIELD(ekka_lt_desc, DESC_OUT_SCALE, out_scale),
+		FIELD(ekka_lt_desc, DESC_OUT_SCALE_MODE, out_scale_mode),
 	};
 
 	*ret = (struct ekka_lt_desc){ .compute = -1, .scale_type = -1, .fill_mode = CUBLAS_FILL_MODE_FULL,

@@ -49,6 +49,7 @@ struct ekka_lt_desc {
 	const void *scale[EKKA_LT_MATRICES];
 	int32_t scale_mode[EKKA_LT_MATRICES];
 	const void *amax, *aux_amax, *out_scale;
+	int32_t out_scale_mode;
 	int8_t fast_accum;
 	int32_t sm_count;		/* 0: all */
 };

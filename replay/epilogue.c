@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "replay/convert.h"
+#include "replay/narrow.h"
 
 static const double TANH_APPROX = 0x1p-11, GELU_SLOPE = 1.13;
 static const double INT8_MIN_VALUE = -128, INT8_MAX_VALUE = 127;
@@ -137,6 +138,57 @@ static long double clamp(const struct ekka_bound_model *model, long double t)
 	return t < low ? low : t > high ? high : t;
 }
 
+static int64_t block_at(const struct ekka_epilogue *e, const int64_t at[3])
+{
+	return (at[0] * e->blocks.columns + at[2]) * e->blocks.count + at[1] / e->blocks.size;
+}
+
+double ekka_epilogue_unit(const struct ekka_epilogue *e, const int64_t at[3])
+{
+	double s = e->blocks.scale ? e->blocks.scale[block_at(e, at)] : 1;
+
+	return s > 0 && isfinite(s) ? s : 1;
+}
+
+/* The nearest number of D's type, ties to even. */
+static double nearest(const struct ekka_epilogue *e, enum ekka_dtype out, double x)
+{
+	double a = fabs(x), step = a < 2 ? 0.5 : a < 4 ? 1 : 2;
+
+	return e->blocks.four_bits ? copysign(rint(a / step) * step, x) : ekka_narrow(out, x);
+}
+
+/* How far what a number within `error` of x is rounded to may lie from x; nothing is beyond the largest. */
+static double spread(const struct ekka_epilogue *e, const struct ekka_bound_model *model, double x, double error)
+{
+	double low = nearest(e, model->out, (double)clamp(model, (long double)x - error)), high = nearest(e, model->out, (double)clamp(model, (long double)x + error));
+
+	return fmax(fabs(high - x), fabs(low - x)) * (1 + 0x1p-40);
+}
+
+/* scale * t to what is stored of it, as its block's scale says. True when that can be anything. */
+static bool quantize(struct ekka_epilogue *e, const struct ekka_bound_model *model, const int64_t at[3], double u, long double *x, double *bound, double *unusual)
+{
+	int64_t block = block_at(e, at);
+	double s = e->blocks.scale[block], size = fabs((double)*x);
+
+	if (e->blocks.largest) {
+		double *l = &e->blocks.largest[2 * block];
+
+		/* A NaN or an infinity leaves the block's scale open. */
+		l[0] = isfinite(size) ? fmax(l[0], size - *bound) : l[0];
+		l[1] = isfinite(size) ? fmax(l[1], size + *bound) : INFINITY;
+	}
+	if (!(s > 0) || !isfinite(s) || !isfinite(size)) {
+		*x = NAN;
+		return true;
+	}
+	*x = clamp(model, *x / s);
+	*bound = spread(e, model, (double)*x, *bound / s + 3 * u * size / s);
+	*unusual = spread(e, model, (double)*x, *unusual / s + 3 * u * size / s);
+	return false;
+}
+
 bool ekka_epilogue_apply(struct ekka_epilogue *e, const struct ekka_bound_model *model, const int64_t at[3], long double *t, double *bound,
 			 double *unusual)
 {
@@ -161,9 +213,11 @@ bool ekka_epilogue_apply(struct ekka_epilogue *e, const struct ekka_bound_model 
 	more = e->scale == 1 ? 0 : u * fabs((double)x);
 	*bound = *bound * fabs(e->scale) + more;
 	*unusual = *unusual * fabs(e->scale) + more;
-	if (e->saturates)
+	if (e->saturates && !e->blocks.scale)
 		x = clamp(model, x);
-	if (model->out == EKKA_I8) {
+	if (e->blocks.scale) {
+		anything |= quantize(e, model, at, u, &x, bound, unusual);
+	} else if (model->out == EKKA_I8) {
 		more = 0.5 + 4 * u * (fabs((double)x) + 1);
 		*bound += more;
 		*unusual += more;

@@ -24,6 +24,12 @@
  *	clamp: FP8 and int8 outputs saturate; 1-Lipschitz
  *	round: u_out (|t| + E) + tiny_out as without; int8: 1/2, whichever way halves go
  *
+ *
+ * A block-scaled output (cuBLAS library, "1D Block Quantization"): D = round(clamp(scale * t / s)), s the scale of the element's block, as it was recorded. s is
+ * multiplied by as its reciprocal: E = (|scale| E + u |scale t|) / s + 3 u |scale t / s|. Numbers are rounded to nearest, ties to even, so that D lies between what
+ * the ends of the interval round to. Whether s itself is right says replay/matmul_quantized.h of the block's largest |scale t|, of which
+ * account is kept here.
+ *
  * amax lies between max (|t| - E') and max (|t| + E'), where E' has the rounding of scale * t to the output type in it, divided by the scale: the
  * documentation leaves open whether it is taken before or after.
  */
@@ -46,6 +52,12 @@ struct ekka_epilogue {
 	const double *row_scale, *col_scale;	/* m, n */
 	double scale;			/* of D */
 	bool saturates;
+	struct {
+		const double *scale;	/* of elements i of a column with the same i / size: [batch, n, count]; NULL: none */
+		int64_t size, count, columns;	/* columns: n */
+		bool four_bits;		/* D is e2m1, as e4m3 */
+		double *largest;	/* two each: what the largest magnitude is at least and at most; owned by the caller */
+	} blocks;
 	bool every;			/* something depends on every single element: no screen will do */
 	/* The ReLU mask as recorded, an output or, for its gradient, the input: bit i of column j at mask[b * mask_item + j * mask_column + i / 8]; NULL: none. */
 	const unsigned char *mask;
@@ -60,6 +72,9 @@ struct ekka_epilogue {
 	uint64_t n_mask, n_mask_bad;	/* mask bits judged, and wrong */
 	int64_t mask_bad[3];		/* b, i, j of the first wrong one */
 };
+
+/* What D's element is multiplied by to be that of the result: 1, or its block's scale. */
+double ekka_epilogue_unit(const struct ekka_epilogue *, const int64_t at[3]);
 
 /* What f alpha P is multiplied by besides alpha. */
 double ekka_epilogue_factor(const struct ekka_epilogue *, int64_t i, int64_t j);

@@ -144,8 +144,8 @@ static int run(struct blocks *s, const struct ekka_gemm_options *o, struct ekka_
 	int r = 0;
 
 	s->slots = ekka_team_slots(o->team, parts.n, ekka_gemm_work_bytes(s->g, s->rows, s->cols), o->memory_bytes);
-	if (s->g->epilogue && s->g->epilogue->row_sum)
-		s->slots = 1;		/* all copies add to the same sums */
+	if (s->g->epilogue && (s->g->epilogue->row_sum || s->g->epilogue->blocks.largest))
+		s->slots = 1;		/* all copies write to the same account */
 	s->lane = calloc(s->slots, sizeof *s->lane);
 	if (!s->lane)
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for %u threads", s->slots);

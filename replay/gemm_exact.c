@@ -319,7 +319,7 @@ int ekka_gemm_exact(struct ekka_gemm *g, struct ekka_gemm_work *w, int64_t b, in
 			if (!ekka_gemm_defines(g, i0 + i, j0 + j))
 				continue;
 			evaluate(g, w, i, j, &e);
-			ekka_tally_add(tally, &e, usual);
+			ekka_tally_add(tally, &e, g->epilogue ? usual / ekka_epilogue_unit(g->epilogue, (const int64_t[]){ b, i0 + i, j0 + j }) : usual);
 		}
 	return 0;
 }

@@ -121,7 +121,7 @@ static double finish(void *arg, enum ekka_finish how, const struct ekka_element 
 	long double t;
 	bool applies = true;
 
-	e.row_sum = NULL;	/* this is no account */
+	e.row_sum = e.blocks.largest = NULL;	/* this is no account */
 	switch (how) {
 	case EKKA_FINISH_NO_BIAS:
 	case EKKA_FINISH_NEXT_BIAS:
@@ -154,9 +154,10 @@ static double unfinish(void *arg, const struct ekka_element *element, double res
 {
 	const struct ekka_gemm *g = ((struct explain *)arg)->g;
 	const struct ekka_epilogue *e = g->epilogue;
+	const int64_t at[3] = { element->b, element->i, element->j };
 	double bias = e->bias ? e->bias[element->b * e->bias_step + element->i] : 0;
 
-	return (result / e->scale - bias) / ekka_epilogue_factor(e, element->i, element->j);
+	return (result * ekka_epilogue_unit(e, at) / e->scale - bias) / ekka_epilogue_factor(e, element->i, element->j);
 }
 
 static bool is_linear(const struct ekka_gemm *g)

@@ -12,7 +12,7 @@
 
 enum { ROWS = 64 };	/* of D at a time */
 
-static void fail(struct ekka_verdict *v, const char *output, const char *where)
+void ekka_matmul_fail(struct ekka_verdict *v, const char *output, const char *where)
 {
 	v->status = EKKA_FAIL;
 	v->reason[0] = '\0';
@@ -45,7 +45,7 @@ static int judge_mask(struct ekka_matmul *x)
 		return 0;
 	(void)snprintf(where, sizeof where, "%llu of %llu bits of the ReLU mask, the first that of element (%lld, %lld)",
 		       (unsigned long long)e->n_mask_bad, (unsigned long long)e->n_mask, (long long)e->mask_bad[1], (long long)e->mask_bad[2]);
-	fail(x->job.verdict, "aux", where);
+	ekka_matmul_fail(x->job.verdict, "aux", where);
 	return 0;
 }
 
@@ -67,7 +67,7 @@ static int judge_amax(struct ekka_matmul *x, const char *name, const struct ekka
 	if (r < 0 || x->job.settled || (got >= e->amax_low * (1 - 0x1p-22) && got <= e->amax_high * (1 + 0x1p-22)))
 		return r;
 	(void)snprintf(where, sizeof where, "%s is %g, the largest magnitude is %g to %g", name, got, e->amax_low, e->amax_high);
-	fail(x->job.verdict, name, where);
+	ekka_matmul_fail(x->job.verdict, name, where);
 	return 0;
 }
 

@@ -12,11 +12,11 @@ bool ekka_matmul_takes_gradient(const char *epilogue)
 	return !strncmp(epilogue, "drelu", 5) || !strncmp(epilogue, "dgelu", 5);
 }
 
-int ekka_matmul_take_vector(struct ekka_matmul *x, int index, int64_t n, double **ret, struct ekka_error *err)
+int ekka_matmul_take_vector(struct ekka_matmul *x, int index, enum ekka_phase phase, int64_t n, double **ret, struct ekka_error *err)
 {
 	struct ekka_matrix m = { 0 };
 	struct ekka_panel p = { 0 };
-	int r = ekka_job_matrix(&x->job, index, EKKA_PRE, EKKA_SLOT_AUX, &m, err);
+	int r = ekka_job_matrix(&x->job, index, phase, EKKA_SLOT_AUX, &m, err);
 
 	if (r == 0 && !x->job.settled && m.batch * m.rows * m.cols < n)
 		ekka_job_settle(&x->job, EKKA_INCOMPLETE, "a vector of the epilogue is shorter than the output");
@@ -44,7 +44,7 @@ int ekka_matmul_take_factors(struct ekka_matmul *x, struct ekka_error *err)
 
 	g->alpha[0] = 1;
 	if (alpha >= 0 && x->job.event->call.tensors[alpha].n_dims > 1)
-		r = ekka_matmul_take_vector(x, alpha, g->m, &x->vector[EKKA_MATMUL_ROW_ALPHA], err);
+		r = ekka_matmul_take_vector(x, alpha, EKKA_PRE, g->m, &x->vector[EKKA_MATMUL_ROW_ALPHA], err);
 	else
 		r = ekka_job_scalar(&x->job, "alpha", 1, g->alpha, err);
 	for (int i = 0; i < 2 && r == 0 && !x->job.settled; i++) {
@@ -54,7 +54,7 @@ int ekka_matmul_take_factors(struct ekka_matmul *x, struct ekka_error *err)
 			continue;	/* with the matrices */
 		index = ekka_matmul_tensor(x, names[i]);
 		if (index >= 0 && mode == EKKA_SCALE_OUTER_VECTOR) {
-			r = ekka_matmul_take_vector(x, index, i == 0 ? g->m : g->n, &x->vector[i == 0 ? EKKA_MATMUL_ROW_SCALE : EKKA_MATMUL_COL_SCALE], err);
+			r = ekka_matmul_take_vector(x, index, EKKA_PRE, i == 0 ? g->m : g->n, &x->vector[i == 0 ? EKKA_MATMUL_ROW_SCALE : EKKA_MATMUL_COL_SCALE], err);
 			continue;
 		}
 		r = ekka_job_scalar(&x->job, names[i], 1, scale, err);
@@ -63,7 +63,8 @@ int ekka_matmul_take_factors(struct ekka_matmul *x, struct ekka_error *err)
 	}
 	if (r == 0 && !x->job.settled)
 		r = ekka_job_scalar(&x->job, "beta", 0, g->beta, err);
-	if (r == 0 && !x->job.settled)
+	scale[0] = 1;
+	if (r == 0 && !x->job.settled && ekka_matmul_block(ekka_job_attr(x->job.event, ekka_matmul_scale_modes[EKKA_MATMUL_C], EKKA_SCALE_SCALAR)) == 0)
 		r = ekka_job_scalar(&x->job, "scaleC", 1, scale, err);
 	g->beta[0] *= scale[0];
 	g->beta[1] *= scale[0];
@@ -173,16 +174,18 @@ int ekka_matmul_take_epilogue(struct ekka_matmul *x, struct ekka_error *err)
 	e->saturates = out == EKKA_E4M3 || out == EKKA_E5M2 || out == EKKA_I8;
 	r = ekka_job_scalar(&x->job, "scaleD", 1, scale, err);
 	e->scale = scale[0];
+	if (r == 0 && !x->job.settled)
+		r = ekka_matmul_take_out_scales(x, err);
 	if (strstr(x->name, "bias") && bias < 0)
 		ekka_job_settle(&x->job, EKKA_INCOMPLETE, "the bias was not recorded");
 	if (r == 0 && !x->job.settled && bias >= 0) {
 		e->bias_step = x->job.event->call.tensors[bias].n_dims == 3 ? x->job.gemm.m : 0;
-		r = ekka_matmul_take_vector(x, bias, e->bias_step ? x->job.gemm.batch * x->job.gemm.m : x->job.gemm.m, &x->vector[EKKA_MATMUL_BIAS], err);
+		r = ekka_matmul_take_vector(x, bias, EKKA_PRE, e->bias_step ? x->job.gemm.batch * x->job.gemm.m : x->job.gemm.m, &x->vector[EKKA_MATMUL_BIAS], err);
 		e->bias = x->vector[EKKA_MATMUL_BIAS];
 	}
 	if (r == 0 && !x->job.settled)
 		r = take_aux(x, err);
-	e->every = e->activation != EKKA_ACT_NONE || e->col_scale || e->saturates || e->scale != 1 || ekka_matmul_tensor(x, "amax") >= 0;
+	e->every = e->activation != EKKA_ACT_NONE || e->col_scale || e->blocks.scale || e->saturates || e->scale != 1 || ekka_matmul_tensor(x, "amax") >= 0;
 	if (e->bias || e->row_scale || e->every)
 		x->job.gemm.epilogue = e;
 	return r;
@@ -203,13 +206,14 @@ int ekka_matmul_take_matrices(struct ekka_matmul *x, struct ekka_error *err)
 		r = ekka_job_matrix(&x->job, b, EKKA_PRE, EKKA_SLOT_B, &g->b, err);
 	if (r == 0 && !x->job.settled && g->has_c0)
 		r = ekka_job_matrix(&x->job, c, EKKA_PRE, EKKA_SLOT_C0, &g->c0, err);
-	for (int i = 0; i < 2; i++) {
-		struct ekka_matrix *operand = i == 0 ? &g->a : &g->b;
+	for (unsigned i = EKKA_MATMUL_A; i <= EKKA_MATMUL_C; i++) {
+		struct ekka_matrix *const matrix = i == EKKA_MATMUL_A ? &g->a : i == EKKA_MATMUL_B ? &g->b : &g->c0;
+		bool counts = i == EKKA_MATMUL_C ? g->has_c0 : g->has_product;
 
-		if (r == 0 && !x->job.settled && g->has_product)
-			r = ekka_matmul_unpack(x, i == 0, operand, err);
-		if (r == 0 && !x->job.settled && g->has_product)
-			r = ekka_matmul_take_blocks(x, i == 0, operand, err);
+		if (r == 0 && !x->job.settled && counts)
+			r = ekka_matmul_unpack(x, (enum ekka_matmul_matrix)i, matrix, err);
+		if (r == 0 && !x->job.settled && counts)
+			r = ekka_matmul_take_blocks(x, (enum ekka_matmul_matrix)i, matrix, err);
 	}
 	g->k = g->has_product ? g->a.cols : 0;
 	return r;

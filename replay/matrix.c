@@ -114,11 +114,11 @@ static int load_line(struct ekka_matrix *m, int64_t b, int64_t e, int64_t stride
 	return 0;
 }
 
-static void scale_panel(const struct ekka_matrix *m, int64_t r0, int64_t c0, struct ekka_panel *p)
+static void scale_panel(const struct ekka_matrix *m, int64_t b, int64_t r0, int64_t c0, struct ekka_panel *p)
 {
 	for (int64_t r = 0; r < p->rows; r++)
 		for (int64_t c = 0; c < p->cols; c++) {
-			double f = m->scale[(r0 + r) / m->scale_rows * m->scale_rs + (c0 + c) / m->scale_cols * m->scale_cs];
+			double f = m->scale[b * m->scale_bs + (r0 + r) / m->scale_rows * m->scale_rs + (c0 + c) / m->scale_cols * m->scale_cs];
 
 			p->re[r * p->rs + c * p->cs] *= f;
 			if (p->im)
@@ -145,6 +145,6 @@ int ekka_matrix_load(struct ekka_matrix *m, int64_t b, int64_t r0, int64_t nr, i
 			return r;
 	}
 	if (m->scale)
-		scale_panel(m, r0, c0, p);
+		scale_panel(m, b, r0, c0, p);
 	return 0;
 }

@@ -24,9 +24,9 @@ struct ekka_matrix {
 	bool held;			/* bytes are a blob's, replay/blobs.h */
 	int (*read)(void *arg, uint64_t offset, void *buf, size_t len, struct ekka_error *err);
 	void *arg;
-	/* Factors of its elements, borrowed, NULL: none. That of (r, c) is scale[r / scale_rows * scale_rs + c / scale_cols * scale_cs]. */
+	/* Factors of its elements, borrowed, NULL: none. That of (b, r, c) is scale[b * scale_bs + r / scale_rows * scale_rs + c / scale_cols * scale_cs]. */
 	const double *scale;
-	int64_t scale_rows, scale_cols, scale_rs, scale_cs;
+	int64_t scale_rows, scale_cols, scale_bs, scale_rs, scale_cs;
 	/* Owned; what read() delivered last. */
 	unsigned char *window;
 	uint64_t window_start;

@@ -12,7 +12,7 @@
 #define EXPORT FAKE_EXPORT
 
 enum { ATTRIBUTES = 40, FAST_ACCUM_SIZE = 1 };
-enum { SCALE_MODES = 31, SCALE_MODES_END = 36, VEC16 = 1, VEC32 = 2, OUTER_VECTOR = 3, VEC128 = 4, BLK128 = 5 };
+enum { SCALE_MODES = 31, SCALE_MODES_END = 36, OUT_SCALE = 36, OUT_SCALE_MODE = 37, VEC16 = 1, VEC32 = 2, OUTER_VECTOR = 3, VEC128 = 4, BLK128 = 5 };
 enum { DRELU_BIT = 8, BGRAD_BIT = 16, DGELU_BIT = 64, AUX_BIT = 128, ALL_BITS = 1023 };
 
 /* Behind both kinds of descriptors: attribute i's bytes. */
@@ -34,7 +34,7 @@ static size_t desc_size(int attr)
 	case CUBLASLT_MATMUL_DESC_FILL_MODE: case CUBLASLT_MATMUL_DESC_EPILOGUE: case CUBLASLT_MATMUL_DESC_SM_COUNT_TARGET:
 	case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE: case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE: return 4;
 	case CUBLASLT_MATMUL_DESC_FAST_ACCUM: return FAST_ACCUM_SIZE;
-	default: return attr >= SCALE_MODES && attr < SCALE_MODES_END ? 4 : attr >= 0 && attr < 37 ? 8 : 0;
+	default: return (attr >= SCALE_MODES && attr < SCALE_MODES_END) || attr == OUT_SCALE_MODE ? 4 : attr >= 0 && attr <= OUT_SCALE ? 8 : 0;
 	}
 }
 
@@ -210,21 +210,24 @@ static double operand(const struct store *l, uint64_t at, bool transposed, int64
 			   transposed ? place(l, item, c, r) : place(l, item, r, c));
 }
 
-/* Of an operand's element l of line i, where scales belong to blocks; 1 where they do not. */
-static double block_scale(const struct matmul *x, int which, int mode, int64_t lines, int64_t k, int64_t i, int64_t l)
+/* Of an operand's element l of line i of an item, where scales belong to blocks; 1 where they do not. Those of an item follow on the last one's. */
+static double block_scale(const struct matmul *x, int which, int mode, int64_t lines, int64_t k, int64_t item, int64_t i, int64_t l)
 {
 	const float *p = pointer(x, which);
 	int32_t how = attr(x, mode);
+	int64_t lines128 = (lines + 127) / 128, blocks128 = (k + 127) / 128;
 
 	if (p != NULL && (how == VEC16 || how == VEC32)) {
 		int64_t elements = how == VEC16 ? 16 : 32, blocks = (k + elements - 1) / elements;
-		uint8_t byte = ((const uint8_t *)p)[number_scale_place(i, l / elements, blocks)];
+		uint8_t byte = ((const uint8_t *)p)[item * lines128 * ((blocks + 3) / 4) * 512 + number_scale_place(i, l / elements, blocks)];
 
 		return how == VEC32 ? ldexp(1, byte - 127) : fp8_to_double(byte & 0x7f, 3, 7);
 	}
 	if (p == NULL || how < VEC128)
 		return 1;
-	return p[attr(x, mode) == VEC128 ? l / 128 * lines + i : i / 128 * (((k + 127) / 128 + 3) / 4 * 4) + l / 128];
+	if (how == VEC128)
+		return p[(item * blocks128 + l / 128) * lines + i];
+	return p[(item * lines128 + i / 128) * ((blocks128 + 3) / 4 * 4) + l / 128];
 }
 
 static double scale_of(const struct matmul *x, int which, int mode, int64_t i)
@@ -258,8 +261,8 @@ static double sum_at(const struct matmul *x, int64_t item, int64_t i, int64_t j)
 
 	for (int64_t l = 0; l < k; l++)
 		sum += operand(&x->a, x->at_a, ta, item, i, l) * operand(&x->b, x->at_b, tb, item, l, j) *
-		       block_scale(x, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, SCALE_MODES, m, k, i, l) *
-		       block_scale(x, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, SCALE_MODES + 1, n, k, j, l);
+		       block_scale(x, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, SCALE_MODES, m, k, item, i, l) *
+		       block_scale(x, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, SCALE_MODES + 1, n, k, item, j, l);
 	sum *= scalar(x, x->alpha, x->host_alpha, vector, i) * scale_of(x, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, SCALE_MODES, i) *
 	       scale_of(x, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, SCALE_MODES + 1, j);
 	if (beta != 0 && x->has_c)
@@ -324,6 +327,30 @@ static void sum_operand(const struct matmul *x)
 	}
 }
 
+/* A column of m results, its scales and what is stored: "1D Block Quantization". */
+static void quantize(const struct matmul *x, int64_t item, int64_t j, int64_t m, int64_t n, const double *t)
+{
+	cudaDataType type = (cudaDataType)x->d.value[CUBLASLT_MATRIX_LAYOUT_TYPE];
+	bool four_bits = attr(x, OUT_SCALE_MODE) == VEC16;
+	int64_t size = four_bits ? 16 : 32, blocks = (m + size - 1) / size;
+	uint8_t *scales = (uint8_t *)pointer(x, OUT_SCALE) + item * ((n + 127) / 128) * ((blocks + 3) / 4) * 512;
+	double most = four_bits ? 6 : type == CUDA_R_8F_E4M3 ? 448 : 57344;
+
+	for (int64_t b = 0; b < blocks; b++) {
+		int64_t end = (b + 1) * size < m ? (b + 1) * size : m;
+		double amax = 0, s;
+		uint8_t byte;
+
+		for (int64_t i = b * size; i < end; i++)
+			amax = fmax(amax, fabs(t[i]));
+		byte = four_bits ? double_to_fp8(amax / most, 3, 7, 448) : (uint8_t)fmax(0, fmin(254, ceil(log2(amax / most)) + 127));
+		scales[number_scale_place(j, b, blocks)] = byte;
+		s = four_bits ? fp8_to_double(byte, 3, 7) : ldexp(1, byte - 127);
+		for (int64_t i = b * size; i < end; i++)
+			number_store(type, fake_bytes(x->at_d), place(&x->d, item, i, j), s > 0 ? t[i] / s : 0);
+	}
+}
+
 static void run(void *arg)
 {
 	const struct matmul *x = arg;
@@ -331,22 +358,26 @@ static void run(void *arg)
 	int32_t epilogue = attr(x, CUBLASLT_MATMUL_DESC_EPILOGUE);
 	float *amax = (float *)pointer(x, CUBLASLT_MATMUL_DESC_AMAX_D_POINTER);
 	float *aux_amax = (float *)pointer(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_AMAX_POINTER);
-	double most = 0, *row = calloc((size_t)m, sizeof(*row));
+	double most = 0, *row = calloc((size_t)m, sizeof(*row)), *column = calloc((size_t)m, sizeof(*column));
 
-	if (row == NULL)
+	if (row == NULL || column == NULL)
 		abort();
 	if (aux_amax != NULL)
 		*aux_amax = 0;
 	for (int64_t item = 0; item < (int32_t)x->d.value[CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT]; item++)
-		for (int64_t j = 0; j < n; j++)
+		for (int64_t j = 0; j < n; j++) {
 			for (int64_t i = 0; i < m; i++) {
 				double t = finish(x, item, i, j, sum_at(x, item, i, j));
 
 				row[i] += t;
 				most = fmax(most, fabs(t));
-				t *= scale_of(x, CUBLASLT_MATMUL_DESC_D_SCALE_POINTER, SCALE_MODES + 3, 0);
-				number_store((cudaDataType)x->d.value[CUBLASLT_MATRIX_LAYOUT_TYPE], fake_bytes(x->at_d), place(&x->d, item, i, j), t);
+				column[i] = t * scale_of(x, CUBLASLT_MATMUL_DESC_D_SCALE_POINTER, SCALE_MODES + 3, 0);
 			}
+			if (attr(x, OUT_SCALE_MODE) != 0)
+				quantize(x, item, j, m, n, column);
+			for (int64_t i = 0; i < m && attr(x, OUT_SCALE_MODE) == 0; i++)
+				number_store((cudaDataType)x->d.value[CUBLASLT_MATRIX_LAYOUT_TYPE], fake_bytes(x->at_d), place(&x->d, item, i, j), column[i]);
+		}
 	if (amax != NULL)
 		*amax = (float)most;
 	for (int64_t i = 0; i < m && epilogue & BGRAD_BIT; i++)
@@ -354,6 +385,7 @@ static void run(void *arg)
 	if (epilogue & (CUBLASLT_EPILOGUE_BGRADA | CUBLASLT_EPILOGUE_BGRADB))
 		sum_operand(x);
 	free(row);
+	free(column);
 }
 
 EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *A,

@@ -32,7 +32,7 @@ struct matmul {
 static const uint32_t EPILOGUE_AUX = 128, EPILOGUE_BGRAD = 16, EPILOGUE_DGELU = 64;
 
 /* What older headers lack. */
-enum { DESC_A_SCALE_MODE = 31, SCALE_VEC128 = 4 };
+enum { DESC_A_SCALE_MODE = 31, DESC_OUT_SCALE = 36, SCALE_VEC128 = 4 };
 
 /* As in the library that is loaded, whoever wraps it. */
 static void *next(const char *name)
@@ -199,6 +199,12 @@ static bool stale_aux_amax(struct matmul *x, cublasStatus_t *ret)
 	return get(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_AMAX_POINTER, 8) != 0 && with(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_AMAX_POINTER, 0, 8, ret);
 }
 
+/* The scales of D's blocks go where C lies, which has room for them and is not read. */
+static bool stale_out_scale(struct matmul *x, cublasStatus_t *ret)
+{
+	return get(x, DESC_OUT_SCALE, 8) != 0 && x->c != NULL && with(x, DESC_OUT_SCALE, (uint64_t)x->c, 8, ret);
+}
+
 static bool no_aux_scale(struct matmul *x, cublasStatus_t *ret)
 {
 	return get(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_SCALE_POINTER, 8) != 0 && with(x, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_SCALE_POINTER, 0, 8, ret);
@@ -262,6 +268,7 @@ static const struct { const char *name; bool (*strike)(struct matmul *, cublasSt
 	{ "lt-stale-aux", stale_aux },	     { "lt-alpha", alpha_scaled },
 	{ "lt-stale-bgrad", stale_bias_gradient }, { "lt-wrong-input", wrong_input }, { "lt-no-gradient", no_gradient },
 	{ "lt-shifted-blocks", shifted_blocks }, { "lt-stale-aux-amax", stale_aux_amax }, { "lt-no-aux-scale", no_aux_scale },
+	{ "lt-stale-out-scale", stale_out_scale },
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -79,6 +79,16 @@ static const struct test_case cases[] = {
 	{ "mxfp8-e5m2-f32", FP8(E4M3, E5M2, CUDA_R_32F, CUDA_R_32F), FEW, PLAIN, 1, 0, 1e-2, .scales = 1, .mode_a = VEC32, .mode_b = VEC32 },
 	{ "nvfp4", FP8(E2M1, E2M1, CUDA_R_16BF, CUDA_R_16BF), FEW, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16 },
 	{ "nvfp4-bias", FP8(E2M1, E2M1, CUDA_R_16F, CUDA_R_16F), FEW, CUBLASLT_EPILOGUE_BIAS, 0.5, 0, 1e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16 },
+	{ "mxfp8-mxfp8", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), FEW, PLAIN, 1, 0, 0.07, .scales = 1, .mode_a = VEC32, .mode_b = VEC32, .mode_out = VEC32 },
+	{ "mxfp8-mxfp8-bias", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), FEW, CUBLASLT_EPILOGUE_BIAS, 1, 0, 0.07, .scales = 1, .mode_a = VEC32, .mode_b = VEC32,
+	  .mode_out = VEC32 },
+	{ "nvfp4-nvfp4", FP8(E2M1, E2M1, CUDA_R_16BF, E2M1), FEW, PLAIN, 1, 0, 0.2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16, .mode_out = VEC16 },
+	{ "mxfp8-batch", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), FEW, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC32, .mode_b = VEC32, .batch = 3 },
+	{ "mxfp8-mxfp8-batch", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), FEW, PLAIN, 1, 0, 0.07, .scales = 1, .mode_a = VEC32, .mode_b = VEC32, .mode_out = VEC32,
+	  .batch = 2 },
+	{ "nvfp4-batch", FP8(E2M1, E2M1, CUDA_R_16BF, CUDA_R_16BF), FEW, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16, .batch = 2 },
+	{ "e4m3-bf16-rows-blocks-batch", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC128, .mode_b = BLK128,
+	  .batch = 2 },
 	{ "bf16-drelu", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU, 1, 0, 1e-2, .batch = 1 },
 	{ "bf16-drelu-bgrad", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU_BGRAD, 1, 0, 1e-2, .batch = 1 },
 	{ "bf16-dgelu", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DGELU, 1, 0, 1e-2, .batch = 1 },
@@ -113,22 +123,31 @@ static cublasLtMatrixLayout_t layout(const struct problem *p, cudaDataType type,
 static void set_scales(struct problem *p)
 {
 	const struct test_case *c = p->c;
-	int32_t mode_a = c->mode_a, mode_b = c->mode_b;
+	int32_t mode_a = c->mode_a, mode_b = c->mode_b, mode_out = c->mode_out;
 	int8_t fast = (int8_t)c->fast;
 
 	if (c->fast)
 		SET(CUBLASLT_MATMUL_DESC_FAST_ACCUM, fast);
 	if (!c->scales)
 		return;
-	p->scale_a = lt_scales(mode_a, c->m, c->k, 71);
-	p->scale_b = lt_scales(mode_b, c->n, c->k, 72);
+	p->scale_a = lt_scales(mode_a, p->batch, c->m, c->k, 71);
+	p->scale_b = lt_scales(mode_b, p->batch, c->n, c->k, 72);
 	if (mode_a != 0)
 		SET(SCALE_MODE_A, mode_a);
 	if (mode_b != 0)
 		SET(SCALE_MODE_B, mode_b);
 	SET(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, p->scale_a.device);
 	SET(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, p->scale_b.device);
-	if (c->type_d != E4M3)
+	if (mode_out != 0) {
+		p->scale_out = lt_scales(mode_out, p->batch, c->n, c->m, 79);
+		SET(OUT_SCALE_MODE, mode_out);
+		SET(OUT_SCALE, p->scale_out.device);
+	}
+	if (c->type_d == E2M1) {
+		p->scale_d = make_scales(1, 73);
+		SET(CUBLASLT_MATMUL_DESC_D_SCALE_POINTER, p->scale_d.device);
+	}
+	if (c->type_d != E4M3 || mode_out != 0)
 		return;
 	p->scale_d = make_scales(1, 73);
 	p->amax = make(CUDA_R_32F, 1, 74);
@@ -149,7 +168,7 @@ static void set_epilogue(struct problem *p)
 
 	SET(CUBLASLT_MATMUL_DESC_EPILOGUE, c->epilogue);
 	if (c->epilogue & (CUBLASLT_EPILOGUE_BIAS | ANY_BGRAD)) {
-		int32_t type = c->type_d == E4M3 ? CUDA_R_16BF : c->type_d;
+		int32_t type = c->type_d == E4M3 || c->type_d == E2M1 ? CUDA_R_16BF : c->type_d;
 
 		p->bias = make((cudaDataType)type, (size_t)(c->epilogue & CUBLASLT_EPILOGUE_BGRADB ? c->n : c->m) * (size_t)p->batch, 75);
 		SET(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p->bias.device);
@@ -192,7 +211,7 @@ static void build(struct problem *p, const struct test_case *c)
 
 static void release(struct problem *p)
 {
-	struct buffer *all[] = { &p->a, &p->b, &p->c0, &p->d, &p->bias, &p->aux, &p->scale_a, &p->scale_b, &p->scale_d, &p->scale_aux,
+	struct buffer *all[] = { &p->a, &p->b, &p->c0, &p->d, &p->bias, &p->aux, &p->scale_a, &p->scale_b, &p->scale_d, &p->scale_out, &p->scale_aux,
 				 &p->amax, &p->amax_aux,
 				 &p->alpha, &p->beta };
 

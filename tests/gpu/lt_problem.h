@@ -6,7 +6,7 @@
 #include "tests/gpu/lt_buffers.h"
 
 /* Attributes that older headers lack. */
-enum { SCALE_MODE_A = 31, SCALE_MODE_B = 32, VEC16 = 1, VEC32 = 2, OUTER_VECTOR = 3, VEC128 = 4, BLK128 = 5 };
+enum { SCALE_MODE_A = 31, SCALE_MODE_B = 32, OUT_SCALE = 36, OUT_SCALE_MODE = 37, VEC16 = 1, VEC32 = 2, OUTER_VECTOR = 3, VEC128 = 4, BLK128 = 5 };
 enum { DRELU_BIT = 8, BGRAD_BIT = 16, DGELU_BIT = 64, AUX_BIT = 128, MASK_BITS = CUBLASLT_EPILOGUE_RELU | DRELU_BIT };
 enum { ANY_BGRAD = BGRAD_BIT | CUBLASLT_EPILOGUE_BGRADA | CUBLASLT_EPILOGUE_BGRADB };
 
@@ -24,7 +24,7 @@ struct test_case {
 	int in_place;			/* C is D */
 	int pointer_mode;
 	int scales;			/* of A and B, and of an FP8 D, amax with it */
-	int mode_a, mode_b;		/* of the scales: cublasLtMatmulMatrixScale_t */
+	int mode_a, mode_b, mode_out;	/* of the scales, and of those that the library computes for D: cublasLtMatmulMatrixScale_t */
 	int fast;
 	int no_algo;
 	int padding;			/* of D's columns */
@@ -34,13 +34,13 @@ struct problem {
 	const struct test_case *c;
 	int batch, ldd;
 	long long stride_a, stride_b, stride_d, aux_ld;
-	struct buffer a, b, c0, d, bias, aux, scale_a, scale_b, scale_d, scale_aux, amax, amax_aux, alpha, beta;
+	struct buffer a, b, c0, d, bias, aux, scale_a, scale_b, scale_d, scale_out, scale_aux, amax, amax_aux, alpha, beta;
 	cublasLtMatmulDesc_t desc;
 	cublasLtMatrixLayout_t la, lb, lc, ld;
 };
 
-/* Random scales for an operand of so many lines of k elements, in this mode. */
-struct buffer lt_scales(int mode, int lines, int k, unsigned seed);
+/* Random scales for a batch of operands of so many lines of k elements, in this mode. Where a library has those of the second item is our assumption: right behind. */
+struct buffer lt_scales(int mode, int batch, int lines, int k, unsigned seed);
 
 /* Whether the product is right, once it was computed: 0, or 1 with a line on stderr. */
 int lt_check(struct problem *);

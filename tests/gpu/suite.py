@@ -27,9 +27,10 @@ KINDS = ["k-tail", "half-k", "wrong-lda", "shifted", "swapped", "alpha", "transp
          "overrun", "nan-row"]
 LT_KINDS = ["lt-no-bias", "lt-no-relu", "lt-no-gelu", "lt-wrong-bias", "lt-rounded-bias", "lt-lost-split", "lt-wrong-scale",
             "lt-no-output-scale", "lt-stale-amax", "lt-stale-aux", "lt-alpha", "lt-stale-bgrad", "lt-wrong-input", "lt-no-gradient",
-            "lt-shifted-blocks", "lt-untransposed", "lt-no-sum", "lt-stale-aux-amax", "lt-no-aux-scale"]
+            "lt-shifted-blocks", "lt-untransposed", "lt-no-sum", "lt-stale-aux-amax", "lt-no-aux-scale", "lt-stale-out-scale"]
 # The only case of lt-cases that a fault fits, where there is one: a machine without an algorithm for it is not asked.
-LT_NEEDS = {"lt-stale-aux-amax": "e4m3-e4m3-gelu-aux-bias", "lt-no-aux-scale": "e4m3-e4m3-gelu-aux-bias"}
+LT_NEEDS = {"lt-stale-aux-amax": "e4m3-e4m3-gelu-aux-bias", "lt-no-aux-scale": "e4m3-e4m3-gelu-aux-bias",
+            "lt-stale-out-scale": "mxfp8-mxfp8"}
 # Launches that are altered after they were recorded (faulty_launch.c): name, part of the kernel's mangled name, which, what is done.
 LAUNCH_FAULTS = [
     ("eps", "CUDAFunctorOnSelf_addIf", 5, "mul 1 0 f32 1000"),

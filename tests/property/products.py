@@ -7,6 +7,7 @@ from scipy import signal, special
 
 import formats
 from cases import IN, INOUT, OUT, Case, main, put, spoiled
+from write_trace import BLACKWELL
 
 SIZES = [1, 1, 2, 3, 5, 7, 16, 17, 31, 48]
 LAYOUTS = ("dense", "padded", "permuted")
@@ -249,6 +250,163 @@ def scales(rng):
                 yield Case("matmul", tensors + [d] + extra, attrs, lib="cublaslt", name="cublasLtMatmul", near=1e-11 + float(np.max(size)) * k * 2.0**-44)
 
 
+E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
+
+
+def e2m1_codes(x):
+    """The nearest number of four bits, of two as near the one whose last bit is 0; its sign on top."""
+    distance = np.abs(np.abs(x)[..., None] - E2M1) + np.where(np.arange(8) % 2, 1e-12, 0)
+    return (np.argmin(distance, -1) | np.where(np.signbit(x), 8, 0)).astype(np.uint8)
+
+
+def e2m1(codes):
+    return np.where(codes & 8, -1, 1) * E2M1[codes & 7]
+
+
+def pairs(codes, axis):
+    """Two numbers in a byte along axis, the first in the lower half."""
+    even, odd = (np.take(codes, range(i, codes.shape[axis], 2), axis) for i in (0, 1))
+    return (even | odd << 4).astype(np.uint8)
+
+
+def tiles(scales, fill=0):
+    """[..., lines, blocks] of bytes as cuBLAS has them; and where each lies."""
+    *batch, lines, blocks = scales.shape
+    across, down = -(-blocks // 4), -(-lines // 128)
+    i, j = np.meshgrid(np.arange(lines), np.arange(blocks), indexing="ij")
+    at = (i // 128 * across + j // 4) * 512 + i % 32 * 16 + i % 128 // 32 * 4 + j % 4
+    out = np.full(batch + [down * across * 512], fill, dtype=np.uint8)
+    out[..., at] = scales
+    return out, at
+
+
+def scale_values(codes, four_bits):
+    return formats.decode(codes & 127, "e4m3") if four_bits else np.where(codes == 255, np.nan, np.ldexp(1.0, codes.astype(int) - 127))
+
+
+def quantized(t, four_bits, out):
+    """Columns of t in blocks, from the documentation's steps: scales' codes [..., n, blocks], factors like t, and t over them, rounded."""
+    *batch, m, n = t.shape
+    size, largest = (16, 6.0) if four_bits else (32, formats.FLOATS[out][2])
+    blocks = -(-m // size)
+    padded = np.pad(t, [(0, 0)] * len(batch) + [(0, blocks * size - m), (0, 0)])
+    s = (np.max(np.abs(padded.reshape(batch + [blocks, size, n])), -2) / largest).astype(np.float32)
+    if four_bits:
+        codes = formats.encode(s.astype(np.float64), "e4m3", True)
+    else:
+        bits = s.view(np.uint32).astype(np.int64)
+        e, f = bits >> 23, bits & 0x7FFFFF
+        codes = (e + np.where((e > 0) & (e < 254), f > 0, (e == 0) & (f > 0x400000))).astype(np.uint8)
+    factors = np.repeat(scale_values(codes, four_bits), size, -2)[..., :m, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        y = np.where(factors > 0, t / factors, 0)
+    d = e2m1_codes(y) if four_bits else formats.rounded(np.clip(y, -largest, largest), out, True)
+    return np.swapaxes(codes, -1, -2), factors, d
+
+
+def scaled_operand(rng, name, dims, along, four_bits, dtype, zeros):
+    """An operand with scales for blocks of its elements along an axis: what it means, its tensors."""
+    size, k = (16 if four_bits else 32), dims[along]
+    codes = e2m1_codes(rng.standard_normal(dims) * 2) if four_bits else None
+    values = e2m1(codes) if four_bits else formats.random(rng, dims, dtype)
+    if zeros:       # lines of nothing
+        values[..., : dims[-2] // 2, :], codes = 0, codes if codes is None else np.where(np.arange(dims[-2])[:, None] < dims[-2] // 2, 0, codes).astype(np.uint8)
+    lines = dims[along - 1 if along == -1 else -1]
+    s = rng.integers(44, 68, dims[:-2] + [lines, -(-k // size)]) if four_bits else rng.integers(120, 132, dims[:-2] + [lines, -(-k // size)])
+    s = s.astype(np.uint8)
+    factors = np.repeat(scale_values(s, four_bits), size, -1)[..., :k]
+    values = values * (factors if along == -1 else np.swapaxes(factors, -1, -2))
+    stored = pairs(codes, along) if four_bits else values / (factors if along == -1 else np.swapaxes(factors, -1, -2))
+    shape = list(stored.shape)
+    strides = [1] * len(shape)
+    other = -2 if along == -1 else -1
+    strides[other] = shape[along] + int(rng.integers(0, 3))
+    if len(shape) == 3:
+        strides[0] = strides[other] * shape[other]
+    tiled, _ = tiles(s, 7)
+    return values, [put(rng, name, IN, "u8" if four_bits else dtype, stored, strides=strides), put(rng, "scale" + name, IN, "u8", tiled[..., None], ("dense",))]
+
+
+def block_scaled(rng):
+    """MXFP8 and NVFP4 on a Blackwell: inputs with scales for their blocks, batches of them, and outputs whose scales the library computes."""
+    for four_bits, a_type, b_type, out in ((False, "e4m3", "e4m3", "bf16"), (False, "e4m3", "e4m3", "e4m3"), (False, "e5m2", "e4m3", "e5m2"), (False, "e4m3", "e5m2", "e4m3"),
+                                           (True, "u8", "u8", "bf16"), (True, "u8", "u8", "u8"), (True, "u8", "u8", "u8")) * 2:
+        m, n, k = 2 * int(rng.integers(1, 41)), int(rng.choice([1, 5, 33, 130])), 2 * int(rng.integers(8, 60))
+        batch = [] if rng.random() < 0.6 else [int(rng.integers(2, 4))]
+        zeros, noisy = rng.random() < 0.3, rng.random() < 0.5
+        a, tensors = scaled_operand(rng, "A", batch + [m, k], -1, four_bits, a_type, zeros)
+        b, more = scaled_operand(rng, "B", batch + [k, n], -2, four_bits, b_type, False)
+        tensors += more
+        mode = 1 if four_bits else 2
+        attrs = {"epilogue": "none", "compute": "f32", "split_k": 1, "reduction": 0, "alpha": 0.5, "beta": 0.0, "scaleA_mode": mode, "scaleB_mode": mode}
+        attrs |= {"A_packed": "e2m1", "B_packed": "e2m1"} if four_bits else {}
+        size = magnitude(a, b) * 0.5
+        t = (a @ b) * 0.5
+        noise = size * (k / 4 * 2.0**-24) * rng.uniform(-1, 1, t.shape)        # less than a tensor core may lose
+        if rng.random() < 0.4:
+            bias = formats.random(rng, [m], "bf16") * np.max(np.abs(t)) / 4
+            bias = formats.rounded(bias, "bf16")
+            tensors.append(put(rng, "bias", IN, "bf16", bias.reshape(m, 1), ("dense",)))
+            attrs["epilogue"] = str(rng.choice(["bias", "relu_bias"]))
+            t, size = t + bias[:, None], size + np.abs(bias[:, None])
+        if "relu" in attrs["epilogue"]:
+            t = np.maximum(t, 0)
+        if rng.random() < 0.4 and out != "bf16":       # an addend with scales, too
+            c, more = scaled_operand(rng, "C", batch + [m, n], -2, four_bits, "e4m3", False)
+            if "relu" not in attrs["epilogue"]:
+                attrs |= {"beta": 2.0, "scaleC_mode": mode} | ({"C_packed": "e2m1"} if four_bits else {})
+                tensors += more
+                t, size = t + 2 * c, size + 2 * np.abs(c)
+        if four_bits and out == "u8":
+            sd = float(formats.rounded(2.0 ** rng.standard_normal() * 400 / np.max(np.abs(t) + 1e-30), "f32"))
+            tensors.append(put(rng, "scaleD", IN, "f32", np.array([[sd]]), ("dense",)))
+            t, size, noise = t * sd, size * sd, noise * sd
+        error = size * (k + 16) * 2.0**-24
+        if noisy:
+            t = np.maximum(t + noise, 0) if "relu" in attrs["epilogue"] else t + noise
+        case = lambda extra: Case("matmul", tensors + extra, attrs, lib="cublaslt", name="cublasLtMatmul", near=False if noisy else 1e-6 * float(np.max(size)) + (four_bits and out == "u8"), device=BLACKWELL)
+        if out == "bf16":
+            d = put(rng, "D", OUT, out, t, ("dense",))
+            d.slack = np.max(size) * loosest("bf16", out, k, True) * 2      # the screen sees sums of a row, whose elements differ by far
+            yield behind_the_first(case([d]), batch)
+            continue
+        codes, factors, y = quantized(t, four_bits, out)
+        attrs["scaleDOut_mode"] = mode
+        if four_bits:
+            attrs["D_packed"] = "e2m1"
+            stored = pairs(y, -2)
+        else:
+            stored = y
+        shape = list(stored.shape)
+        ld = shape[-2] + int(rng.integers(0, 3))
+        d = put(rng, "D", OUT, "u8" if four_bits else out, stored, strides=([ld * n] if batch else []) + [1, ld])
+        unit = np.where(factors > 0, factors, np.inf)
+        vague = (factors <= 2.0**-120) | (error * 16 / unit > 0.1)
+        if four_bits:
+            d.fixed, d.named = vague[..., ::2, :] | vague[..., 1::2, :], False
+            d.other = stored ^ 4
+        else:
+            d.fixed, d.slack = vague, error * 8 / unit
+        tiled, at = tiles(codes, 0)
+        s = put(rng, "scaleDOut", OUT, "u8", tiled[..., None], ("dense",))
+        block = 16 if four_bits else 32
+        clear = np.ones(tiled.shape, dtype=bool)
+        clear[..., at] = np.swapaxes(vague[..., ::block, :], -1, -2)
+        s.fixed, s.named, s.or_named = clear[..., None], False, ["D"]
+        s.other = np.where(tiled > 30, tiled - 24 if four_bits else tiled - 2, tiled + 24)[..., None].astype(np.uint8)
+        yield behind_the_first(case([d, s]), batch)
+
+
+def behind_the_first(case, batch):
+    """Where the scales of a batch's items lie is not documented: what is wrong behind the first is no proof."""
+    for t in case.tensors:
+        if t.after is not None and batch:
+            later = np.zeros(t.dims, dtype=bool)
+            later[1:] = True
+            t.fixed = later if t.fixed is None else t.fixed | later
+    return case
+
+
 def correlate(x, w, pad, stride, dilation, groups):
     """Convolution forward from its definition, one window element at a time."""
     spatial = x.ndim - 2
@@ -348,4 +506,4 @@ def large(rng):
     yield Case("conv", [put(rng, "x", IN, "bf16", x), put(rng, "w", IN, "bf16", w), t], {"pad": "1,1", "stride": "1,1", "compute": "f32"}, near=1e-10)
 
 
-main(large, nonfinite, gemms, without_product, pointers, triangles, epilogues, scales, convolutions, modes=((), ("--exact",)))
+main(large, nonfinite, gemms, without_product, pointers, triangles, epilogues, scales, block_scaled, convolutions, modes=((), ("--exact",)))

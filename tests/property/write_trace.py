@@ -19,6 +19,7 @@ _xxh.XXH3_128bits.restype = _Hash128
 _xxh.XXH3_128bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
 
 CHUNK = 1 << 20
+BLACKWELL = 10      # ordinal of a device with that arithmetic
 
 
 def hash64(data):
@@ -48,6 +49,7 @@ class Writer:
         for f in self.files:
             f.write(frame("open", head))
         self.put("device", ord=0, name="NVIDIA H200", cc=list(device), driver=13000, runtime=13000)
+        self.put("device", ord=BLACKWELL, name="NVIDIA B200", cc=[10, 0], driver=13000, runtime=13000)
         self.functions, self.blobs, self.events, self.stored = {}, set(), 0, 0
 
     def put(self, kind, **body):

@@ -28,6 +28,7 @@ replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_interval \
 	tests/unit/replay/test_lineage \
 	tests/unit/replay/test_matmul \
+	tests/unit/replay/test_quantized \
 	tests/unit/replay/test_narrow \
 	tests/unit/replay/test_norm \
 	tests/unit/replay/test_panel \
@@ -67,6 +68,10 @@ tests_unit_replay_test_matmul_SOURCES = tests/unit/replay/test_matmul.c tests/un
 	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c tests/unit/replay/samples.h tests/unit/replay/samples.c
 tests_unit_replay_test_matmul_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_matmul_LDADD = $(replay_test_libs)
+tests_unit_replay_test_quantized_SOURCES = tests/unit/replay/test_quantized.c tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c \
+	tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c tests/unit/replay/samples.h tests/unit/replay/samples.c
+tests_unit_replay_test_quantized_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_quantized_LDADD = $(replay_test_libs)
 tests_unit_replay_test_convert_SOURCES = tests/unit/replay/test_convert.c
 tests_unit_replay_test_convert_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_convert_LDADD = $(replay_test_libs)
