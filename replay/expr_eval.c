@@ -17,14 +17,22 @@ struct ekka_expr_state {
 static const double ZEROS[EKKA_EXPR_BLOCK];
 
 /* What the compute type makes of a number. */
+double ekka_expr_number_error(const struct ekka_expr *x, const struct ekka_expr_node *node)
+{
+	double v = node->number;
+	bool rounds = isfinite(v) && ekka_format_round(&x->format, v, false) != v;
+
+	return rounds ? x->format.unit * fabs(v) + fmin(fabs(v), x->format.normal) : 0;
+}
+
 static void fill_number(const struct ekka_expr *x, const struct ekka_expr_node *node, struct ekka_expr_register *r)
 {
-	bool rounds = isfinite(node->number) && ekka_format_round(&x->format, node->number, false) != node->number;
+	double e = ekka_expr_number_error(x, node);
 
-	r->exact = !rounds;
+	r->exact = e == 0;
 	for (size_t i = 0; i < EKKA_EXPR_BLOCK; i++) {
 		r->re[i] = node->number;
-		r->error[i] = rounds ? x->format.unit * fabs(node->number) + fmin(fabs(node->number), x->format.normal) : 0;
+		r->error[i] = e;
 	}
 }
 
@@ -73,26 +81,8 @@ static void to_real(const struct ekka_format *f, bool is_unsigned, bool last, si
 		all_small &= fabs(r->re[i]) <= limit;
 	}
 	r->exact = a->exact && all_small;
-	for (size_t i = 0; !r->exact && i < n; i++) {
-		double e = a->exact ? 0 : a->error[i], size = fabs(r->re[i]) + e;
-
-		r->error[i] = e + (size > limit ? (f->unit + 0x1p-53) * size : 0);
-	}
-}
-
-/* The hull of the branches that may have been taken. */
-static double hull(double *r, double a, double ea, double b, double eb)
-{
-	double e;
-
-	if (isnan(ea) || isnan(eb))
-		return NAN;
-	if (a == b || (isnan(a) && isnan(b)))
-		return fmax(ea, eb);
-	if (isnan(a) || isnan(b))
-		return INFINITY;
-	e = fmax(fabs(a - *r) + ea, fabs(b - *r) + eb);
-	return e < INFINITY ? e : INFINITY;
+	for (size_t i = 0; !r->exact && i < n; i++)
+		r->error[i] = ekka_expr_real_error(r->re[i], a->exact ? 0 : a->error[i], f->unit, limit);
 }
 
 static void choose(const struct ekka_expr_node *node, size_t n, const struct ekka_expr_register *const *arg, struct ekka_expr_register *r)
@@ -110,14 +100,9 @@ static void choose(const struct ekka_expr_node *node, size_t n, const struct ekk
 	if (r->exact)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		double ec = c->exact ? 0 : c->error[i], v;
+		struct ekka_real x = { node->is_int ? (double)a->ints[i] : a->re[i], ea[i] }, y = { node->is_int ? (double)b->ints[i] : b->re[i], eb[i] };
 
-		r->error[i] = c->ints[i] ? ea[i] : eb[i];
-		if (ec == 0 || fabs((double)c->ints[i]) > ec)
-			continue;
-		v = node->is_int ? (double)r->ints[i] : r->re[i];
-		r->error[i] = isnan(ec) ? NAN : hull(&v, node->is_int ? (double)a->ints[i] : a->re[i], ea[i],
-						    node->is_int ? (double)b->ints[i] : b->re[i], eb[i]);
+		r->error[i] = ekka_expr_choice_error(c->ints[i], c->exact ? 0 : c->error[i], x, y);
 	}
 }
 
@@ -176,11 +161,12 @@ static void read_table(const struct ekka_expr_node *node, size_t n, const struct
 	}
 }
 
-static struct ekka_expr_rounding rounding_of(const struct ekka_expr *x, const struct ekka_expr_node *node)
+struct ekka_expr_rounding ekka_expr_rounding_of(const struct ekka_expr *x, const struct ekka_expr_node *node)
 {
 	double k = node->op == EKKA_X_DIV && x->compute != EKKA_F64 ? 4 : 1;
 
-	return (struct ekka_expr_rounding){ .unit = (node->last ? k - 1 : k) * x->format.unit + 0x1p-52, .normal = x->format.normal,
+	k -= node->last && node->op != EKKA_X_FUNCTION ? 1 : 0;
+	return (struct ekka_expr_rounding){ .unit = k * x->format.unit + 0x1p-52, .normal = x->format.normal,
 					    .overflow = x->compute == EKKA_F64 ? INFINITY : x->format.overflow,
 					    .contracts = node->contracts,
 					    .single = x->compute == EKKA_F32 && node->op != EKKA_X_DIV, .ieee = x->compute == EKKA_F64 };
@@ -189,7 +175,7 @@ static struct ekka_expr_rounding rounding_of(const struct ekka_expr *x, const st
 static void evaluate_real(const struct ekka_expr *x, const struct ekka_expr_node *node, size_t n, struct ekka_expr_state *s,
 			  const struct ekka_expr_register *const *arg, struct ekka_expr_register *r)
 {
-	struct ekka_expr_rounding p = rounding_of(x, node);
+	struct ekka_expr_rounding p = ekka_expr_rounding_of(x, node);
 	struct ekka_format f;
 
 	switch (node->op) {
@@ -197,10 +183,7 @@ static void evaluate_real(const struct ekka_expr *x, const struct ekka_expr_node
 	case EKKA_X_TABLE: read_table(node, n, arg, s, r); return;
 	case EKKA_X_WHERE: choose(node, n, arg, r); return;
 	case EKKA_X_POW: ekka_expr_pow(n, arg[0], arg[1], r, &p); return;
-	case EKKA_X_FUNCTION:
-		p.unit = x->format.unit + 0x1p-52;
-		ekka_expr_apply(node->function, n, arg[0], r, &p);
-		return;
+	case EKKA_X_FUNCTION: ekka_expr_apply(node->function, n, arg[0], r, &p); return;
 	case EKKA_X_ROUND_TO:
 		f = ekka_format_of(node->dtype);
 		ekka_expr_round_to(n, arg[0], r, &f, node->dtype == EKKA_E4M3 || node->dtype == EKKA_E5M2);

@@ -5,30 +5,10 @@
 
 #include "compare/format.h"
 #include "replay/expr.h"
+#include "replay/expr_function.h"
+#include "replay/expr_whole.h"
 
 enum { EKKA_EXPR_NODES = 230, EKKA_EXPR_ARGS = 6 };	/* parsed ones; storing may add one per result */
-
-enum ekka_expr_op {
-	/* Leaves. */
-	EKKA_X_NUMBER, EKKA_X_INTEGER, EKKA_X_INPUT, EKKA_X_INDEX,
-	/* Read a table: the arguments are integers, one a dim. */
-	EKKA_X_TABLE,
-	/* From an integer to a real of the compute type; from a real, truncated. */
-	EKKA_X_TO_REAL, EKKA_X_TO_INT,
-	/* Reals and integers alike: the node's kind decides, its arguments are of the same. */
-	EKKA_X_NEG, EKKA_X_ABS, EKKA_X_SIGN, EKKA_X_ADD, EKKA_X_SUB, EKKA_X_MUL, EKKA_X_DIV, EKKA_X_REM, EKKA_X_MIN, EKKA_X_MAX,
-	/* condition, one branch, the other */
-	EKKA_X_WHERE,
-	/* Of two alike to an integer 0 or 1. */
-	EKKA_X_EQ, EKKA_X_NE, EKKA_X_LT, EKKA_X_LE,
-	/* Of reals to 0 or 1. */
-	EKKA_X_ISNAN, EKKA_X_ISINF, EKKA_X_ISFINITE,
-	/* Of integers. */
-	EKKA_X_NOT, EKKA_X_AND, EKKA_X_OR, EKKA_X_BIT_NOT, EKKA_X_BIT_AND, EKKA_X_BIT_OR, EKKA_X_BIT_XOR, EKKA_X_LEFT, EKKA_X_RIGHT,
-	EKKA_X_WRAP,		/* to the integer type `dtype` */
-	/* Of reals. */
-	EKKA_X_FMA, EKKA_X_ROUND_TO, EKKA_X_POW, EKKA_X_FUNCTION
-};
 
 struct ekka_expr_function;
 
@@ -70,29 +50,13 @@ static inline bool ekka_expr_node_unsigned(const struct ekka_expr_node *n)
 /* Gives a parsed expression its registers, marks what rounds how, and makes the names its own. 0, or negative with err filled. */
 int ekka_expr_lay_out(struct ekka_expr *, struct ekka_error *err);
 
-/* How an operation rounds: k u, and when results overflow; a product that may be contracted keeps what overflows, for the sum to decide. */
-struct ekka_expr_rounding {
-	double unit, normal, overflow;
-	bool contracts;
-	bool single;			/* results that are binary32 numbers are exact: the type is f32, and the operation correctly rounded */
-	bool ieee;			/* the type is f64: of exact operands the operations that round correctly give what they give here */
-};
-
 struct ekka_expr_register {
 	union { double re[EKKA_EXPR_BLOCK]; int64_t ints[EKKA_EXPR_BLOCK]; };
 	double error[EKKA_EXPR_BLOCK];
 	bool exact;			/* `error` is not written, and all 0 */
 };
 
-struct ekka_expr_function {
-	const char *name;
-	double (*value)(double x);
-	/* All of the error of r = value(x), x within `error`: finite x and r. */
-	double (*error)(const struct ekka_expr_function *, double x, double error, double r, double u);
-	double k;			/* of the rounding, in units of u */
-	double lipschitz;		/* 0: monotone */
-	double low, high;		/* domain; -inf, inf */
-};
+struct ekka_expr_function { const char *name; struct ekka_function f; };
 
 const struct ekka_expr_function *ekka_expr_function_find(const char *name);
 
@@ -109,23 +73,15 @@ void ekka_expr_pow(size_t n, const struct ekka_expr_register *a, const struct ek
 void ekka_expr_integers(const struct ekka_expr_node *, size_t n, const struct ekka_expr_register *const *arg, bool real_args,
 			struct ekka_expr_register *r);
 
-/* The error of a value that is unknown because one of its operands is. */
-static inline double ekka_expr_unknown(double a, double b)
-{
-	return isnan(a) || isnan(b) ? NAN : INFINITY;
-}
+/* How a node's operation rounds; the error of a node that is a number, when it is not one of the compute type; an integer type. */
+struct ekka_expr_rounding ekka_expr_rounding_of(const struct ekka_expr *, const struct ekka_expr_node *);
+double ekka_expr_number_error(const struct ekka_expr *, const struct ekka_expr_node *);
+struct ekka_whole_type ekka_expr_whole_type(enum ekka_dtype);
 
-/* The error of result r whose error without overflow and the like is e: an infinity where it certainly overflows, unknown where it may. */
-static inline double ekka_expr_overflow(double *r, double e, const struct ekka_expr_rounding *p)
+/* Element i of a register. */
+static inline struct ekka_real ekka_expr_real_at(const struct ekka_expr_register *a, size_t i)
 {
-	double size = fabs(*r);
-
-	if (size + e < p->overflow)
-		return e;
-	if (!(size - e >= p->overflow))
-		return isnan(e) ? NAN : INFINITY;
-	*r = copysign(INFINITY, *r);
-	return 0;
+	return (struct ekka_real){ a->re[i], a->exact ? 0 : a->error[i] };
 }
 
 #endif
