@@ -15,7 +15,9 @@
 #include "trace/error.h"
 
 struct ekka_attention_work;
+struct ekka_elements;
 struct ekka_elements_part;
+struct ekka_expr_work;
 struct ekka_gemm;
 struct ekka_gemm_work;
 struct ekka_rows_work;
@@ -49,6 +51,11 @@ struct ekka_backend {
 	 * not; what it wrote counts for nothing. NULL: never.
 	 */
 	bool (*rows)(struct ekka_backend *, const struct ekka_rows_work *, struct ekka_elements_part *ret);
+	/*
+	 * Op elementwise: compares all outputs. False, with nothing added to the comparison: not for this backend, it could not, or something is wrong, which
+	 * only the CPU describes. NULL: never.
+	 */
+	bool (*elementwise)(struct ekka_backend *, const struct ekka_expr_work *, struct ekka_elements *);
 	/* Said once, before any event: the bytes of tensors that there are to judge. NULL: no matter. */
 	void (*expect)(struct ekka_backend *, uint64_t bytes);
 	/* Why events that it might have taken went to the CPU (no device, no memory, an error) into text, EKKA_TEXT; "" when there was nothing of the kind. */

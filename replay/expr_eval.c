@@ -165,7 +165,7 @@ struct ekka_expr_rounding ekka_expr_rounding_of(const struct ekka_expr *x, const
 {
 	double k = node->op == EKKA_X_DIV && x->compute != EKKA_F64 ? 4 : 1;
 
-	k -= node->last && node->op != EKKA_X_FUNCTION ? 1 : 0;
+	k -= node->last && node->op != EKKA_X_FUNCTION && node->op != EKKA_X_POW ? 1 : 0;	/* of these it is one of several */
 	return (struct ekka_expr_rounding){ .unit = k * x->format.unit + 0x1p-52, .normal = x->format.normal,
 					    .overflow = x->compute == EKKA_F64 ? INFINITY : x->format.overflow,
 					    .contracts = node->contracts,

@@ -126,7 +126,7 @@ EKKA_SHARED double ekka_function_error(const struct ekka_function *f, struct ekk
 	size = fabs(r) + c;
 	switch (f->kind) {
 	case EKKA_F_EXACT: return c;
-	case EKKA_F_ROUND: return fmax(fabs(x.v - trunc(x.v)) == 0.5 ? 1 : 0, c);	/* of an exact half both neighbours */
+	case EKKA_F_ROUND: return fmax(fabs(x.v - trunc(x.v)) == 0.5 ? 1.0 : 0.0, c);	/* of an exact half both neighbours */
 	case EKKA_F_EXP: return c + ekka_function_exp_k(f->id == EKKA_F_exp2 ? x.v * M_LN2 : x.v, u) * u * size;
 	case EKKA_F_SIGMOID: return c + (ekka_function_exp_k(x.v, u) + f->k) * u * size;
 	case EKKA_F_SILU:

@@ -329,6 +329,7 @@ struct ekka_backend *ekka_gpu_open_with(const struct ekka_gpu_library *lib, cons
 		.product = ekka_gpu_product,
 		.attention = ekka_gpu_attention,
 		.rows = ekka_gpu_rows,
+		.elementwise = ekka_gpu_elementwise,
 		.note = note,
 		.close = close_gpu,
 	};

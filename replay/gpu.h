@@ -21,7 +21,7 @@
 
 enum { EKKA_GPU_LANES = 16, EKKA_GPU_STAGES = 2 };
 
-#define EKKA_GPU_KERNELS(f) f(convert) f(extremes) f(product) f(thin) f(add) f(twofold) f(soften) f(magnitudes) EKKA_ROWS_KERNELS(f)
+#define EKKA_GPU_KERNELS(f) f(convert) f(extremes) f(product) f(thin) f(add) f(twofold) f(soften) f(magnitudes) f(expr) EKKA_ROWS_KERNELS(f)
 enum ekka_gpu_kernel {
 #define NUMBER(name) EKKA_GPU_##name,
 	EKKA_GPU_KERNELS(NUMBER)
@@ -128,6 +128,10 @@ bool ekka_gpu_attention(struct ekka_backend *, struct ekka_attention_work *);
 /* gpu_rows.c */
 bool ekka_gpu_rows_pays(const struct ekka_rows_work *);
 bool ekka_gpu_rows(struct ekka_backend *, const struct ekka_rows_work *, struct ekka_elements_part *ret);
+
+/* gpu_expr.c */
+bool ekka_gpu_elementwise_pays(const struct ekka_expr_work *);
+bool ekka_gpu_elementwise(struct ekka_backend *, const struct ekka_expr_work *, struct ekka_elements *);
 
 /* gpu_gemm.c */
 bool ekka_gpu_aligned(const struct ekka_matrix *);	/* are its elements where the device can read them: at multiples of their size */

@@ -9,3 +9,4 @@
 #include "replay/gpu_attention.cuh"
 #include "replay/gpu_rows.cuh"
 #include "replay/gpu_reduce.cuh"
+#include "replay/gpu_expr.cuh"

@@ -110,6 +110,13 @@ static bool rows(struct ekka_backend *base, const struct ekka_rows_work *w, stru
 	return real && real->rows(real, w, ret);
 }
 
+static bool elementwise(struct ekka_backend *base, const struct ekka_expr_work *w, struct ekka_elements *e)
+{
+	struct ekka_backend *real = ekka_gpu_elementwise_pays(w) ? there(base) : NULL;
+
+	return real && real->elementwise(real, w, e);
+}
+
 static void note(struct ekka_backend *base, char *text)
 {
 	struct lazy *z = (struct lazy *)base;
@@ -147,6 +154,7 @@ struct ekka_backend *ekka_gpu_when_it_pays(void)
 		.product = product,
 		.attention = attention,
 		.rows = rows,
+		.elementwise = elementwise,
 		.expect = expect,
 		.note = note,
 		.close = close_lazy,

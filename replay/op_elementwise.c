@@ -13,7 +13,9 @@
 #include <string.h>
 
 #include "compare/audit.h"
+#include "replay/backend.h"
 #include "replay/expr_explain.h"
+#include "replay/expr_work.h"
 #include "replay/op_elementwise.h"
 #include "replay/rows.h"
 #include "replay/team.h"
@@ -204,6 +206,15 @@ static bool compare_together(const struct job *j)
 	return good;
 }
 
+/* The same on a backend. */
+static bool compare_elsewhere(const struct job *j)
+{
+	struct ekka_backend *b = j->x.ctx->backend;
+	struct ekka_expr_work w = { &j->x, j->expr, (const struct ekka_array *const *)j->out };
+
+	return b && b->elementwise && !j->x.source && b->elementwise(b, &w, j->rows.elements);
+}
+
 /* What was not written needs no other explanation; a factor or the like is worth one. */
 static void explain(struct job *j)
 {
@@ -228,7 +239,7 @@ static int judge(struct job *j, struct ekka_error *err)
 	j->state = ekka_expr_state_new(j->expr);
 	if (!j->state)
 		return ekka_error_set(err, EKKA_ERR_NOMEM, "no memory for an expression");
-	if (!compare_together(j))
+	if (!compare_elsewhere(j) && !compare_together(j))
 		go_through(j);
 	if (ekka_elements_again(j->rows.elements))
 		go_through(j);

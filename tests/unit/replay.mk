@@ -102,6 +102,14 @@ tests_unit_replay_test_gpu_rows_SOURCES = tests/unit/replay/test_gpu_rows.c test
 tests_unit_replay_test_gpu_rows_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 tests_unit_replay_test_gpu_rows_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(OPENBLAS_CFLAGS)
 tests_unit_replay_test_gpu_rows_LDADD = $(replay_test_libs)
+check_PROGRAMS += tests/unit/replay/test_gpu_expr
+TESTS += tests/unit/replay/test_gpu_expr
+tests_unit_replay_test_gpu_expr_SOURCES = tests/unit/replay/test_gpu_expr.c tests/unit/replay/gpu_stand_in.h tests/unit/replay/gpu_stand_in.c \
+	tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c \
+	tests/unit/replay/samples.h tests/unit/replay/samples.c $(replay_test_problem)
+tests_unit_replay_test_gpu_expr_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
+tests_unit_replay_test_gpu_expr_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(OPENBLAS_CFLAGS)
+tests_unit_replay_test_gpu_expr_LDADD = $(replay_test_libs)
 endif
 tests_unit_replay_test_sample_SOURCES = tests/unit/replay/test_sample.c
 tests_unit_replay_test_sample_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

@@ -137,12 +137,17 @@ static void run_reduce_pieces(void **p) { ekka_gpu_reduce_pieces(P(struct ekka_r
 static void run_reduce_ints(void **p) { ekka_gpu_reduce_ints(P(struct ekka_reduce_job *, 0)); }
 static void run_reduce_ints_pieces(void **p) { ekka_gpu_reduce_ints_pieces(P(struct ekka_reduce_job *, 0)); }
 
+static void run_expr(void **p)
+{
+	ekka_gpu_expr(P(struct ekka_gpu_expr_job *, 0), P(i64, 1), P(struct ekka_gpu_part *, 2));
+}
+
 #define ROWS(name) { "ekka_gpu_" #name, run_##name },
 static const struct { const char *name; void (*run)(void **); } kernels[] = {
 	EKKA_ROWS_KERNELS(ROWS)
 	{ "ekka_gpu_convert", run_convert }, { "ekka_gpu_extremes", run_extremes }, { "ekka_gpu_add", run_add }, { "ekka_gpu_twofold", run_twofold },
 	{ "ekka_gpu_product", run_product }, { "ekka_gpu_thin", run_thin },
-	{ "ekka_gpu_soften", run_soften }, { "ekka_gpu_magnitudes", run_magnitudes },
+	{ "ekka_gpu_soften", run_soften }, { "ekka_gpu_magnitudes", run_magnitudes }, { "ekka_gpu_expr", run_expr },
 };
 
 /* ---- the stand-in: everything happens at once ------------------------- */
