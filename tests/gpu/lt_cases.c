@@ -27,6 +27,7 @@ static void *workspace;
 #define GRADIENT 128, 64, 160
 #define BLOCKS 144, 160, 384
 #define FEW 144, 160, 416		/* no whole number of tiles of factors */
+#define FEWER 144, 32, 256
 #define PLAIN CUBLASLT_EPILOGUE_DEFAULT
 
 static const struct test_case cases[] = {
@@ -80,14 +81,14 @@ static const struct test_case cases[] = {
 	{ "nvfp4", FP8(E2M1, E2M1, CUDA_R_16BF, CUDA_R_16BF), FEW, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16 },
 	{ "nvfp4-bias", FP8(E2M1, E2M1, CUDA_R_16F, CUDA_R_16F), FEW, CUBLASLT_EPILOGUE_BIAS, 0.5, 0, 1e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16 },
 	{ "mxfp8-mxfp8", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), FEW, PLAIN, 1, 0, 0.07, .scales = 1, .mode_a = VEC32, .mode_b = VEC32, .mode_out = VEC32 },
-	{ "mxfp8-mxfp8-bias", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), FEW, CUBLASLT_EPILOGUE_BIAS, 1, 0, 0.07, .scales = 1, .mode_a = VEC32, .mode_b = VEC32,
+	{ "mxfp8-mxfp8-bias", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), FEWER, CUBLASLT_EPILOGUE_BIAS, 1, 0, 0.07, .scales = 1, .mode_a = VEC32, .mode_b = VEC32,
 	  .mode_out = VEC32 },
-	{ "nvfp4-nvfp4", FP8(E2M1, E2M1, CUDA_R_16BF, E2M1), FEW, PLAIN, 1, 0, 0.2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16, .mode_out = VEC16 },
-	{ "mxfp8-batch", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), FEW, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC32, .mode_b = VEC32, .batch = 3 },
-	{ "mxfp8-mxfp8-batch", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), FEW, PLAIN, 1, 0, 0.07, .scales = 1, .mode_a = VEC32, .mode_b = VEC32, .mode_out = VEC32,
+	{ "nvfp4-nvfp4", FP8(E2M1, E2M1, CUDA_R_16BF, E2M1), FEWER, PLAIN, 1, 0, 0.2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16, .mode_out = VEC16 },
+	{ "mxfp8-batch", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), FEWER, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC32, .mode_b = VEC32, .batch = 3 },
+	{ "mxfp8-mxfp8-batch", FP8(E4M3, E4M3, CUDA_R_16BF, E4M3), FEWER, PLAIN, 1, 0, 0.07, .scales = 1, .mode_a = VEC32, .mode_b = VEC32, .mode_out = VEC32,
 	  .batch = 2 },
-	{ "nvfp4-batch", FP8(E2M1, E2M1, CUDA_R_16BF, CUDA_R_16BF), FEW, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16, .batch = 2 },
-	{ "e4m3-bf16-rows-blocks-batch", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), BLOCKS, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC128, .mode_b = BLK128,
+	{ "nvfp4-batch", FP8(E2M1, E2M1, CUDA_R_16BF, CUDA_R_16BF), FEWER, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC16, .mode_b = VEC16, .batch = 2 },
+	{ "e4m3-bf16-rows-blocks-batch", FP8(E4M3, E4M3, CUDA_R_16BF, CUDA_R_16BF), FEWER, PLAIN, 1, 0, 2e-2, .scales = 1, .mode_a = VEC128, .mode_b = BLK128,
 	  .batch = 2 },
 	{ "bf16-drelu", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU, 1, 0, 1e-2, .batch = 1 },
 	{ "bf16-drelu-bgrad", BF16_ALL, GRADIENT, CUBLASLT_EPILOGUE_DRELU_BGRAD, 1, 0, 1e-2, .batch = 1 },
