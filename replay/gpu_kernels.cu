@@ -9,4 +9,5 @@
 #include "replay/gpu_attention.cuh"
 #include "replay/gpu_rows.cuh"
 #include "replay/gpu_reduce.cuh"
+#include "replay/gpu_softmax.cuh"
 #include "replay/gpu_expr.cuh"

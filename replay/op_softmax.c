@@ -23,30 +23,17 @@
 #include <string.h>
 
 #include "compare/clones.h"
-#include "replay/exp.h"
-#include "replay/rows.h"
-
-/* What is computed; hypotheses change it. */
-struct form {
-	double scale;
-	bool log;
-	bool masked;
-	int64_t mask_shift;		/* the mask's element for j is that of j + mask_shift */
-	int64_t summed;			/* elements that the sum is over */
-};
-
-enum mask_kind { MASK_ADDED, MASK_KEEPS, MASK_DROPS };
+#include "replay/rows_device.h"
 
 struct softmax {
 	struct ekka_rows rows;
 	struct ekka_array *x, *y, *mask;
-	enum mask_kind mask_kind;
+	enum ekka_mask_kind mask_kind;
 	bool empty_is_zero;
-	bool rounds_sum;
 	enum ekka_dtype compute;
-	double u, tiny, k, additions;
+	struct ekka_softmax_limits limits;
 	int64_t n, n_rows;
-	struct form form;
+	struct ekka_softmax_form form;
 	double *s, *m, *ref, *bound;	/* a row of logits and of the mask, its results and bounds; or several rows */
 };
 
@@ -72,16 +59,16 @@ static int prepare(void *arg, struct ekka_error *err)
 		return 0;
 	}
 	r->row_length = x->n;
-	x->form = (struct form){ .scale = ekka_rows_number(r, "scale", 1), .log = ekka_rows_number(r, "log", 0) != 0,
+	x->form = (struct ekka_softmax_form){ .scale = ekka_rows_number(r, "scale", 1), .log = ekka_rows_number(r, "log", 0) != 0,
 				 .masked = x->mask != NULL, .summed = x->n };
-	x->mask_kind = ekka_rows_number(r, "mask_keep", 0) != 0 ? MASK_KEEPS : ekka_rows_number(r, "mask_drop", 0) != 0 ? MASK_DROPS : MASK_ADDED;
+	x->mask_kind = ekka_rows_number(r, "mask_keep", 0) != 0 ? EKKA_MASK_KEEPS : ekka_rows_number(r, "mask_drop", 0) != 0 ? EKKA_MASK_DROPS : EKKA_MASK_ADDED;
 	x->empty_is_zero = !strcmp(ekka_rows_text(r, "empty", "nan"), "zero");
 	x->compute = ekka_rows_compute(r, x->x->dtype);
-	x->u = ekka_dtype_unit_roundoff(x->compute);
-	x->tiny = ekka_dtype_tiny(x->compute);
-	x->rounds_sum = x->mask && x->mask_kind == MASK_ADDED && x->form.scale == 1 && x->compute == EKKA_F32;
-	x->k = (ekka_rows_number(r, "exp2", 1) != 0) + (x->form.scale != 1) + (x->mask && !x->rounds_sum);
-	x->additions = ekka_rows_additions(r, x->n, x->u);
+	x->limits.u = ekka_dtype_unit_roundoff(x->compute);
+	x->limits.tiny = ekka_dtype_tiny(x->compute);
+	x->limits.rounds_sum = x->mask && x->mask_kind == EKKA_MASK_ADDED && x->form.scale == 1 && x->compute == EKKA_F32;
+	x->limits.k = (ekka_rows_number(r, "exp2", 1) != 0) + (x->form.scale != 1) + (x->mask && !x->limits.rounds_sum);
+	x->limits.additions = ekka_rows_additions(r, x->n, x->limits.u);
 	for (unsigned i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
 		*buffers[i] = ekka_rows_buffer(r, x->n > EKKA_ROWS_CHUNK ? x->n : EKKA_ROWS_CHUNK, err);
 		if (!*buffers[i])
@@ -93,7 +80,7 @@ static int prepare(void *arg, struct ekka_error *err)
 /* ---- a row ------------------------------------------------------------- */
 
 /* s = x * scale + mask in place. */
-static void mask_row(const struct softmax *x, int64_t row, const struct form *f, double *s)
+static void mask_row(const struct softmax *x, int64_t row, const struct ekka_softmax_form *f, double *s)
 {
 	for (int64_t j = 0; f->scale != 1 && j < x->n; j++)
 		s[j] *= f->scale;
@@ -104,10 +91,7 @@ static void mask_row(const struct softmax *x, int64_t row, const struct form *f,
 		int64_t at = j + f->mask_shift;
 		double m = x->m[at < 0 ? 0 : at < x->n ? at : x->n - 1];
 
-		if (x->mask_kind == MASK_ADDED)
-			s[j] = x->rounds_sum ? ekka_narrow(EKKA_F32, s[j] + m) : s[j] + m;
-		else if ((m != 0) != (x->mask_kind == MASK_KEEPS))
-			s[j] = -INFINITY;
+		s[j] = ekka_softmax_masked(s[j], m, x->mask_kind, x->limits.rounds_sum);
 	}
 }
 
@@ -137,18 +121,13 @@ EKKA_CLONES static double largest(size_t n, const double *s, bool *ret_nan)
 	return max[0];
 }
 
-struct sums { double sum, error; };
-
 /* Exponentials to p, their relative errors to e. `floor`: what is below is flushed, or too small to matter. */
 EKKA_CLONES static void exponentials(size_t n, const double *restrict s, double max, double u, double k, double floor, double *restrict p,
 				     double *restrict e)
 {
 	for (size_t i = 0; i < n; i++) {
-		double d = s[i] - max, size = fabs(d), eta = u * (k * fabs(s[i]) + 4 * size), rel = eta + u * (4 + 2.4 * size) + EKKA_EXP_ERROR;
-
-		p[i] = ekka_exp(d);
-		rel = rel < 0.5 ? rel / (1 - rel) : INFINITY;
-		e[i] = d + eta < floor || size == INFINITY ? 0 : rel;
+		p[i] = ekka_exp(s[i] - max);
+		e[i] = ekka_softmax_relative(s[i], max, u, k, floor);
 	}
 }
 
@@ -158,8 +137,7 @@ static void exact_exponentials(int64_t n, const double *s, double max, double *p
 		p[i] = exp(s[i] - max);
 }
 
-/* An infinite relative error of what is 0 counts as none. */
-EKKA_CLONES static struct sums add_up(size_t n, const double *restrict p, const double *restrict e)
+EKKA_CLONES static struct ekka_softmax_sums add_up(size_t n, const double *restrict p, const double *restrict e)
 {
 	double sum[LANES] = { 0 }, error[LANES] = { 0 };
 	size_t i = 0;
@@ -167,38 +145,38 @@ EKKA_CLONES static struct sums add_up(size_t n, const double *restrict p, const 
 	for (; i + LANES <= n; i += LANES)
 		for (unsigned l = 0; l < LANES; l++) {
 			sum[l] += p[i + l];
-			error[l] += p[i + l] > 0 ? p[i + l] * e[i + l] : 0;
+			error[l] += ekka_softmax_weighted(p[i + l], e[i + l]);
 		}
 	for (; i < n; i++) {
 		sum[0] += p[i];
-		error[0] += p[i] > 0 ? p[i] * e[i] : 0;
+		error[0] += ekka_softmax_weighted(p[i], e[i]);
 	}
 	for (unsigned l = 1; l < LANES; l++) {
 		sum[0] += sum[l];
 		error[0] += error[l];
 	}
-	return (struct sums){ sum[0], error[0] };
+	return (struct ekka_softmax_sums){ sum[0], error[0] };
 }
 
 EKKA_CLONES static void quotients(size_t n, double sum, double total, double u, double tiny, double *restrict ref, double *restrict bound)
 {
 	for (size_t i = 0; i < n; i++) {
-		double y = ref[i] / sum, b = y * (bound[i] + 4 * u + total) / (1 - total);
+		struct ekka_near y = ekka_softmax_quotient(ref[i], bound[i], sum, total, u, tiny);
 
-		ref[i] = y;
-		bound[i] = y > 0 ? b + 2 * tiny : 2 * tiny;
+		ref[i] = y.value;
+		bound[i] = y.error;
 	}
 }
 
 static void logarithms(const struct softmax *x, const double *s, double max, double sum, double total, double *ref, double *bound)
 {
-	double l = log(sum), u = x->u, fixed = total / (1 - total) + 4 * u * fabs(l) + exp2(-21.4) * (u / 0x1p-24) + u * (fabs(max) + fabs(l));
+	double l = log(sum), fixed = ekka_softmax_fixed(&x->limits, max, l, total);
 
 	for (int64_t i = 0; i < x->n; i++) {
-		double d = s[i] - max, y = d - l;
+		struct ekka_near y = ekka_softmax_logarithm(&x->limits, s[i], max, l, fixed);
 
-		ref[i] = y;
-		bound[i] = isfinite(y) ? fixed + u * (x->k * fabs(s[i]) + 5 * fabs(d) + fabs(y)) : 0;
+		ref[i] = y.value;
+		bound[i] = y.error;
 	}
 }
 
@@ -209,10 +187,10 @@ static void fill(int64_t n, double *p, double value)
 }
 
 /* Results and bounds of one row; s holds x and is changed. */
-static void one_row(struct softmax *x, int64_t row, const struct form *f, double *s, double *ref, double *bound)
+static void one_row(struct softmax *x, int64_t row, const struct ekka_softmax_form *f, double *s, double *ref, double *bound)
 {
-	double u = x->u + (x->u < 0x1p-40 ? x->u : 0), floor = log(x->tiny), max, total;	/* a reference in float64 errs as much as an engine in f64 */
-	struct sums t;
+	double u = ekka_softmax_u(&x->limits), floor = log(x->limits.tiny), max, total;
+	struct ekka_softmax_sums t;
 	bool nan;
 
 	mask_row(x, row, f, s);
@@ -222,17 +200,17 @@ static void one_row(struct softmax *x, int64_t row, const struct form *f, double
 		fill(x->n, bound, 0);
 		return;
 	}
-	exponentials((size_t)x->n, s, max, u, x->k, floor, ref, bound);
+	exponentials((size_t)x->n, s, max, u, x->limits.k, floor, ref, bound);
 	if (x->compute == EKKA_F64)
 		exact_exponentials(x->n, s, max, ref);
 	t = add_up((size_t)f->summed, ref, bound);
-	total = t.sum > 0 ? t.error / t.sum + (x->additions + (double)x->n * 0x1p-53 / x->u) * x->u : INFINITY;
+	total = ekka_softmax_total(&x->limits, &t, x->n);
 	if (!(total < 0.5))
 		fill(x->n, bound, INFINITY);
 	if (f->log)
 		logarithms(x, s, max, t.sum, total < 0.5 ? total : INFINITY, ref, bound);
 	else
-		quotients((size_t)x->n, t.sum, total < 0.5 ? total : 0, u, x->tiny, ref, bound);
+		quotients((size_t)x->n, t.sum, total < 0.5 ? total : 0, u, x->limits.tiny, ref, bound);
 }
 
 static void judge_rows(void *arg)
@@ -252,7 +230,7 @@ static void judge_rows(void *arg)
 /* ---- what a wrong result looks like ------------------------------------ */
 
 /* Does this form give every row that holds a remembered wrong element. */
-static bool explains(struct softmax *x, const struct form *f)
+static bool explains(struct softmax *x, const struct ekka_softmax_form *f)
 {
 	const struct ekka_rows *r = &x->rows;
 
@@ -286,7 +264,7 @@ static double fitted_scale(struct softmax *x)
 
 static void explain_mask(struct softmax *x)
 {
-	struct form f = x->form;
+	struct ekka_softmax_form f = x->form;
 
 	f.masked = false;
 	if (explains(x, &f))
@@ -302,7 +280,7 @@ static void explain_mask(struct softmax *x)
 static void explain(void *arg)
 {
 	struct softmax *x = arg;
-	struct form f = x->form;
+	struct ekka_softmax_form f = x->form;
 
 	if (x->rows.n_wrong == 0)
 		return;
@@ -337,13 +315,28 @@ static void say_bound(const void *arg, char text[EKKA_TEXT])
 {
 	const struct softmax *x = arg;
 
-	(void)snprintf(text, EKKA_TEXT, "logits, exp and any-order sum in %s, %g additions, n=%lld", ekka_dtype_name(x->compute), x->additions,
+	(void)snprintf(text, EKKA_TEXT, "logits, exp and any-order sum in %s, %g additions, n=%lld", ekka_dtype_name(x->compute), x->limits.additions,
 		       (long long)x->n);
+}
+
+/* ---- on a device ------------------------------------------------------- */
+
+static bool on_device(void *arg)
+{
+	struct softmax *x = arg;
+	struct ekka_softmax_job job = { .n = x->n, .n_rows = x->n_rows, .form = x->form, .mask_kind = x->mask_kind, .limits = x->limits,
+					.floor = log(x->limits.tiny), .exact = x->compute == EKKA_F64, .empty = x->empty_is_zero ? 0 : NAN };
+	struct ekka_rows_work w = { .job = &job, .bytes = sizeof job, .n_steps = 1, .step = { { EKKA_ROWS_softmax_rows, x->n_rows } } };
+
+	ekka_rows_work_in(&w, x->x, &job.x);
+	ekka_rows_work_in(&w, x->mask, &job.mask);
+	ekka_rows_work_out(&w, x->y, &job.y);
+	return ekka_rows_on_device(&x->rows, &w);
 }
 
 static int judge_softmax(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	static const struct ekka_rows_op op = { sizeof(struct softmax), prepare, judge_rows, say_bound, explain, NULL, NULL };
+	static const struct ekka_rows_op op = { sizeof(struct softmax), prepare, judge_rows, say_bound, explain, NULL, on_device };
 
 	return ekka_rows_run(&op, ctx, event, v, err);
 }

@@ -8,6 +8,7 @@
 
 #include "replay/gpu_shared.h"
 #include "replay/norm_element.h"
+#include "replay/softmax_element.h"
 
 /* bytes 0: the event has no such tensor. */
 struct ekka_rows_output {
@@ -38,9 +39,21 @@ struct ekka_reduce_job {
 	bool index;			/* second is an index, else the mean */
 };
 
+struct ekka_softmax_job {
+	struct ekka_gpu_array x, mask;	/* mask: broadcast to x's dims */
+	struct ekka_rows_output y;
+	int64_t n, n_rows;
+	struct ekka_softmax_form form;
+	enum ekka_mask_kind mask_kind;
+	struct ekka_softmax_limits limits;
+	double floor;			/* of exponents */
+	double empty;			/* of a row of which nothing is left */
+	bool exact;			/* exp as good as float64 has it */
+};
+
 /* ---- from an op to the backend: not for kernels ---- */
 
-#define EKKA_ROWS_KERNELS(f) f(norm) f(reduce) f(reduce_ints) f(reduce_pieces) f(reduce_ints_pieces)
+#define EKKA_ROWS_KERNELS(f) f(norm) f(reduce) f(reduce_ints) f(reduce_pieces) f(reduce_ints_pieces) f(softmax_rows)
 enum ekka_rows_kernel {
 #define NUMBER(name) EKKA_ROWS_##name,
 	EKKA_ROWS_KERNELS(NUMBER)

@@ -142,6 +142,8 @@ static void run_expr(void **p)
 	ekka_gpu_expr(P(struct ekka_gpu_expr_job *, 0), P(i64, 1), P(struct ekka_gpu_part *, 2));
 }
 
+static void run_softmax_rows(void **p) { ekka_gpu_softmax_rows(P(struct ekka_softmax_job *, 0)); }
+
 #define ROWS(name) { "ekka_gpu_" #name, run_##name },
 static const struct { const char *name; void (*run)(void **); } kernels[] = {
 	EKKA_ROWS_KERNELS(ROWS)

@@ -387,6 +387,103 @@ static void reductions(void)
 Test(gpu_rows, reductions_are_judged_alike_on_the_stand_in) { both(false, reductions); }
 Test(gpu_rows, reductions_are_judged_alike_on_the_gpu) { both(true, reductions); }
 
+/* ---- softmax ----------------------------------------------------------- */
+
+enum mask { ADDED, KEEPS, DROPS, NO_MASK };
+struct softmax { struct fake_event f; struct matrix x, y, m; enum mask mask; bool log, zero, scaled; };
+
+/* As the CPU's formula has it. */
+static double softmax_logit(const struct softmax *k, int64_t r, int64_t i)
+{
+	double s = get(&k->x, r, i) * (k->scaled ? 0.125 : 1), m = k->mask == NO_MASK ? 0 : get(&k->m, k->m.rows == 1 ? 0 : r, i);
+
+	return k->mask == ADDED ? (k->scaled ? s + m : (double)(float)(s + m)) : (k->mask == KEEPS && m == 0) || (k->mask == DROPS && m != 0) ? -INFINITY : s;
+}
+
+static void softmax_row(struct softmax *k, int64_t r)
+{
+	double max = -INFINITY, sum = 0;
+
+	for (int64_t i = 0; i < k->x.n; i++)
+		max = fmax(max, softmax_logit(k, r, i));
+	for (int64_t i = 0; i < k->x.n; i++)
+		sum += exp(softmax_logit(k, r, i) - max);
+	for (int64_t i = 0; i < k->x.n; i++) {
+		double d = softmax_logit(k, r, i) - max, y = k->log ? d - log(sum) : exp(d) / sum;
+
+		put(&k->y, r, i, max == -INFINITY ? (k->zero ? 0 : NAN) : y);
+	}
+}
+
+static void softmax_new(struct softmax *k, unsigned seed)
+{
+	static const enum ekka_dtype types[] = { EKKA_BF16, EKKA_F32, EKKA_F16, EKKA_F32 };
+	enum ekka_dtype t = types[seed % 4];
+	int64_t rows, n;
+
+	state = seed;
+	rows = 1 + below(30);
+	n = seed % 9 == 8 ? 1 + below(9000) : 1 + below(130);
+	*k = (struct softmax){ .mask = (enum mask)below(4), .log = below(2), .zero = below(2), .scaled = below(2) };
+	k->x = matrix_new(t, rows, n, below(5));
+	k->y = matrix_new(seed % 3 ? t : EKKA_F32, rows, n, below(4));
+	k->m = matrix_new(k->mask == ADDED ? EKKA_F32 : EKKA_U8, below(2) ? rows : 1, n, below(5));
+	fill(&k->x, (enum data)below(DATA_KINDS), below(2) ? 1 : 30);
+	for (int64_t e = 0; e < k->m.rows * n; e++)	/* with rows of which nothing is left */
+		put(&k->m, e / n, e % n, k->mask == ADDED ? (below(3) ? 0.25 * (double)below(9) : -INFINITY) : (double)(below(2) && e / n != 1) * (double)(1 + below(3)));
+	for (int64_t r = 0; r < rows; r++)
+		softmax_row(k, r);
+	fake_event_init(&k->f, "softmax");
+	add(&k->f, "x", EKKA_IN, &k->x, NULL);
+	add(&k->f, "y", EKKA_OUT, &k->y, NULL);
+	if (k->mask != NO_MASK)
+		add(&k->f, "mask", EKKA_IN, &k->m, NULL);
+	if (k->mask == KEEPS || k->mask == DROPS)
+		fake_event_int(&k->f, k->mask == KEEPS ? "mask_keep" : "mask_drop", 1);
+	if (k->scaled)
+		fake_event_real(&k->f, "scale", 0.125);
+	if (k->log)
+		fake_event_int(&k->f, "log", 1);
+	if (k->zero)
+		fake_event_text(&k->f, "empty", "zero");
+	if (seed % 5 == 0)
+		fake_event_int(&k->f, "exp2", 0);
+}
+
+static void softmax_free(struct softmax *k)
+{
+	free(k->x.bytes);
+	free(k->y.bytes);
+	free(k->m.bytes);
+}
+
+static void softmaxes(void)
+{
+	for (unsigned seed = 1; seed <= 250; seed++) {
+		struct softmax k;
+		int64_t r;
+
+		softmax_new(&k, seed);
+		passes(&k.f, "softmax", seed);
+		r = below(k.x.rows);
+		if (seed % 2) {
+			put(&k.x, r, below(k.x.n), seed % 4 == 1 ? NAN : INFINITY);
+			(void)alike(&k.f, "odd softmax", seed);
+			for (int64_t row = 0; row < k.x.rows; row++)
+				for (int64_t i = 0; i < k.x.n; i++)
+					put(&k.y, row, i, NAN);
+			(void)alike(&k.f, "odd softmax, all NaN", seed);
+		} else {
+			put(&k.y, r, below(k.x.n), 2);
+			cr_expect_neq(alike(&k.f, "wrong softmax", seed).status, EKKA_PASS, "%u", seed);
+		}
+		softmax_free(&k);
+	}
+}
+
+Test(gpu_rows, softmax_is_judged_alike_on_the_stand_in) { both(false, softmaxes); }
+Test(gpu_rows, softmax_is_judged_alike_on_the_gpu) { both(true, softmaxes); }
+
 /* ---- devices that fail ------------------------------------------------- */
 
 Test(gpu_rows, a_device_that_fails_in_between_or_finds_no_memory_changes_nothing)
