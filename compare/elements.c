@@ -66,27 +66,47 @@ void ekka_elements_before(struct ekka_elements *e, bool (*value)(void *arg, int6
 	e->bad->before_arg = arg;
 }
 
-/* What a block of ordinary elements comes to. */
-struct sums { double margin, max_error; double n_wide; bool odd; };
+/* What a block of ordinary elements comes to; `odd`: some element is beyond its bound, not finite, or near overflow. */
+struct sums { double margin, max_error; uint64_t n_wide; bool odd; };
 
-/* `odd`: some element is beyond its bound, not finite, or near overflow. */
+/* Numbers that are not negative have the order of their bits, in which compilers find maxima without regard to the order of elements. */
+static inline int64_t bits_of(double x)
+{
+	int64_t u;
+
+	memcpy(&u, &x, sizeof u);
+	return u;
+}
+
+static inline double of_bits(int64_t u)
+{
+	double x;
+
+	memcpy(&x, &u, sizeof x);
+	return x;
+}
+
+/* Without branches, and nothing is computed under a condition: what might trap would be kept from vectors. */
 EKKA_CLONES static void sum_block(const struct ekka_format *format, size_t n, const double *restrict out, const double *restrict ref,
 				  const double *restrict bound, struct sums *ret)
 {
-	struct ekka_format f = *format;
-	double margin = 0, max_error = 0, odd = 0, wide = 0;
+	const double unit = format->unit, tiny = format->tiny, normal = format->normal, overflow = format->overflow, places = unit > 0x1p-53 ? unit * 0x1.8p53 : 0;
+	int64_t margin = 0, max_error = 0, wide = 0, odd = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		double size = fabs(ref[i]), top = size + bound[i], error = fabs(out[i] - ref[i]), b, m;
+		double size = fabs(ref[i]), top = size + bound[i], error = fabs(out[i] - ref[i]);
+		/* As ekka_half_ulp(). */
+		double power = ekka_power_below(top), half = power * unit, magic = (power > normal ? power : normal) * places, rounded = ref[i] + magic - magic;
+		int64_t rounds = -(int64_t)((bound[i] != 0) | (rounded != ref[i]));
+		double b = bound[i] + of_bits(bits_of(half > tiny ? half : tiny) & rounds), quotient = error / b;
+		int64_t m = bits_of(quotient) & -(int64_t)(error > 0), e = bits_of(error);
 
-		b = bound[i] + ekka_half_ulp(&f, ref[i], bound[i]);
-		m = error > 0 ? error / b : 0;
-		odd += error <= b && top < f.overflow ? 0 : 1;
+		odd |= !(error <= b) | !(top < overflow);
 		margin = m > margin ? m : margin;
-		max_error = error > max_error ? error : max_error;
-		wide += bound[i] > 0.5 * size && error > EKKA_VISIBLE * size && error > f.normal ? 1 : 0;
+		max_error = e > max_error ? e : max_error;
+		wide += (bound[i] > 0.5 * size) & (error > EKKA_VISIBLE * size) & (error > normal);
 	}
-	*ret = (struct sums){ margin, max_error, wide, odd != 0 };
+	*ret = (struct sums){ of_bits(margin), of_bits(max_error), (uint64_t)wide, odd };
 }
 
 static void remember_worst(struct ekka_elements *e, int64_t index, double out, double ref, double bound, double margin, double error)
@@ -145,7 +165,7 @@ static void add_block(struct ekka_elements *e, int64_t first, size_t n, const do
 	}
 	if (!e->has_worst || s.margin > e->margin)
 		find_worst(e, first, n, out, ref, bound, s.margin);
-	e->n_wide += (uint64_t)s.n_wide;
+	e->n_wide += s.n_wide;
 	e->max_error = fmax(e->max_error, s.max_error);
 }
 

@@ -15,33 +15,34 @@ static const double *error_of(const struct ekka_expr_register *a)
 	return a && !a->exact ? a->error : ZEROS;
 }
 
-#define ARITH(name, R, E, LOST, MORE)                                                                                                    \
-	EKKA_CLONES static double name(size_t n, const double *restrict pa, const double *restrict qa, const double *restrict pb,   \
-				       const double *restrict qb, const double *restrict pc, const double *restrict qc,               \
-				       double *restrict ret, double *restrict error, const struct ekka_expr_rounding *p)              \
-	{                                                                                                                            \
-		double odd = 0, unit = p->unit, normal = p->normal, overflow = p->overflow, never = p->single ? 0 : 1;               \
-		double ieee = p->ieee ? 1 : 0;                                                                                       \
-		(void)pc;                                                                                                            \
-		(void)qc;                                                                                                            \
-		(void)pb;                                                                                                            \
-		(void)qb;                                                                                                            \
-		for (size_t i = 0; i < n; i++) {                                                                                     \
-			double a = pa[i], ea = qa[i], b = pb[i], eb = qb[i], r, e, s;                                                \
-			(void)b;                                                                                                     \
-			(void)eb;                                                                                                    \
-			r = R;                                                                                                       \
-			e = E;                                                                                                       \
-			s = fabs(r) + e;                                                                                             \
-			e += ekka_expr_rounded(r, e, s, LOST, unit, normal, never, ieee);                                            \
-			odd += s + e < overflow && MORE ? 0 : 1;                                                                     \
-			ret[i] = r;                                                                                                  \
-			error[i] = e;                                                                                                \
-		}                                                                                                                    \
-		return odd;                                                                                                          \
+#define ARITH(name, R, E, LOST, MORE)                                                                                        \
+	EKKA_CLONES static bool name(size_t n, const double *restrict pa, const double *restrict qa, const double *restrict pb, \
+				       const double *restrict qb, const double *restrict pc, const double *restrict qc,      \
+				       double *restrict ret, double *restrict error, const struct ekka_expr_rounding *p)     \
+	{                                                                                                                    \
+		double unit = p->unit, normal = p->normal, overflow = p->overflow, never = p->single ? 0 : 1;                \
+		double ieee = p->ieee ? 1 : 0;                                                                               \
+		int64_t odd = 0;	/* as wide as a double, for the sake of vectors */                                   \
+		(void)pc;                                                                                                    \
+		(void)qc;                                                                                                    \
+		(void)pb;                                                                                                    \
+		(void)qb;                                                                                                    \
+		for (size_t i = 0; i < n; i++) {                                                                             \
+			double a = pa[i], ea = qa[i], b = pb[i], eb = qb[i], r, e, s;                                        \
+			(void)b;                                                                                             \
+			(void)eb;                                                                                            \
+			r = R;                                                                                               \
+			e = E;                                                                                               \
+			s = fabs(r) + e;                                                                                     \
+			e += ekka_expr_rounded(r, e, s, LOST, unit, normal, never, ieee);                                    \
+			odd |= !((s + e < overflow) & (MORE));                                                               \
+			ret[i] = r;                                                                                          \
+			error[i] = e;                                                                                        \
+		}                                                                                                            \
+		return odd;                                                                                                  \
 	}
-ARITH(block_add, a + b, ea + eb, 0, fabs(a) + ea < overflow && fabs(b) + eb < overflow)
-ARITH(block_sub, a - b, ea + eb, 0, fabs(a) + ea < overflow && fabs(b) + eb < overflow)
+ARITH(block_add, a + b, ea + eb, 0, (fabs(a) + ea < overflow) & (fabs(b) + eb < overflow))
+ARITH(block_sub, a - b, ea + eb, 0, (fabs(a) + ea < overflow) & (fabs(b) + eb < overflow))
 ARITH(block_mul, a * b, ekka_expr_product_error(a, ea, b, eb), 0, true)
 ARITH(block_div, a / b, ekka_expr_quotient_error(ea, b, eb, r), 0, true)
 ARITH(block_fma, a * b + pc[i], ekka_expr_product_error(a, ea, b, eb) + qc[i], 0, true)
@@ -102,8 +103,7 @@ void ekka_expr_arith(enum ekka_expr_op op, size_t n, const struct ekka_expr_regi
 		     const struct ekka_expr_register *c, struct ekka_expr_register *r, const struct ekka_expr_rounding *p)
 {
 	const double *pb = b ? b->re : ZEROS, *pc = c ? c->re : ZEROS, *ea = error_of(a), *eb = error_of(b), *ec = error_of(c);
-	bool contracted = p->ieee && p->contracts;
-	double odd;
+	bool contracted = p->ieee && p->contracts, odd;
 
 	switch (op) {
 	case EKKA_X_NEG:
@@ -127,7 +127,7 @@ void ekka_expr_arith(enum ekka_expr_op op, size_t n, const struct ekka_expr_regi
 	default: odd = block_div(n, a->re, ea, pb, eb, pc, ec, r->re, r->error, p); break;
 	}
 	r->exact = false;
-	for (size_t i = 0; odd != 0 && i < n; i++) {
+	for (size_t i = 0; odd && i < n; i++) {
 		struct ekka_real x = { a->re[i], ea[i] }, y = { pb[i], eb[i] }, z = { pc[i], ec[i] };
 
 		x = ekka_expr_arith_one(op, x, y, z, p);
@@ -137,16 +137,16 @@ void ekka_expr_arith(enum ekka_expr_op op, size_t n, const struct ekka_expr_regi
 }
 
 /* As in compare/format.c, but for overflow. */
-EKKA_CLONES static double block_round(size_t n, const double *restrict a, double *restrict r, double unit, double normal, double overflow)
+EKKA_CLONES static bool block_round(size_t n, const double *restrict a, double *restrict r, double unit, double normal, double overflow)
 {
-	double odd = 0;
+	int64_t odd = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		double size = fabs(a[i]), power = ekka_power_below(size), magic;
 
 		power = power > normal ? power : normal;
 		magic = power * unit * 0x1.8p53;
-		odd += size < overflow ? 0 : 1;
+		odd |= !(size < overflow);
 		r[i] = copysign((a[i] + magic) - magic, a[i]);
 	}
 	return odd;
@@ -154,7 +154,7 @@ EKKA_CLONES static double block_round(size_t n, const double *restrict a, double
 
 void ekka_expr_round_to(size_t n, const struct ekka_expr_register *a, struct ekka_expr_register *r, const struct ekka_format *f, bool saturates)
 {
-	double odd = 1;
+	bool odd;
 
 	r->exact = a->exact;
 	if (f->unit == 0x1p-53) {
@@ -163,7 +163,7 @@ void ekka_expr_round_to(size_t n, const struct ekka_expr_register *a, struct ekk
 		return;
 	}
 	odd = block_round(n, a->re, r->re, f->unit, f->normal, f->overflow);
-	for (size_t i = 0; odd != 0 && i < n; i++)
+	for (size_t i = 0; odd && i < n; i++)
 		r->re[i] = ekka_format_round(f, a->re[i], saturates);
 	if (a->exact)
 		return;
