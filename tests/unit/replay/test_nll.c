@@ -143,3 +143,41 @@ Test(nll, what_is_empty_has_no_mean)
 		cr_expect_eq(fake_event_judge(&f).status, EKKA_FAIL, "%d", mean);
 	}
 }
+
+static struct ekka_verdict judge_two(enum ekka_dtype type, const double x[4], const double w[2], int mean, double y, double sum)
+{
+	static const int64_t both[2] = { 0, 1 };
+	static unsigned char in[64], weight[64], out[16], total[16];
+
+	for (int i = 0; i < 4; i++)
+		samples_put(type, in, i, x[i]);
+	for (int i = 0; i < 2; i++)
+		samples_put(type, weight, i, w[i]);
+	samples_put(type, out, 0, y);
+	samples_put(type, total, 0, sum);
+	fake_event_init(&f, "nll");
+	(void)fake_event_tensor(&f, "x", EKKA_IN, type, "2x2", NULL, in, NULL);
+	(void)fake_event_tensor(&f, "target", EKKA_IN, EKKA_I64, "2", NULL, both, NULL);
+	(void)fake_event_tensor(&f, "weight", EKKA_IN, type, "2", NULL, weight, NULL);
+	(void)fake_event_tensor(&f, "out0", EKKA_OUT, type, "1", NULL, NULL, out);
+	(void)fake_event_tensor(&f, "total", EKKA_OUT, type, "1", NULL, NULL, total);
+	fake_event_int(&f, "mean", mean);
+	return fake_event_judge(&f);
+}
+
+/* 1.0078125 squared is 1.015625 in bf16: nothing is left of the sum, whose value is 2^-14. */
+Test(nll, products_are_rounded_to_the_type)
+{
+	static const double x[4] = { 1.0078125, 0, 0, -1.015625 }, w[2] = { 1.0078125, 1 };
+
+	cr_expect_eq(judge_two(EKKA_BF16, x, w, 0, 0, 2.0078125).status, EKKA_PASS);
+	cr_expect_eq(judge_two(EKKA_BF16, x, w, 0, 0.0625, 2.0078125).status, EKKA_FAIL);
+}
+
+Test(nll, weights_that_cancel_tell_nothing)
+{
+	static const double x[4] = { 1, 0, 0, 2 }, w[2] = { 1, -1 };
+
+	cr_expect_eq(judge_two(EKKA_F32, x, w, 1, 12345, 0).status, EKKA_UNDECIDED);
+	cr_expect_eq(judge_two(EKKA_F32, x, w, 0, 12345, 0).status, EKKA_FAIL);
+}
