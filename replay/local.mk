@@ -14,7 +14,7 @@ libreplay_la_SOURCES = \
 	replay/fold.h replay/fold_result.h replay/fold.c replay/fold_expr.h replay/fold_expr.c \
 	replay/expr.h replay/expr_internal.h replay/expr_element.h replay/expr_function.h replay/expr_whole.h replay/expr_parse.c replay/expr_layout.c replay/expr_eval.c replay/expr_arith.c replay/expr_funcs.c replay/expr_ints.c \
 	replay/expr_event.h replay/expr_work.h replay/expr_event.c replay/expr_explain.h replay/expr_explain.c replay/op_elementwise.h replay/op_elementwise.c replay/op_scatter.h replay/op_scatter.c replay/scatter_expect.c replay/scatter_explain.c \
-	replay/philox.h replay/philox.c replay/op_random.c replay/op_radix.c replay/op_select.c replay/op_topk_digit.c replay/op_search.c replay/op_bag.c replay/op_nll.c \
+	replay/philox.h replay/philox.c replay/op_random.c replay/op_radix.c replay/op_select.c replay/op_topk_digit.c replay/op_search.c replay/op_bag.c replay/op_nll.c replay/op_list.c \
 	replay/gaps.h replay/gaps.c \
 	replay/gemm.h replay/gemm.c replay/gemm_blocks.h replay/gemm_blocks.c replay/team.h replay/team.c replay/backend.h \
 	replay/gemm_exact.h replay/gemm_exact.c \

@@ -168,6 +168,27 @@ def bags(rng):
             yield Case("bag", tensors, {"kind": kind, "padding": padding})
 
 
+def lists(rng):
+    for dtype in ("f32", "bf16", "f64"):
+        tensors, attrs = [], {"of": "elementwise", "expr": "in0 * scalar - in1", "compute": "f64"}
+        for k in range(int(rng.integers(1, 5))):
+            dims = [int(n) for n in rng.integers(1, 9, int(rng.integers(1, 4)))]
+            x, z, s = formats.random(rng, dims, dtype), formats.random(rng, dims, dtype), float(rng.integers(-4, 5))
+            tensors += [put(rng, f"in0_{k}", IN, dtype, x), put(rng, f"in1_{k}", IN, dtype, z)]
+            y = put(rng, f"out0_{k}", OUT, dtype, x * s - z)
+            y.slack = 2.0**-50 * np.abs(x * s) + 2.0**-50 * np.abs(z)
+            tensors.append(y)
+            attrs[f"scalar_{k}"] = s
+        yield Case("list", tensors, attrs)
+        rows = [formats.random(rng, [int(rng.integers(1, 300))], dtype) for _ in range(int(rng.integers(1, 6)))]
+        tensors = []
+        for k, x in enumerate(rows):
+            y = put(rng, f"out0_{k}", OUT, "f64", np.array((x * x).sum()))
+            y.slack = 4 * len(x) * 2.0**-52 * float((x * x).sum())
+            tensors += [put(rng, f"in0_{k}", IN, dtype, x), y]
+        yield Case("list", tensors, {"of": "reduce", "kind": "sum", "map": "in0 * in0", "reduced": 1, "compute": "f64"})
+
+
 def losses(rng):
     for dtype in ("f32", "bf16", "f16", "f64"):
         n, classes = int(rng.choice([1, 3, 60])), int(rng.choice([1, 5, 300]))
@@ -214,4 +235,4 @@ def searches(rng):
         yield Case("search", tensors, {"right": right})
 
 
-main(radix, selections, topk_steps, places, scans, bags, losses, searches)
+main(radix, selections, topk_steps, places, scans, bags, lists, losses, searches)
