@@ -6,6 +6,7 @@ EKKA_KERNELS = \
 	spec/kernels/aten-elementwise.kd \
 	spec/kernels/aten-embedding.kd \
 	spec/kernels/aten-fill.kd \
+	spec/kernels/aten-foreach.kd \
 	spec/kernels/aten-functors-binary.kd \
 	spec/kernels/aten-functors-more.kd \
 	spec/kernels/aten-functors-unary.kd \

@@ -324,6 +324,47 @@ for dt in (torch.bfloat16, torch.float16):
             with sdpa_kernel(SDPBackend.FLASH_ATTENTION), torch.no_grad():
                 attempt([lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=hk != 8)])
 
+# Lists of tensors, in one launch or several.
+for dt in (torch.bfloat16, torch.float16, torch.float32):
+    some = [mk(300, dt=dt), mk(3, 70000, dt=dt), mk(5, 5, dt=dt)]
+    more = [mk(*t.shape, dt=dt) for t in some]
+    last = [mk(*t.shape, dt=dt).abs() + 1 for t in some]
+    attempt([
+        lambda: torch._foreach_add(some, 1.5),
+        lambda: torch._foreach_mul_([t.clone() for t in some], 0.3),
+        lambda: torch._foreach_div(some, [3.0, -2.0, 0.7]),
+        lambda: torch._foreach_add_([t.clone() for t in some], [3.0, -2.0, 0.7]),
+        lambda: torch._foreach_sub(some, more, alpha=2.5),
+        lambda: torch._foreach_add_([t.clone() for t in some], more),
+        lambda: torch._foreach_mul(some, torch.tensor(0.3, dtype=dt, device=d)),
+        lambda: torch._foreach_maximum(some, more),
+        lambda: torch._foreach_clamp_min(some, 0.1),
+        lambda: torch._foreach_pow(last, 1.7),
+        lambda: torch._foreach_pow(1.7, some),
+        lambda: torch._foreach_addcmul(some, more, last, 0.5),
+        lambda: torch._foreach_addcdiv_([t.clone() for t in some], more, last, [0.5, 1.0, -2.0]),
+        lambda: torch._foreach_lerp(some, more, 0.3),
+        lambda: torch._foreach_lerp_([t.clone() for t in some], more, [t / 10 for t in last]),
+        lambda: torch._foreach_lerp(some, more, [0.2, 0.5, 0.9]),
+        lambda: torch._foreach_exp(some),
+        lambda: torch._foreach_sqrt_([t.clone() for t in last]),
+        lambda: torch._foreach_sigmoid(some),
+        lambda: torch._foreach_neg(some),
+        lambda: torch._foreach_abs(some),
+        lambda: torch._foreach_frac(some),
+        lambda: torch._foreach_round(some),
+        lambda: torch._foreach_reciprocal(last),
+        lambda: torch._foreach_zero_([t.clone() for t in some]),
+        lambda: torch._foreach_copy_([t.clone() for t in some], more),
+        lambda: torch._foreach_copy_([t.float() for t in some], more),
+        lambda: torch._foreach_copy_([t.bfloat16() for t in some], more),
+        lambda: torch._foreach_norm(some),
+        lambda: torch._foreach_norm(some, 1),
+        lambda: torch._foreach_norm(some, float('inf')),
+        lambda: torch._foreach_norm(some, 2, dtype=torch.float32),
+        lambda: torch._foreach_max(some),
+    ])
+
 # Sequences packed one behind another.
 for dt in (torch.bfloat16, torch.float16):
     for lq, lk in (((5, 70, 1, 128), None), ((1, 1, 1), (77, 300, 5)), ((9, 40, 33), (64, 41, 200))):
