@@ -52,6 +52,7 @@
 #ifndef EKKA_REPLAY_ATTENTION_H
 #define EKKA_REPLAY_ATTENTION_H
 
+#include "compare/elements.h"
 #include "replay/array.h"
 
 struct ekka_backend;
@@ -174,6 +175,14 @@ int ekka_attention_one(const struct ekka_attention *, struct ekka_attention_row,
  * roundoff of what it is stored as. Finite operands. Negative on lack of memory.
  */
 int ekka_attention_aligned(const struct ekka_attention *, struct ekka_attention_row, const double *out, double u_out, double *ret, struct ekka_error *err);
+
+/* What an event has stored, and what a backend found in it. */
+enum { EKKA_ATTENTION_OUT, EKKA_ATTENTION_LSE, EKKA_ATTENTION_MAX, EKKA_ATTENTION_SUM, EKKA_ATTENTION_OUTPUTS };
+struct ekka_attention_outputs { const struct ekka_array *array[EKKA_ATTENTION_OUTPUTS]; };	/* NULL: not there */
+struct ekka_attention_found {
+	struct ekka_elements_part part[EKKA_ATTENTION_OUTPUTS];
+	double *near;			/* [rows of out], the caller's: squares of a row's errors over squares of its bounds, summed over columns; negative: it sees no key */
+};
 
 /* Puts into text (EKKA_TEXT) which known fault reproduces the wrong rows, or leaves it alone. Negative on lack of memory. */
 int ekka_attention_explain(const struct ekka_attention *, const struct ekka_attention_row *rows, unsigned n_rows, char *text,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "compare/clones.h"
+#include "replay/attention_bound.h"
 #include "replay/attention_work.h"
 #include "replay/backend.h"
 #include "replay/exp.h"
@@ -16,9 +17,7 @@
 
 enum { TILE = EKKA_ATTENTION_TILE, BLOCK = 96 };	/* keys, rows: what lies in a core's second cache with D = 128 */
 
-static const double WIDEN = 1 + 0x1p-10;	/* rounding in float32 sums */
 static const double STEEP = EKKA_ATTENTION_STEEP;
-static const double ABSORBED = -0x1p100;
 
 struct factors { double max, logit, u, softcap, base; };
 
@@ -181,7 +180,9 @@ static void finish(struct ekka_attention_work *w, int64_t r, void (*row)(void *a
 	int64_t h = ekka_attention_head(w, r), i = r % w->m;
 	struct ekka_attention_result result = { .row = { w->b, h, i }, .ref = w->o + r * x->dv, .bound = w->bound, .max = w->max[r],
 						.sum = w->sum[r] };
-	double l = w->sum[r], lambda = w->eta[r] / l + e->order + e->exponential, *o = w->o + r * x->dv;
+	struct ekka_attention_terms terms = { e->u, e->order, e->exponential, e->p_round, e->p_tiny };
+	struct ekka_attention_total total = ekka_attention_total(&terms, w->max[r], w->sum[r], w->eta[r]);
+	double l = w->sum[r], *o = w->o + r * x->dv;
 
 	if (l == 0) {
 		result.kind = EKKA_ROW_EMPTY;
@@ -189,21 +190,18 @@ static void finish(struct ekka_attention_work *w, int64_t r, void (*row)(void *a
 		return;
 	}
 	result.lse = (w->max[r] + log(l)) * x->lse_unit;
-	result.lse_bound = (lambda * (1 + lambda) + 4 * e->u * (fabs(w->max[r]) + fabs(log(l)) + 1)) * x->lse_unit;
+	result.lse_bound = ekka_attention_lse_bound(&terms, &total) * x->lse_unit;
 	result.lse_shift = x->alibi ? x->alibi[h] * (double)(i / x->parts + x->k_len[w->b] - x->q_len[w->b]) * x->lse_unit : 0;
-	result.sum_bound = l * lambda;
-	lambda += e->p_round;
-	if (w->max[r] < ABSORBED && !isnan(l)) {
+	result.sum_bound = l * total.lambda;
+	if (w->max[r] < EKKA_ATTENTION_ABSORBED && !isnan(l)) {
 		result.kind = EKKA_ROW_ABSORBED;
 		result.bound = w->largest;
 		row(arg, &result);
 		return;
 	}
 	for (int64_t c = 0; c < x->dv; c++) {
-		double error = ((double)w->w[r * x->dv + c] * WIDEN + e->p_tiny * w->v_sum[c]) / l;
-
 		o[c] /= l;
-		w->bound[c] = lambda < 0.5 ? (error + lambda * fabs(o[c])) / (1 - lambda) + 4 * e->u * fabs(o[c]) + 0x1p-140 : INFINITY;
+		w->bound[c] = ekka_attention_out_bound(&terms, &total, (double)w->w[r * x->dv + c], w->v_sum[c], o[c]);
 		if (isnan(o[c]))
 			w->bound[c] = 0;
 	}

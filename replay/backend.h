@@ -14,6 +14,9 @@
 #include "compare/verdict.h"
 #include "trace/error.h"
 
+struct ekka_attention;
+struct ekka_attention_found;
+struct ekka_attention_outputs;
 struct ekka_attention_work;
 struct ekka_elements;
 struct ekka_elements_part;
@@ -41,6 +44,11 @@ struct ekka_backend {
 	 * `index` is row-major of [batch, m, n]. False: not for this backend, it could not, or something is wrong or doubtful, for the CPU to look at.
 	 */
 	bool (*product)(struct ekka_backend *, const struct ekka_gemm *g, struct ekka_elements_part *ret);
+	/*
+	 * Judges all rows of an attention event: true when none is wrong; *ret then has what was found. False: not for this backend, it could not, or something
+	 * is wrong or seldom.
+	 */
+	bool (*attention_event)(struct ekka_backend *, const struct ekka_attention *, const struct ekka_attention_outputs *, struct ekka_attention_found *ret);
 	/*
 	 * Attention's sums of one group of rows, q and q_norm given: fills o, w, max, sum, eta, largest and v_sum as attention_run.c does it tile by tile.
 	 * False: not for this backend, or it could not; what it wrote counts for nothing. NULL: never.

@@ -176,14 +176,14 @@ bool ekka_gpu_multiply(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, int64_t ni
 	return ekka_gpu_dgemm(gpu, l, CUBLAS_OP_T, CUBLAS_OP_N, nj, ni, nk, alpha, b, ld, a, ld, beta, c, nj);
 }
 
-bool ekka_gpu_multiply_stretches(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, int64_t ni, int64_t nj, int64_t nk, int64_t step, CUdeviceptr a, CUdeviceptr b,
-				 int64_t ld, CUdeviceptr c)
+bool ekka_gpu_multiply_many(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, int64_t ni, int64_t nj, int64_t nk, struct ekka_gpu_factor a, struct ekka_gpu_factor b,
+			    CUdeviceptr c, int64_t count)
 {
 	double one = 1, none = 0;
 
-	return ni <= INT_MAX && nj <= INT_MAX && ld <= INT_MAX && nk / step <= INT_MAX && has_blas(gpu, l) &&
-	       blas_ok(gpu, gpu->lib->p_cublasDgemmStridedBatched(l->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)nj, (int)ni, (int)step, &one, pointer(b), (int)ld, step,
-								  pointer(a), (int)ld, step, &none, pointer(c), (int)nj, ni * nj, (int)(nk / step)));
+	return ni <= INT_MAX && nj <= INT_MAX && nk <= INT_MAX && a.ld <= INT_MAX && b.ld <= INT_MAX && count <= INT_MAX && has_blas(gpu, l) &&
+	       blas_ok(gpu, gpu->lib->p_cublasDgemmStridedBatched(l->blas, b.by_k ? CUBLAS_OP_N : CUBLAS_OP_T, CUBLAS_OP_N, (int)nj, (int)ni, (int)nk, &one, pointer(b.at),
+								  (int)b.ld, b.step, pointer(a.at), (int)a.ld, a.step, &none, pointer(c), (int)nj, ni * nj, (int)count));
 }
 
 /* ---- opening and closing ---------------------------------------------- */
@@ -328,6 +328,7 @@ struct ekka_backend *ekka_gpu_open_with(const struct ekka_gpu_library *lib, cons
 		.gemm_end = ekka_gpu_gemm_end,
 		.product = ekka_gpu_product,
 		.attention = ekka_gpu_attention,
+		.attention_event = ekka_gpu_attention_event,
 		.rows = ekka_gpu_rows,
 		.elementwise = ekka_gpu_elementwise,
 		.note = note,

@@ -21,7 +21,7 @@
 
 enum { EKKA_GPU_LANES = 16, EKKA_GPU_STAGES = 2 };
 
-#define EKKA_GPU_KERNELS(f) f(convert) f(extremes) f(product) f(thin) f(add) f(twofold) f(soften) f(magnitudes) f(expr) EKKA_ROWS_KERNELS(f)
+#define EKKA_GPU_KERNELS(f) f(convert) f(extremes) f(product) f(thin) f(add) f(twofold) f(soften) f(magnitudes) f(lines) f(columns) f(weigh) f(attended) f(expr) EKKA_ROWS_KERNELS(f)
 enum ekka_gpu_kernel {
 #define NUMBER(name) EKKA_GPU_##name,
 	EKKA_GPU_KERNELS(NUMBER)
@@ -88,11 +88,12 @@ bool ekka_gpu_dgemm(struct ekka_gpu *, struct ekka_gpu_lane *, cublasOperation_t
 		    CUdeviceptr a, int64_t ld_a, CUdeviceptr b, int64_t ld_b, double beta, CUdeviceptr c, int64_t ld_c);
 
 /*
- * As ekka_gpu_multiply without beta, of every full stretch of `step` k on its own: the products of stretch s, of nk / step, to c + s * ni * nj doubles. nk: at
- * least one stretch.
+ * `count` products [ni, nj] over nk k, one behind another at c, row-major. A factor is row-major, too, with rows of ld elements: ni (nj) rows of k, or k rows where
+ * `by_k`; those of the next product lie `step` elements further on. `a` is not by_k.
  */
-bool ekka_gpu_multiply_stretches(struct ekka_gpu *, struct ekka_gpu_lane *, int64_t ni, int64_t nj, int64_t nk, int64_t step, CUdeviceptr a, CUdeviceptr b,
-				 int64_t ld, CUdeviceptr c);
+struct ekka_gpu_factor { CUdeviceptr at; int64_t ld, step; bool by_k; };
+bool ekka_gpu_multiply_many(struct ekka_gpu *, struct ekka_gpu_lane *, int64_t ni, int64_t nj, int64_t nk, struct ekka_gpu_factor a, struct ekka_gpu_factor b,
+			    CUdeviceptr c, int64_t count);
 
 bool ekka_gpu_ok(struct ekka_gpu *, CUresult);	/* remembers what went wrong; true: nothing did */
 
@@ -132,6 +133,10 @@ bool ekka_gpu_rows(struct ekka_backend *, const struct ekka_rows_work *, struct 
 /* gpu_expr.c */
 bool ekka_gpu_elementwise_pays(const struct ekka_expr_work *);
 bool ekka_gpu_elementwise(struct ekka_backend *, const struct ekka_expr_work *, struct ekka_elements *);
+
+/* gpu_attention_event.c: struct ekka_backend's */
+bool ekka_gpu_attention_event_pays(const struct ekka_attention *);
+bool ekka_gpu_attention_event(struct ekka_backend *, const struct ekka_attention *, const struct ekka_attention_outputs *, struct ekka_attention_found *ret);
 
 /* gpu_gemm.c */
 bool ekka_gpu_aligned(const struct ekka_matrix *);	/* are its elements where the device can read them: at multiples of their size */

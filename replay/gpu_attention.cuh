@@ -1,9 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attention between its products (replay/gpu_attention.c). */
+#ifndef EKKA_REPLAY_GPU_ATTENTION_CUH
+#define EKKA_REPLAY_GPU_ATTENTION_CUH
+
 #include "replay/gpu_device.cuh"
 
 /* Of every row the same; replay/attention.h names the terms. */
 struct ekka_gpu_softmax { double scale, softcap, steep, u, tanh_error; };
+
+/* What key with logit x weighs beside the largest one, top; *ret_e: p expm1(eta). product: the error of q.k; size: of what the logit was added up from. */
+static __device__ double key_weight(const struct ekka_gpu_softmax *f, double x, double top, double product, double size, double *ret_e)
+{
+	double p = exp(x - top), e, own;
+
+	p = x - top < -708 ? 0 : p;
+	own = p > 0 ? fabs(x) : 0;
+	e = product + 4 * f->u * (size + own + fabs(top)) + f->tanh_error * own;
+	*ret_e = p > 0 ? p * f->steep * e * (e > 0.5 ? 1e30 : 1) : p;
+	return p;
+}
 
 /*
  * A tile of keys [j0, j0+n) for all rows. Element (j, r) is [j * rows + r]: s holds products and becomes p; add, NULL or what logits get besides, -inf where
@@ -37,12 +52,8 @@ EKKA_KERNEL ekka_gpu_soften(struct ekka_gpu_softmax f, i64 rows, i64 j0, i64 n, 
 		}
 		top = most == none ? 0 : most;
 		for (i64 j = 0; j < n; j++) {
-			double x = s[j * rows + r], p = exp(x - top), size, e;
+			double e, p = key_weight(&f, s[j * rows + r], top, logit[r] * k_norm[j], weight[j * rows + r], &e);
 
-			p = x - top < -708 ? 0 : p;
-			size = p > 0 ? fabs(x) : 0;
-			e = logit[r] * k_norm[j] + 4 * f.u * (weight[j * rows + r] + size + fabs(top)) + f.tanh_error * size;
-			e = p > 0 ? p * f.steep * e * (e > 0.5 ? 1e30 : 1) : p;
 			s[j * rows + r] = p;
 			weight[j * rows + r] = e + base[r] * p;
 			p_sum += p;
@@ -65,3 +76,5 @@ EKKA_KERNEL ekka_gpu_magnitudes(i64 n, const double *from, double *to)
 	FOR_EACH(e, n)
 		to[e] = fabs(from[e]);
 }
+
+#endif

@@ -25,6 +25,13 @@ enum dtype {
 #undef DTYPE
 };
 
+/* At most so many registers that so many blocks run on a multiprocessor at once: for kernels that wait for memory. */
+#ifdef __CUDACC__
+#define EKKA_BLOCKS(blocks) __launch_bounds__(256, blocks)
+#else
+#define EKKA_BLOCKS(blocks)
+#endif
+
 #define FOR_EACH(e, n) for (i64 e = (i64)blockIdx.x * blockDim.x + threadIdx.x; e < (n); e += (i64)gridDim.x * blockDim.x)
 
 /* ---- teams ------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "replay/gpu_gemm.cuh"
 #include "replay/gpu_product.cuh"
 #include "replay/gpu_attention.cuh"
+#include "replay/gpu_attention_event.cuh"
 #include "replay/gpu_rows.cuh"
 #include "replay/gpu_reduce.cuh"
 #include "replay/gpu_softmax.cuh"

@@ -96,6 +96,13 @@ static bool product(struct ekka_backend *base, const struct ekka_gemm *g, struct
 	return real && real->product(real, g, ret);
 }
 
+static bool attention_event(struct ekka_backend *base, const struct ekka_attention *x, const struct ekka_attention_outputs *o, struct ekka_attention_found *ret)
+{
+	struct ekka_backend *real = open_already(base);
+
+	return real && real->attention_event(real, x, o, ret);
+}
+
 static bool attention(struct ekka_backend *base, struct ekka_attention_work *w)
 {
 	struct ekka_backend *real = ekka_gpu_attention_pays(w) ? real_of(base) : NULL;
@@ -153,6 +160,7 @@ struct ekka_backend *ekka_gpu_when_it_pays(void)
 		.gemm_end = ekka_gpu_gemm_end,
 		.product = product,
 		.attention = attention,
+		.attention_event = attention_event,
 		.rows = rows,
 		.elementwise = elementwise,
 		.expect = expect,

@@ -116,7 +116,8 @@ static bool multiply(struct product *x, CUdeviceptr a, CUdeviceptr b, int64_t ni
 	int64_t full = x->g->k / CHUNK, rest = x->g->k % CHUNK;
 	CUdeviceptr behind = (CUdeviceptr)(full * CHUNK) * sizeof(double), last = sums + (CUdeviceptr)(full * ni * nj) * sizeof(double);
 
-	return (!full || ekka_gpu_multiply_stretches(x->gpu, x->lane, ni, nj, full * CHUNK, CHUNK, a, b, x->depth, sums)) &&
+	return (!full || ekka_gpu_multiply_many(x->gpu, x->lane, ni, nj, CHUNK, (struct ekka_gpu_factor){ a, x->depth, CHUNK, false },
+						  (struct ekka_gpu_factor){ b, x->depth, CHUNK, false }, sums, full)) &&
 	       (!rest || ekka_gpu_multiply(x->gpu, x->lane, ni, nj, rest, 1, a + behind, b + behind, x->depth, 0, last));
 }
 

@@ -2,7 +2,7 @@
 /* Matrix products judged element by element on the device (replay/gpu_product.c), as replay/gemm_exact.c and compare/tally.c do it for real numbers. */
 #include "replay/gpu_device.cuh"
 
-enum { PRODUCT_CHUNK = EKKA_BOUND_CHUNK, PRODUCT_GROUP = EKKA_BOUND_GROUP, THIN_VECTORS = 4 };
+enum { PRODUCT_CHUNK = EKKA_BOUND_CHUNK, PRODUCT_GROUP = EKKA_BOUND_GROUP, THIN_VECTORS = 2 };
 
 static __device__ double matrix_value(const struct ekka_gpu_matrix *m, i64 b, i64 r, i64 c)
 {
@@ -55,7 +55,7 @@ static __device__ void note_product(struct ekka_gpu_part *found, const struct ek
  * A block of ni x nj elements from (i0, j0) of item b. part, part_abs: sums of each of `chunks` chunks of k, [chunks][ni][nj]; group: sums over groups,
  * [ni][nj], NULL: not needed; a_max, b_max: the largest magnitudes of lines. Adds to what the teams found so far.
  */
-EKKA_KERNEL ekka_gpu_product(const struct ekka_gpu_product *x, struct ekka_gpu_part *parts, const double *part, const double *part_abs, const double *group,
+EKKA_KERNEL EKKA_BLOCKS(3) ekka_gpu_product(const struct ekka_gpu_product *x, struct ekka_gpu_part *parts, const double *part, const double *part_abs, const double *group,
 			     const double *a_max, const double *b_max, i64 b, i64 i0, i64 ni, i64 j0, i64 nj, i64 chunks)
 {
 	struct ekka_gpu_part found = EKKA_LANE == 0 ? parts[EKKA_TEAM] : nothing_found();
@@ -174,20 +174,23 @@ static __device__ __forceinline__ void thin_line(struct ekka_gpu_part *found, co
 		for (int v = 0; v < n; v++)
 			add_chunk_to(&s[v], &sum[v], team_sum(part[v]), team_sum(part_abs[v]));
 	}
-	for (int v = 0; v < n; v++) {
-		if (EKKA_LANE != v % EKKA_LANES)
-			continue;
-		s[v].largest = line_max + t->max[v0 + v];
+	for (i64 v = EKKA_LANE; v < n; v += EKKA_LANES) {
+		struct ekka_bound_sums mine = s[0];
+		double product = sum[0];
+
+		for (int other = 1; other < n; other++)	/* registers cannot be indexed */
+			if (other == v) {
+				mine = s[other];
+				product = sum[other];
+			}
+		mine.largest = line_max + t->max[v0 + v];
 		if (x->bound.kind != EKKA_BOUND_TENSOR_CORE)
-			s[v].group = 0;
-		if (lines_of_a)
-			note_product(found, x, 0, line, v0 + v, sum[v], &s[v]);
-		else
-			note_product(found, x, 0, v0 + v, line, sum[v], &s[v]);
+			mine.group = 0;
+		note_product(found, x, 0, lines_of_a ? line : v0 + v, lines_of_a ? v0 + v : line, product, &mine);
 	}
 }
 
-EKKA_KERNEL ekka_gpu_thin(const struct ekka_gpu_product *x, struct ekka_gpu_part *parts, const double *re, const double *pow2, const double *max, i64 ld, i64 groups,
+EKKA_KERNEL EKKA_BLOCKS(3) ekka_gpu_thin(const struct ekka_gpu_product *x, struct ekka_gpu_part *parts, const double *re, const double *pow2, const double *max, i64 ld, i64 groups,
 			  int lines_of_a)
 {
 	struct thin t = { re, pow2, max, ld, groups };
@@ -196,12 +199,10 @@ EKKA_KERNEL ekka_gpu_thin(const struct ekka_gpu_product *x, struct ekka_gpu_part
 
 	FOR_EACH_TEAM(line, lines) {
 		for (i64 v = 0; v < vectors; v += THIN_VECTORS) {
-			switch (vectors - v) {	/* each with the number of vectors known when it is compiled */
-			case 1: thin_line(&found, x, &t, lines_of_a, line, v, 1); break;
-			case 2: thin_line(&found, x, &t, lines_of_a, line, v, 2); break;
-			case 3: thin_line(&found, x, &t, lines_of_a, line, v, 3); break;
-			default: thin_line(&found, x, &t, lines_of_a, line, v, 4); break;
-			}
+			if (vectors - v == 1)	/* the number of vectors is known when it is compiled */
+				thin_line(&found, x, &t, lines_of_a, line, v, 1);
+			else
+				thin_line(&found, x, &t, lines_of_a, line, v, 2);
 		}
 	}
 	tell(parts, found);

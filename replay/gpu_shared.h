@@ -5,6 +5,7 @@
 
 #include "compare/bound_element.h"
 #include "compare/element.h"
+#include "replay/attention_bound.h"
 
 enum { EKKA_GPU_DIMS = 6 };
 
@@ -40,6 +41,26 @@ struct ekka_gpu_product {
 	int64_t m, n, k;
 	struct ekka_gpu_matrix a, b, c0, c;
 	double alpha, beta;
+};
+
+/* Lines of elements: element c of line i of head h of item b is where the strides say. */
+struct ekka_gpu_lines {
+	uint64_t bytes;			/* device address; 0: none */
+	int64_t offset, stride[4];	/* elements; of b, h, i, c */
+	int32_t dtype;
+};
+
+/* An attention event: struct ekka_attention (replay/attention.h) as far as the device judges it. */
+enum ekka_gpu_attention_output { EKKA_GPU_OUT, EKKA_GPU_LSE, EKKA_GPU_MAX, EKKA_GPU_SUM, EKKA_GPU_ATTENTION_OUTPUTS };
+struct ekka_gpu_attention {
+	struct ekka_gpu_lines q, k, v, bias, mask;	/* the last two by b, h, row and key */
+	struct ekka_gpu_array output[EKKA_GPU_ATTENTION_OUTPUTS];	/* bytes 0: none */
+	struct ekka_format format[EKKA_GPU_ATTENTION_OUTPUTS];
+	struct ekka_attention_terms terms;
+	int64_t batch, heads, heads_k, m, n, d, dv;
+	int64_t first, left, right;	/* key at the diagonal of row 0; -1: unlimited */
+	double scale, softcap, lse_unit;
+	double product, base, softcap_error;	/* of struct ekka_attention_error; base: what multiplies p in W */
 };
 
 #endif

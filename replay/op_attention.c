@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "compare/audit.h"
+#include "replay/backend.h"
 #include "replay/op_attention.h"
 
 /* What rows that see nothing, or only keys masked by a large bias, may hold. */
@@ -67,17 +68,11 @@ static void note_bad(struct ekka_attention_task *t, const struct ekka_attention_
 	t->n_bad = n < EKKA_ATTENTION_ROWS ? (unsigned)n + 1 : EKKA_ATTENTION_ROWS;
 }
 
-/* Keeps the rows whose errors are the largest part of their bounds. */
-static void note_near(struct ekka_attention_task *t, const struct ekka_attention_result *row, const double *out)
+/* Keeps the rows whose errors are the largest part of their bounds: `part` of them, squared. */
+static void keep_near(struct ekka_attention_task *t, struct ekka_attention_row row, double part)
 {
-	double errors = 0, bounds = 0, part;
 	unsigned at = 0;
 
-	for (int64_t c = 0; c < t->x.dv; c++) {
-		errors += (out[c] - row->ref[c]) * (out[c] - row->ref[c]);
-		bounds += row->bound[c] * row->bound[c];
-	}
-	part = errors / bounds;
 	if (!(part > 0 && part < INFINITY))
 		return;
 	for (unsigned k = 1; k < t->n_near; k++)
@@ -86,8 +81,19 @@ static void note_near(struct ekka_attention_task *t, const struct ekka_attention
 		at = t->n_near++;
 	else if (part <= t->near_part[at])
 		return;
-	t->near[at] = row->row;
+	t->near[at] = row;
 	t->near_part[at] = part;
+}
+
+static void note_near(struct ekka_attention_task *t, const struct ekka_attention_result *row, const double *out)
+{
+	double errors = 0, bounds = 0;
+
+	for (int64_t c = 0; c < t->x.dv; c++) {
+		errors += (out[c] - row->ref[c]) * (out[c] - row->ref[c]);
+		bounds += row->bound[c] * row->bound[c];
+	}
+	keep_near(t, row->row, errors / bounds);
 }
 
 /* Fails an event that passed when one of those rows is beyond what it can be, all columns together. */
@@ -167,15 +173,39 @@ static void audit(struct ekka_attention_task *t)
 		ekka_audit_append(t->rows.verdict, "every row of the attention is masked altogether");
 }
 
+/* All rows judged by the backend, and right. */
+static bool judged_elsewhere(struct ekka_attention_task *t, struct ekka_backend *b)
+{
+	struct ekka_attention_outputs o = { { t->out, t->lse, t->max, t->sum } };
+	int64_t rows = t->x.dv > 0 ? t->out->n / t->x.dv : 0;
+	struct ekka_attention_found found = { .near = NULL };
+	bool good;
+
+	if (!b || !b->attention_event || rows < 1)
+		return false;
+	found.near = malloc((size_t)rows * sizeof *found.near);
+	good = found.near && b->attention_event(b, &t->x, &o, &found);
+	for (int i = 0; good && i < EKKA_ATTENTION_OUTPUTS; i++)
+		good = !o.array[i] || ekka_elements_take(t->rows.elements, o.array[i]->tensor, &found.part[i]);
+	for (int64_t r = 0; good && r < rows; r++) {
+		keep_near(t, (struct ekka_attention_row){ r / (t->x.heads * t->x.m), r / t->x.m % t->x.heads, r % t->x.m }, found.near[r]);
+		t->n_empty += found.near[r] < 0;
+	}
+	free(found.near);
+	return good;
+}
+
 static int judge_attention(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
 	struct ekka_attention_task t = { 0 };
 	struct ekka_attention_means means = { .team = ctx->team, .backend = ctx->backend, .memory_bytes = ctx->memory_bytes / 4 };
 	int r = ekka_rows_init(&t.rows, ctx, event, v, err);
+	bool elsewhere;
 
 	if (r == 0)
 		r = ekka_attention_take(&t, err);
-	while (r == 0 && !t.rows.settled) {
+	elsewhere = r == 0 && !t.rows.settled && judged_elsewhere(&t, ctx->backend);
+	while (r == 0 && !t.rows.settled && !elsewhere) {
 		t.n_empty = t.n_bad_seen = t.n_bad = t.n_near = 0;
 		r = ekka_attention_run(&t.x, &means, judge_row, &t, err);
 		if (r < 0 || !ekka_elements_again(t.rows.elements))

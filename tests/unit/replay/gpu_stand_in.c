@@ -143,6 +143,23 @@ static void run_expr(void **p)
 }
 
 static void run_softmax_rows(void **p) { ekka_gpu_softmax_rows(P(struct ekka_softmax_job *, 0)); }
+static void run_lines(void **p)
+{
+	ekka_gpu_lines(P(struct ekka_gpu_lines *, 0), P(double *, 1), P(double *, 2), P(double *, 3), P(i64, 4), P(i64, 5), P(i64, 6), P(i64, 7));
+}
+static void run_columns(void **p)
+{
+	ekka_gpu_columns(P(double *, 0), P(double *, 1), P(i64, 2), P(i64, 3), P(i64, 4));
+}
+static void run_weigh(void **p)
+{
+	ekka_gpu_weigh(P(struct ekka_gpu_attention *, 0), P(struct ekka_gpu_softmax, 1), P(struct ekka_gpu_row_sums, 2), P(i64, 3), P(i64, 4), P(double *, 5), P(double *, 6));
+}
+static void run_attended(void **p)
+{
+	ekka_gpu_attended(P(struct ekka_gpu_attention *, 0), P(struct ekka_gpu_row_sums, 1), P(i64, 2), P(i64, 3), P(double *, 4), P(double *, 5), P(double *, 6), P(double *, 7),
+			  P(struct ekka_gpu_part *, 8), P(struct ekka_gpu_part *, 9), P(struct ekka_gpu_part *, 10), P(struct ekka_gpu_part *, 11));
+}
 
 #define ROWS(name) { "ekka_gpu_" #name, run_##name },
 static const struct { const char *name; void (*run)(void **); } kernels[] = {
@@ -150,6 +167,7 @@ static const struct { const char *name; void (*run)(void **); } kernels[] = {
 	{ "ekka_gpu_convert", run_convert }, { "ekka_gpu_extremes", run_extremes }, { "ekka_gpu_add", run_add }, { "ekka_gpu_twofold", run_twofold },
 	{ "ekka_gpu_product", run_product }, { "ekka_gpu_thin", run_thin },
 	{ "ekka_gpu_soften", run_soften }, { "ekka_gpu_magnitudes", run_magnitudes }, { "ekka_gpu_expr", run_expr },
+	{ "ekka_gpu_lines", run_lines }, { "ekka_gpu_columns", run_columns }, { "ekka_gpu_weigh", run_weigh }, { "ekka_gpu_attended", run_attended },
 };
 
 /* ---- the stand-in: everything happens at once ------------------------- */

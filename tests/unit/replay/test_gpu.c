@@ -174,11 +174,13 @@ static void attention_alike(struct ekka_backend *b, const char *what, struct sim
 
 #define ATTENTION .dtype = EKKA_BF16, .batch = 2, .heads = 4, .heads_k = 2, .m = 60, .n = 300, .d = 64, .dv = 48, .left = -1, .right = -1, .tile = 64
 
-static void attentions(struct ekka_backend *b)
+/* Tile by tile, as what is not dense goes. */
+static void attentions_by_tiles(struct ekka_backend *b)
 {
 	static const int32_t lengths[] = { 97, 270 };
 	struct sim window = { ATTENTION, .causal = true };
 
+	b->attention_event = NULL;
 	attention_alike(b, "dense", (struct sim){ ATTENTION, .lse = true });
 	attention_alike(b, "causal", (struct sim){ ATTENTION, .causal = true, .size = 3 });
 	attention_alike(b, "top-left", (struct sim){ ATTENTION, .causal = true, .top_left = true });
@@ -197,8 +199,59 @@ static void attentions(struct ekka_backend *b)
 	attention_alike(b, "NaN", (struct sim){ ATTENTION, .fault = SIM_NAN_ROW });
 }
 
-Test(gpu, attention_is_judged_alike_on_the_stand_in) { both(false, attentions); }
-Test(gpu, attention_is_judged_alike_on_the_gpu) { both(true, attentions); }
+Test(gpu, attention_by_tiles_is_judged_alike_on_the_stand_in) { both(false, attentions_by_tiles); }
+Test(gpu, attention_by_tiles_is_judged_alike_on_the_gpu) { both(true, attentions_by_tiles); }
+
+static bool (*whole)(struct ekka_backend *, const struct ekka_attention *, const struct ekka_attention_outputs *, struct ekka_attention_found *);
+static int n_whole;
+static bool counted(struct ekka_backend *b, const struct ekka_attention *x, const struct ekka_attention_outputs *o, struct ekka_attention_found *ret)
+{
+	bool good = whole(b, x, o, ret);
+
+	n_whole += good;
+	return good;
+}
+
+#define DENSE(type, rows, keys) .dtype = (type), .batch = 2, .heads = 4, .heads_k = 2, .m = (rows), .n = (keys), .d = 64, .dv = 48, .tile = 64
+
+/* Whole events: those that are right are judged there altogether, the others not. */
+static void whole_attentions(struct ekka_backend *b)
+{
+	const struct { const char *what; bool there; struct sim s; } event[] = {
+		{ "dense", true, { DENSE(EKKA_BF16, 60, 300), .lse = true } }, { "causal", true, { DENSE(EKKA_BF16, 60, 300), .causal = true, .size = 3 } },
+		{ "causal, other strides", true, { DENSE(EKKA_BF16, 60, 300), .causal = true, .interleaved = true, .lse = true } },
+		{ "base 2", true, { DENSE(EKKA_BF16, 60, 300), .lse = true, .base2 = true } }, { "top-left", true, { DENSE(EKKA_BF16, 60, 300), .causal = true, .top_left = true } },
+		{ "window", true, { DENSE(EKKA_BF16, 60, 300), .causal = true, .left = 17 } }, { "both sides", true, { DENSE(EKKA_BF16, 60, 300), .left = 9, .right = 30 } },
+		{ "softcap", true, { DENSE(EKKA_BF16, 60, 300), .softcap = 5, .size = 2 } }, { "bias", true, { DENSE(EKKA_BF16, 60, 300), .bias = true, .lse = true } },
+		{ "mask", true, { DENSE(EKKA_BF16, 60, 300), .mask = true, .lse = true } }, { "bias and mask", true, { DENSE(EKKA_BF16, 60, 300), .bias = true, .mask = true } },
+		{ "f16", true, { DENSE(EKKA_F16, 60, 300), .causal = true } }, { "f32", true, { DENSE(EKKA_F32, 60, 300), .causal = true } },
+		{ "other tiles first", true, { DENSE(EKKA_BF16, 60, 300), .size = 6, .lse = true } }, { "one row", true, { DENSE(EKKA_BF16, 1, 513), .causal = true } },
+		{ "alibi", false, { DENSE(EKKA_BF16, 60, 300), .alibi = true, .causal = true } }, { "no scale", false, { DENSE(EKKA_BF16, 60, 300), .fault = SIM_NO_SCALE } },
+		{ "last tile", false, { DENSE(EKKA_BF16, 60, 300), .fault = SIM_LAST_TILE } }, { "mask more", false, { DENSE(EKKA_BF16, 60, 300), .causal = true, .fault = SIM_MASK_MORE } },
+		{ "a masked row that is NaN", true, { DENSE(EKKA_BF16, 60, 300), .mask = true, .lse = true, .fault = SIM_MASKED_NAN } },
+		{ "a masked row that is a mean", false, { DENSE(EKKA_BF16, 60, 300), .mask = true, .fault = SIM_MASKED_MEAN } }, { "mask less", false, { DENSE(EKKA_BF16, 60, 300), .causal = true, .fault = SIM_MASK_LESS } }, { "groups", false, { DENSE(EKKA_BF16, 60, 300), .fault = SIM_GROUPS } },
+		{ "V's head", false, { DENSE(EKKA_BF16, 60, 300), .fault = SIM_V_HEAD } }, { "softcap lost", false, { DENSE(EKKA_BF16, 60, 300), .softcap = 5, .size = 2, .fault = SIM_NO_SOFTCAP } },
+		{ "not normalised", false, { DENSE(EKKA_BF16, 60, 300), .fault = SIM_NOT_NORMALISED } }, { "wrong lse", false, { DENSE(EKKA_BF16, 60, 300), .lse = true, .fault = SIM_WRONG_LSE } },
+		{ "window lost", false, { DENSE(EKKA_BF16, 60, 300), .causal = true, .left = 17, .fault = SIM_WINDOW } },
+		{ "a value of V is infinite", false, { DENSE(EKKA_BF16, 60, 300), .causal = true, .odd_v = 290 } }, { "NaN", false, { DENSE(EKKA_BF16, 60, 300), .fault = SIM_NAN_ROW } },
+		{ "rows see nothing", true, { DENSE(EKKA_BF16, 310, 300), .causal = true, .lse = true } },
+	};
+
+	whole = b->attention_event;
+	b->attention_event = counted;
+	for (size_t i = 0; i < sizeof event / sizeof event[0]; i++) {
+		struct sim s = event[i].s;
+
+		s.left = event[i].s.left ? event[i].s.left : -1;
+		s.right = event[i].s.right ? event[i].s.right : -1;
+		n_whole = 0;
+		attention_alike(b, event[i].what, s);
+		cr_expect_eq(n_whole, event[i].there, "%s", event[i].what);
+	}
+}
+
+Test(gpu, whole_attention_is_judged_alike_on_the_stand_in) { both(false, whole_attentions); }
+Test(gpu, whole_attention_is_judged_alike_on_the_gpu) { both(true, whole_attentions); }
 
 Test(gpu, attention_that_fails_in_between_or_finds_no_memory_changes_nothing)
 {
@@ -206,7 +259,7 @@ Test(gpu, attention_that_fails_in_between_or_finds_no_memory_changes_nothing)
 	struct ekka_verdict cpu = sim_judge(s), gpu;
 	char note[EKKA_TEXT];
 
-	for (int after = -1; after < 12; after++) {
+	for (int after = -1; after < 6; after++) {	/* six launches */
 		gpu_launches = 0;
 		gpu_fail_after = -1;
 		s.backend = open_one(false);
