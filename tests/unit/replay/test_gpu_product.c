@@ -88,7 +88,7 @@ static void right_products(struct ekka_backend *b)
 {
 	static const int64_t some_k[] = { 1, 5, 63, 64, 127, 128, 129, 300, 1000, 2500 };
 
-	for (uint64_t seed = 1; seed <= 200; seed++) {
+	for (uint64_t seed = 1; seed <= 100; seed++) {
 		int64_t few = 1 + (int64_t)(seed % 9), many = 1 + (int64_t)(seed * 7 % 43);
 		struct problem p;
 
@@ -103,9 +103,9 @@ static void several_blocks(struct ekka_backend *b)
 {
 	struct problem p;
 
-	make(&p, 8, 1100, 30, 20000, 1);	/* panels of 209 lines */
+	make(&p, 8, 430, 12, 20000, 1);	/* panels of 209 lines */
 	found_alike(&p, b, 8);
-	problem_set(&p, OPERAND_C, 0, 1099, 29, 1e4, 0);
+	problem_set(&p, OPERAND_C, 0, 429, 11, 1e4, 0);
 	cr_expect(!judges(b, &p, &(struct ekka_elements_part){ 0 }));
 	problem_release(&p);
 }
