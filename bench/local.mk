@@ -1,6 +1,6 @@
 # Figures, as ratios against a baseline in the same run. Nothing here is a test: no figure is checked.
 bench_programs = bench/bench-call bench/bench-gemm bench/bench-capture bench/bench-reader bench/bench-copy \
-	bench/bench-screen bench/bench-backend bench/bench-layer
+	bench/bench-screen bench/bench-backend bench/bench-layer bench/bench-cache
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_LTLIBRARIES = libnullblas.la
 
@@ -24,6 +24,10 @@ bench_bench_capture_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
 bench_bench_capture_LDADD = libnullblas.la
 bench_bench_capture_LDFLAGS = -no-install
 
+bench_bench_cache_SOURCES = bench/bench-cache.c bench/cache.h bench/bench.h
+bench_bench_cache_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
+bench_bench_cache_LDADD = $(OPENBLAS_LIBS)
+
 bench_bench_reader_SOURCES = bench/bench-reader.c bench/bench.h
 bench_bench_reader_LDADD = libtrace.la
 
@@ -46,9 +50,9 @@ bench_bench_layer_LDADD = libtrace.la $(OPENBLAS_LIBS) -lm
 EXTRA_DIST += bench/launches.h bench/launch.py
 if HAVE_CUDA
 if BUILD_SHIM
-EXTRA_PROGRAMS += bench/bench-launch
+EXTRA_PROGRAMS += bench/bench-launch bench/bench-cache-device
 EXTRA_LTLIBRARIES += libbenchlaunches.la
-bench_launch = bench/bench-launch tests/fake/libcuda.la tests/fake/libcupti.la
+bench_launch = bench/bench-launch bench/bench-cache-device tests/fake/libcuda.la tests/fake/libcupti.la
 libbenchlaunches_la_SOURCES = bench/launches.c bench/launches.h bench/bench.h
 libbenchlaunches_la_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 libbenchlaunches_la_LDFLAGS = -avoid-version -shared -rpath $(abs_builddir)/bench
@@ -56,7 +60,11 @@ libbenchlaunches_la_LIBADD = -ldl
 bench_bench_launch_SOURCES = bench/bench-launch.c bench/launches.h
 bench_bench_launch_LDADD = libbenchlaunches.la
 bench_bench_launch_LDFLAGS = -no-install
-CLEANFILES += bench/bench-launch
+bench_bench_cache_device_SOURCES = bench/bench-cache-device.c bench/cache.h bench/bench.h
+bench_bench_cache_device_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
+bench_bench_cache_device_LDADD = tests/fake/libcublas.la tests/fake/libcudart.la tests/fake/libcuda.la -lm
+bench_bench_cache_device_LDFLAGS = -no-install
+CLEANFILES += bench/bench-launch bench/bench-cache-device
 endif
 endif
 

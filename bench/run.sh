@@ -141,6 +141,12 @@ bench_stored() {
 	stored_row "tinylm, 32 bytes of text" "$ram/lm.ekka"
 	traced full "$ram/weights.ekka" "$bench/bench-call" 1000 1 seen >/dev/null
 	stored_row "the same operands again and again" "$ram/weights.ekka"
+	traced full "$ram/cache.ekka" "$bench/bench-cache" 64 >/dev/null
+	stored_row "a KV-cache of 4 MiB written and read 64 times" "$ram/cache.ekka"
+	[ -e "$bench/bench-cache-device" ] || return 0
+	LD_LIBRARY_PATH=$top_builddir/tests/fake/.libs EKKA_TEST_FAKE_DELAY_NS=0 traced full "$ram/cache.ekka" "$bench/bench-cache-device" 64 >/dev/null
+	stored_row "the same on the fake machine" "$ram/cache.ekka"
+	rm -rf "$ram/cache.ekka"
 }
 
 bench_reader() {

@@ -102,15 +102,14 @@ static void look_up(void *arg, unsigned i, unsigned worker)
 		make_chunk(w, i, worker);
 }
 
-/* The pieces from `first` on that are stored one behind another in one chunk; none: an empty run. */
+/* The pieces from `first` on that are stored in one chunk; none: an empty run. What is side by side in memory is so in a chunk. */
 static struct run stored_run(const struct window *w, uint32_t first)
 {
-	const struct ekka_piece *p = &w->pieces[first];
+	uint64_t at = w->pieces[first].at;
 	struct run r = { first, first };
-	uint64_t next = p->from;
 
-	while (r.end < w->n && p->at && w->pieces[r.end].at == p->at && w->pieces[r.end].from == next)
-		next += w->pieces[r.end++].bytes;
+	while (r.end < w->n && at && w->pieces[r.end].at == at)
+		r.end++;
 	return r;
 }
 

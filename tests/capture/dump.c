@@ -7,9 +7,10 @@
  *	problem TEXT
  *	event NUMBER SEGMENT NAME depth D parent P STATE object BASENAME args N bad REASON|- pc N py N
  *	data NUMBER TENSOR pre|post BYTES whole|absent|missing:REASON
+ *	indexed 1|0		was an index believed
  *	blobs N bytes B
  */
-#include "trace/reader.h"
+#include "trace/reader_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
 	for (uint64_t n = 1; n <= ekka_trace_n_events(t); n++)
 		bad |= print_event(t, n, &e);
 	struct blob_totals totals = { .trace = t };
+	printf("indexed %d\n", t->indexed);
 	ekka_trace_blobs_foreach(t, check_blob, &totals);
 	printf("blobs %" PRIu64 " bytes %" PRIu64 "\n", totals.n, totals.bytes);
 	ekka_event_release(&e);

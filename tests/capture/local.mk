@@ -38,7 +38,7 @@ tests_capture_dump_SOURCES = tests/capture/dump.c
 tests_capture_dump_LDADD = libtrace.la
 
 capture_tests = tests/capture/t0100-calls.sh tests/capture/t0200-process.sh tests/capture/t0300-lookup.sh \
-	tests/capture/t0400-hostile.sh tests/capture/t0500-settings.sh
+	tests/capture/t0400-hostile.sh tests/capture/t0500-settings.sh tests/capture/t0600-cache.sh
 dist_check_SCRIPTS += $(capture_tests)
 EXTRA_DIST += tests/capture/lib.sh
 TESTS += $(capture_tests)

@@ -181,8 +181,44 @@ static int run_killed(struct subject *s)
 	return 0;
 }
 
+/*
+ * cache STEPS [killed|fork]: a product writes one position of every head of a KV-cache of 512 KiB, another one reads all of it, STEPS times. "killed": dies inside the last call;
+ * "fork": a child, and then its parent, do the second half.
+ */
+static int run_cache(struct subject *s)
+{
+	enum { HEADS = 16, POSITIONS = 512, DIM = 16 };
+	static float cache[HEADS * POSITIONS * DIM + 3], scores[HEADS * POSITIONS], x[HEADS * DIM], w[DIM * DIM];
+	int steps = s->argc > 0 ? atoi(s->argv[0]) : 24;
+	const char *how = s->argc > 1 ? s->argv[1] : "";
+	float *k = cache + 3;		/* begins at no round address */
+	double sum = 0;
+
+	for (int i = 0; i < HEADS * POSITIONS * DIM; i++)
+		k[i] = (float)((unsigned)i * 2654435761u >> 8) / 65536;
+	for (int i = 0; i < DIM * DIM; i++)
+		w[i] = (float)(i % 7) / 8;
+	for (int t = 0; t < steps; t++) {
+		pid_t child = -1;
+
+		if (strcmp(how, "fork") == 0 && t == steps / 2)
+			child = fork();
+		for (int i = 0; i < HEADS * DIM; i++)
+			x[i] = (float)(t + i + (child == 0)) / 1024;
+		s->gemm(101, 111, 111, HEADS, DIM, DIM, 1, x, DIM, w, DIM, 0, k + t * DIM, POSITIONS * DIM);
+		if (strcmp(how, "killed") == 0 && t == steps - 1)
+			*s->hook = kill_now;
+		s->gemm(101, 111, 111, HEADS * POSITIONS, 1, DIM, 1, k, DIM, w, 1, 0, scores, 1);
+		sum += (double)scores[t];
+		if (child > 0)
+			waitpid(child, NULL, 0);
+	}
+	printf("cache: %a\n", sum);
+	return 0;
+}
+
 const struct scenario scenarios_process[] = {
 	{ "fork", run_fork }, { "rawfork", run_rawfork }, { "forkquiet", run_forkquiet }, { "vfork", run_vfork },
 	{ "vforkfail", run_vforkfail }, { "exec", run_exec }, { "execfail", run_execfail }, { "end", run_end },
-	{ "killed", run_killed }, { NULL, NULL },
+	{ "killed", run_killed }, { "cache", run_cache }, { NULL, NULL },
 };

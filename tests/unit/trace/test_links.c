@@ -188,6 +188,7 @@ static void try_lie(enum lie lie, const char *why)
 		(void)fseek(b.blobs, start, SEEK_SET);
 	} else {
 		(void)trace_builder_blob(&b, first, CHUNK);
+		(void)trace_builder_blob(&b, second, CHUNK);	/* the next chunk in the file, which is as long */
 	}
 	switch (lie) {
 	case NO_CHUNK: v[2] = 1 << 30; break;
