@@ -6,20 +6,17 @@
 #include "replay/convert.h"
 #include "replay/narrow.h"
 
-static const double TANH_APPROX = 0x1p-11, GELU_SLOPE = 1.13;
 static const double INT8_MIN_VALUE = -128, INT8_MAX_VALUE = 127;
 
 double ekka_gelu(double x)
 {
-	double u = sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
-
-	return x == -INFINITY ? 0 : 0.5 * x * (1 + tanh(u));
+	return ekka_gelu_of(x);
 }
 
 /* T = tanh(u), and u as well as its derivative. */
 static double inner(double x, double *u, double *slope)
 {
-	*u = sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+	*u = ekka_gelu_inner(x);
 	*slope = sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
 	return tanh(*u);
 }
@@ -36,7 +33,7 @@ double ekka_gelu_slope(double x)
 /* How far the library's gelu' may be off, see the header. */
 static double slope_error(double x, double unit)
 {
-	double u, slope, t = inner(x, &u, &slope), d = TANH_APPROX * fabs(t) + 8 * unit * fabs(u) * (1 - t * t);
+	double u, slope, t = inner(x, &u, &slope), d = EKKA_TANH_APPROX * fabs(t) + 8 * unit * fabs(u) * (1 - t * t);
 
 	return d / 2 + fabs(x) * slope * (fabs(t) * d + d * d / 2) + 16 * unit * (1 + fabs(x) * slope);
 }
@@ -94,9 +91,8 @@ static long double activate(const struct ekka_epilogue *e, const int64_t at[3], 
 	case EKKA_ACT_RELU:
 		return x < 0 ? 0 : x;
 	case EKKA_ACT_GELU:
-		more = isfinite((double)x) ? (TANH_APPROX / 2 + 8 * unit) * fabs((double)x) : 0;
-		*bound = GELU_SLOPE * *bound + more;
-		*unusual = GELU_SLOPE * *unusual + more;
+		*bound = ekka_gelu_bound(unit, (double)x, *bound);
+		*unusual = ekka_gelu_bound(unit, (double)x, *unusual);
 		return ekka_gelu((double)x);
 	case EKKA_ACT_DRELU:
 		if (mask_bit(e, at))
@@ -196,7 +192,7 @@ bool ekka_epilogue_apply(struct ekka_epilogue *e, const struct ekka_bound_model 
 	long double x = *t + bias;
 	bool anything = e->activation != EKKA_ACT_NONE && !isfinite((double)x);
 
-	more = e->bias || e->row_scale || e->col_scale ? 4 * u * (fabs((double)*t) + fabs((double)x) + fabs(bias)) : 0;
+	more = e->bias || e->row_scale || e->col_scale ? ekka_epilogue_bias_error(u, (double)*t, (double)x, bias) : 0;
 	*bound += more;
 	*unusual += more;
 	if (e->mask && e->activation == EKKA_ACT_RELU)

@@ -40,9 +40,8 @@
 #include <stdint.h>
 
 #include "compare/bound.h"
+#include "replay/epilogue_element.h"
 #include "replay/matrix.h"
-
-enum ekka_activation { EKKA_ACT_NONE, EKKA_ACT_RELU, EKKA_ACT_GELU, EKKA_ACT_DRELU, EKKA_ACT_DGELU };
 
 struct ekka_epilogue {
 	enum ekka_activation activation;

@@ -15,7 +15,7 @@ BUILT_SOURCES += replay/gpu_image.h
 # Machine code for the data-centre architectures, which alone are fast in float64, PTX for the others.
 GPU_ARCHS = -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_100,code=sm_100 \
 	-gencode arch=compute_75,code=compute_75
-replay/gpu_kernels.fatbin: $(EKKA_GPU_KERNELS) replay/gpu_shared.h compare/element.h compare/bound_element.h replay/attention_bound.h compare/rounding.h compare/shared.h spec/dtypes.def \
+replay/gpu_kernels.fatbin: $(EKKA_GPU_KERNELS) replay/gpu_shared.h compare/element.h compare/bound_element.h replay/attention_bound.h replay/epilogue_element.h compare/rounding.h compare/shared.h spec/dtypes.def \
 		replay/rows_job.h replay/norm_element.h replay/fold_result.h replay/near.h replay/softmax_element.h replay/exp.h \
 		replay/gpu_expr.h replay/expr_element.h replay/expr_function.h replay/expr_whole.h
 	$(AM_V_GEN)$(MKDIR_P) replay && $(NVCC) -fatbin -O3 -fmad=false -I$(srcdir) $(GPU_ARCHS) -o $@ $(srcdir)/replay/gpu_kernels.cu

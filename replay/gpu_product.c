@@ -31,6 +31,7 @@ struct product {
 	struct panel a, b;
 	CUdeviceptr sums, sums_abs, group;
 	CUdeviceptr copy[4];		/* of A, B, C and C0 that are no blob's */
+	CUdeviceptr bias, row_scale, col_scale;	/* of the epilogue */
 };
 
 static int64_t min64(int64_t a, int64_t b)
@@ -56,10 +57,17 @@ static void cut_panel(const struct product *x, CUdeviceptr *at, struct panel *p,
 	p->max = cut(at, (uint64_t)lines * sizeof(double));
 }
 
+/* How many the epilogue's bias has. */
+static int64_t biases(const struct ekka_gemm *g)
+{
+	return g->epilogue && g->epilogue->bias ? (g->batch - 1) * g->epilogue->bias_step + g->m : 0;
+}
+
 /* Lays out the lane's memory from `at`; returns its end. */
 static CUdeviceptr lay_out(struct product *x, CUdeviceptr at)
 {
 	const struct ekka_matrix *const operand[] = { &x->g->a, &x->g->b, &x->g->c, x->g->has_c0 ? &x->g->c0 : NULL };
+	const struct ekka_epilogue *e = x->g->epilogue;
 	uint64_t block = (uint64_t)(x->ni * x->nj) * sizeof(double);
 
 	cut_panel(x, &at, &x->a, x->ni);
@@ -69,6 +77,9 @@ static CUdeviceptr lay_out(struct product *x, CUdeviceptr at)
 	x->group = cut(&at, x->job.bound.kind == EKKA_BOUND_TENSOR_CORE ? block : 0);
 	for (size_t i = 0; i < sizeof operand / sizeof operand[0]; i++)
 		x->copy[i] = cut(&at, operand[i] && !operand[i]->held ? operand[i]->n_bytes : 0);
+	x->bias = cut(&at, (uint64_t)biases(x->g) * sizeof(double));
+	x->row_scale = cut(&at, e && e->row_scale ? (uint64_t)x->g->m * sizeof(double) : 0);
+	x->col_scale = cut(&at, e && e->col_scale ? (uint64_t)x->g->n * sizeof(double) : 0);
 	return at;
 }
 
@@ -81,12 +92,36 @@ static bool find(struct product *x, const struct ekka_matrix *m, CUdeviceptr cop
 	return ret->bytes && (m->held || ekka_gpu_upload(x->gpu, x->lane, copy, m->bytes, m->n_bytes));
 }
 
+/* A vector of the epilogue; NULL: there is none. */
+static bool bring(struct product *x, CUdeviceptr to, const double *from, int64_t n)
+{
+	return !from || ekka_gpu_upload(x->gpu, x->lane, to, from, (size_t)n * sizeof *from);
+}
+
+static bool find_epilogue(struct product *x)
+{
+	const struct ekka_epilogue *e = x->g->epilogue;
+
+	if (!e)
+		return true;
+	x->job.has_epilogue = true;
+	x->job.saturates = e->saturates;
+	x->job.activation = (int32_t)e->activation;
+	x->job.bias = x->bias;
+	x->job.bias_step = e->bias_step;
+	x->job.row_scale = x->row_scale;
+	x->job.col_scale = x->col_scale;
+	x->job.scale = e->scale;
+	return bring(x, x->bias, e->bias, biases(x->g)) && bring(x, x->row_scale, e->row_scale, x->g->m) && bring(x, x->col_scale, e->col_scale, x->g->n);
+}
+
 static bool find_all(struct product *x)
 {
 	const struct ekka_gemm *g = x->g;
 
 	return find(x, &g->a, x->copy[0], &x->job.a) && find(x, &g->b, x->copy[1], &x->job.b) && find(x, &g->c, x->copy[2], &x->job.c) &&
-	       (!g->has_c0 || find(x, &g->c0, x->copy[3], &x->job.c0)) && (x->on_device = ekka_gpu_put(x->gpu, x->lane, &x->job, sizeof x->job)) != 0;
+	       (!g->has_c0 || find(x, &g->c0, x->copy[3], &x->job.c0)) && find_epilogue(x) &&
+	       (x->on_device = ekka_gpu_put(x->gpu, x->lane, &x->job, sizeof x->job)) != 0;
 }
 
 /* ---- panels ------------------------------------------------------------ */
@@ -200,11 +235,17 @@ static bool takes(const struct ekka_matrix *m)
 	return m->bytes && !m->scale && ekka_gpu_aligned(m);
 }
 
+/* None, or one that depends on single elements and changes nothing but D. */
+static bool takes_epilogue(const struct ekka_epilogue *e, enum ekka_dtype out)
+{
+	return !e || (!e->every && !e->mask && !e->input && !e->row_sum && !e->blocks.scale && !e->blocks.four_bits && !e->blocks.largest && out != EKKA_I8 && e->activation <= EKKA_ACT_GELU);
+}
+
 static bool can(const struct ekka_gpu *gpu, const struct ekka_gemm *g)
 {
 	const struct ekka_bound_model *model = &g->model;
 
-	return g->has_product && !g->epilogue && !g->uplo && !g->hermitian && !ekka_dtype_is_complex(model->out) && !model->twofold &&
+	return g->has_product && takes_epilogue(g->epilogue, model->out) && !g->uplo && !g->hermitian && !ekka_dtype_is_complex(model->out) && !model->twofold &&
 	       model->kind != EKKA_BOUND_INTEGER && g->k <= MOST_K && takes(&g->a) && takes(&g->b) && takes(&g->c) && (!g->has_c0 || takes(&g->c0)) &&
 	       (gpu->flags & EKKA_GPU_ALWAYS || g->a.n_bytes + g->b.n_bytes + g->c.n_bytes >= PAYS_BYTES);
 }

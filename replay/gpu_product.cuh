@@ -22,6 +22,39 @@ static __device__ void add_chunk_to(struct ekka_bound_sums *s, double *sum, doub
 	s->prefix = p > s->prefix ? p : s->prefix;
 }
 
+/* What an element should be, and how far off it may be. */
+struct product_element { double ref, bound, unusual; bool anything; };
+
+static __device__ double vector_value(u64 vector, i64 i, double none)
+{
+	return vector ? ((const double *)(size_t)vector)[i] : none;
+}
+
+/* From f alpha P + beta C0 to what the output should hold, as ekka_epilogue_apply has it. */
+static __device__ void apply_epilogue(const struct ekka_gpu_product *x, i64 b, i64 i, struct product_element *e)
+{
+	double u = x->bound.u_acc > 0 ? x->bound.u_acc : 0x1p-24, bias = vector_value(x->bias, b * x->bias_step + i, 0), t = e->ref + bias, more;
+
+	e->anything = x->activation != EKKA_ACT_NONE && !isfinite(t);
+	more = x->bias || x->row_scale || x->col_scale ? ekka_epilogue_bias_error(u, e->ref, t, bias) : 0;
+	e->bound += more;
+	e->unusual += more;
+	if (x->activation == EKKA_ACT_GELU) {
+		e->bound = ekka_gelu_bound(u, t, e->bound);
+		e->unusual = ekka_gelu_bound(u, t, e->unusual);
+		t = ekka_gelu_of(t);
+	} else if (x->activation == EKKA_ACT_RELU) {
+		t = t < 0 ? 0 : t;
+	}
+	t *= x->scale;
+	more = x->scale == 1 ? 0 : u * fabs(t);
+	e->bound = e->bound * fabs(x->scale) + more;
+	e->unusual = e->unusual * fabs(x->scale) + more;
+	if (x->saturates)
+		t = t < -x->bound.max_out ? -x->bound.max_out : t > x->bound.max_out ? x->bound.max_out : t;
+	e->ref = t;
+}
+
 /*
  * Element (b, i, j), whose product is `sum`. Bad is whatever cannot pass: also an error that rounding in random order hardly ever makes. Wide is what is visibly
  * off under a wide bound; by its own reference, which makes it one more often than by the typical one.
@@ -29,15 +62,20 @@ static __device__ void add_chunk_to(struct ekka_bound_sums *s, double *sum, doub
 static __device__ void note_product(struct ekka_gpu_part *found, const struct ekka_gpu_product *x, i64 b, i64 i, i64 j, double sum,
 				    const struct ekka_bound_sums *s)
 {
-	double out = matrix_value(&x->c, b, i, j), bc = x->c0.bytes ? x->beta * matrix_value(&x->c0, b, i, j) : 0, ref = x->alpha * sum + bc;
-	double alpha = fabs(x->alpha), size = fabs(ref), error, margin;
-	double bound = ekka_bound_of_rounded(&x->bound, ekka_bound_of_sum(&x->bound, s, alpha, fabs(sum), fabs(bc)), size);
-	double unusual = ekka_bound_of_rounded(&x->bound, ekka_bound_of_sum_unusual(&x->bound, s, alpha, fabs(sum), fabs(bc)), size);
-	bool free = isfinite(s->largest) && ekka_bound_overflows(&x->bound, s, alpha, fabs(bc), size, bound), bad;
+	double out = matrix_value(&x->c, b, i, j), bc = x->c0.bytes ? x->beta * matrix_value(&x->c0, b, i, j) : 0;
+	double factor = vector_value(x->row_scale, i, 1) * vector_value(x->col_scale, j, 1), alpha = fabs(x->alpha) * fabs(factor), size, error, margin, bound;
+	struct product_element e = { x->alpha * sum * factor + bc, ekka_bound_of_sum(&x->bound, s, alpha, fabs(sum), fabs(bc)),
+				     ekka_bound_of_sum_unusual(&x->bound, s, alpha, fabs(sum), fabs(bc)), false };
 	i64 index = (b * x->m + i) * x->n + j;
+	bool free, bad;
 
-	margin = ekka_bound_margin(out, ref, bound, free, &error);
-	bad = margin > 1 || error > unusual;
+	if (x->has_epilogue)
+		apply_epilogue(x, b, i, &e);
+	size = fabs(e.ref);
+	bound = ekka_bound_of_rounded(&x->bound, e.bound, size);
+	free = e.anything || (isfinite(s->largest) && ekka_bound_overflows(&x->bound, s, alpha, fabs(bc), x->saturates ? 0 : size, x->saturates ? 0 : bound));
+	margin = ekka_bound_margin(out, e.ref, bound, free, &error);
+	bad = margin > 1 || error > ekka_bound_of_rounded(&x->bound, e.unusual, size);
 	found->n++;
 	found->n_bad += bad;
 	found->n_wide += !bad && bound > 0.5 * size && error > x->bound.u_out * size + x->bound.tiny_out + x->bound.own * alpha * s->abs && error > EKKA_VISIBLE * size;
@@ -45,7 +83,7 @@ static __device__ void note_product(struct ekka_gpu_part *found, const struct ek
 		found->margin = margin;
 		found->index = index;
 		found->out = out;
-		found->ref = ref;
+		found->ref = e.ref;
 		found->bound = bound;
 	}
 	found->max_error = error > found->max_error ? error : found->max_error;

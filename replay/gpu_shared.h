@@ -6,6 +6,7 @@
 #include "compare/bound_element.h"
 #include "compare/element.h"
 #include "replay/attention_bound.h"
+#include "replay/epilogue_element.h"
 
 enum { EKKA_GPU_DIMS = 6 };
 
@@ -41,6 +42,12 @@ struct ekka_gpu_product {
 	int64_t m, n, k;
 	struct ekka_gpu_matrix a, b, c0, c;
 	double alpha, beta;
+	/* The epilogue, where there is one: struct ekka_epilogue (replay/epilogue.h) as far as the device has it. Vectors: doubles on the device, 0: none. */
+	bool has_epilogue, saturates;
+	int32_t activation;		/* enum ekka_activation: none, relu or gelu */
+	uint64_t bias, row_scale, col_scale;
+	int64_t bias_step;
+	double scale;
 };
 
 /* Lines of elements: element c of line i of head h of item b is where the strides say. */

@@ -30,7 +30,7 @@ libreplay_la_SOURCES = \
 	replay/op_cat.c \
 	replay/op_job.h replay/op_job.c \
 	replay/op_gemm.c replay/matmul.h replay/matmul_outputs.c replay/matmul_quantized.c replay/matmul_take.c replay/matmul_blocks.c replay/op_matmul.c \
-	replay/epilogue.h replay/epilogue.c \
+	replay/epilogue.h replay/epilogue_element.h replay/epilogue.c \
 	replay/near.h replay/narrow.h replay/narrow.c \
 	replay/op_conv.h replay/op_conv.c replay/conv_explain.c replay/op_pool.c \
 	replay/op_norm.h replay/norm_element.h replay/op_norm.c replay/norm_device.c replay/norm_explain.c \

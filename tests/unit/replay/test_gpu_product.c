@@ -99,6 +99,56 @@ static void right_products(struct ekka_backend *b)
 }
 ALIKE(right_products_are_judged_there, right_products)
 
+/* What a library does behind the sum, in float64, to what is stored. */
+static void finish(struct problem *p, const struct ekka_epilogue *e)
+{
+	for (int64_t b = 0; b < p->batch; b++)
+		for (int64_t i = 0; i < p->m; i++)
+			for (int64_t j = 0; j < p->n; j++) {
+				double c[2], t;
+
+				problem_get(p, OPERAND_C, b, i, j, c);
+				t = c[0] * ekka_epilogue_factor(e, i, j) + (e->bias ? e->bias[b * e->bias_step + i] : 0);
+				t = e->activation == EKKA_ACT_RELU ? fmax(t, 0) : e->activation == EKKA_ACT_GELU ? ekka_gelu(t) : t;
+				problem_set(p, OPERAND_C, b, i, j, t * e->scale, 0);
+			}
+}
+
+static void epilogues(struct ekka_backend *b)
+{
+	static const uint64_t kind[] = { 3, 4, 5, 6 };	/* f32 is stored: rounded twice here, which shows in no bound */
+	double bias[3 * 40], row[40], col[40];
+
+	for (int i = 0; i < 40; i++) {
+		row[i] = 0.5 + i % 5;
+		col[i] = 1.5 - i % 3;
+	}
+	for (int i = 0; i < 3 * 40; i++)
+		bias[i] = 10 * sin(i);
+	for (uint64_t n = 0; n < 48; n++) {
+		struct ekka_epilogue e = { .activation = (enum ekka_activation)(n / 4 % 3), .bias = n / 2 % 3 ? bias : NULL, .bias_step = n % 5 ? 40 : 0,
+					   .row_scale = n % 7 == 1 ? row : NULL, .col_scale = n % 7 < 2 ? col : NULL, .scale = n % 3 ? 1 : 0.25 };
+		bool thin = n % 2;
+		struct problem p;
+		double c[2];
+
+		make(&p, kind[n % 4] + KINDS * n, thin ? 2 : 37, 29, 300, thin ? 1 : 3);
+		p.beta[0] = 0;
+		problem_compute(&p, SEQUENTIAL);
+		finish(&p, &e);
+		p.g.epilogue = &e;
+		found_alike(&p, b, n);
+		problem_get(&p, OPERAND_C, p.batch - 1, p.m - 1, 28, c);
+		problem_set(&p, OPERAND_C, p.batch - 1, p.m - 1, 28, c[0] + 100, 0);
+		cr_expect(!judges(b, &p, &(struct ekka_elements_part){ 0 }));
+		e.every = true;
+		problem_set(&p, OPERAND_C, p.batch - 1, p.m - 1, 28, c[0], 0);
+		cr_expect(!judges(b, &p, &(struct ekka_elements_part){ 0 }), "largest magnitudes are the CPU's");
+		problem_release(&p);
+	}
+}
+ALIKE(epilogues_are_judged_there, epilogues)
+
 static void several_blocks(struct ekka_backend *b)
 {
 	struct problem p;
