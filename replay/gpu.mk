@@ -1,6 +1,6 @@
 # The GPU backend of `ekka replay`, where CUDA's headers and nvcc are installed; CUDA itself is looked for at run time.
 EKKA_GPU_KERNELS = replay/gpu_kernels.cu replay/gpu_device.cuh replay/gpu_gemm.cuh replay/gpu_product.cuh replay/gpu_attention.cuh \
-	replay/gpu_attention_event.cuh replay/gpu_rows.cuh replay/gpu_reduce.cuh replay/gpu_softmax.cuh replay/gpu_expr.cuh
+	replay/gpu_attention_event.cuh replay/gpu_rows.cuh replay/gpu_reduce.cuh replay/gpu_softmax.cuh replay/gpu_expr.cuh replay/gpu_cat.cuh
 EXTRA_DIST += $(EKKA_GPU_KERNELS)
 libreplay_la_SOURCES += replay/gpu_open.c
 if HAVE_CUDA

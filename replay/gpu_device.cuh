@@ -166,13 +166,19 @@ static __device__ i64 int_at(const void *src, int dtype, i64 i)
 	}
 }
 
+/* a / b of numbers that are not negative; of large ones it takes several times as long. */
+static __device__ i64 quotient(i64 a, i64 b)
+{
+	return (a | b) >> 32 ? a / b : (i64)((unsigned)a / (unsigned)b);
+}
+
 /* Where element e, in row-major order, lies from the bytes' begin, in elements. */
 static __device__ i64 place_of(const struct ekka_gpu_array *a, i64 e)
 {
 	i64 at = a->offset;
 
 	for (int d = a->n_walk - 1; d > 0; d--) {
-		i64 rest = e / a->dim[d];
+		i64 rest = quotient(e, a->dim[d]);
 
 		at += (e - rest * a->dim[d]) * a->stride[d];
 		e = rest;

@@ -250,6 +250,8 @@ bool ekka_gpu_elementwise(struct ekka_backend *base, const struct ekka_expr_work
 
 	for (unsigned k = 0; good && k < n; k++)
 		good = !w->out[k] || compare(gpu, l, w, k, &part[k]);
+	if (l && !good)
+		(void)ekka_gpu_finish(gpu, l);		/* what is under way reads tensors that are about to be let go */
 	if (l)
 		ekka_gpu_give(gpu, l);
 	for (unsigned k = 0; good && k < n; k++)

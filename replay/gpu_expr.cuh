@@ -102,7 +102,10 @@ static __device__ struct expr_value leaf(const struct ekka_gpu_expr_job *job, co
 		return v;
 	case EKKA_X_INTEGER: v.i = s->integer; return v;
 	case EKKA_X_INPUT: return element_at(&job->input[s->which], s->flags & EKKA_GPU_INT, place_of(&job->input[s->which], e));
-	case EKKA_X_INDEX: v.i = e / job->behind[s->which] % job->dim[s->which]; return v;
+	case EKKA_X_INDEX:
+		v.i = quotient(e, job->behind[s->which]);
+		v.i -= quotient(v.i, job->dim[s->which]) * job->dim[s->which];
+		return v;
 	default: return entry_of(&job->input[s->which], s, reg);
 	}
 }

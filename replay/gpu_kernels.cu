@@ -12,3 +12,4 @@
 #include "replay/gpu_reduce.cuh"
 #include "replay/gpu_softmax.cuh"
 #include "replay/gpu_expr.cuh"
+#include "replay/gpu_cat.cuh"

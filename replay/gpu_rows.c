@@ -21,6 +21,7 @@ bool ekka_gpu_rows_pays(const struct ekka_rows_work *w)
 
 static bool place(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, const struct ekka_rows_work *w)
 {
+	_Static_assert((int)EKKA_ROWS_TEAM == (int)EKKA_GPU_TEAM, "teams");
 	int64_t n = w->step[w->n_steps - 1].teams * EKKA_GPU_TEAM;
 
 	for (unsigned i = 0; i < w->n_in; i++)

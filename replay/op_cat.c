@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "compare/elements_bad.h"
-#include "replay/rows.h"
+#include "replay/rows_device.h"
 
 enum { CHUNK = 1024, FURTHEST = 1 << 20 /* elements that a pointer may be off */ };
 
@@ -130,6 +130,23 @@ static void judge_parts(void *arg)
 		}
 }
 
+static bool judge_on_device(void *arg)
+{
+	struct cat *x = arg;
+	struct ekka_cat_job job = { .n_parts = (int32_t)x->n_parts, .length = x->length, .inner = x->inner };
+	struct ekka_rows_work w = { .job = &job, .bytes = sizeof job, .n_steps = 1, .step = { { EKKA_ROWS_cat, (x->out->n + EKKA_ROWS_TEAM - 1) / EKKA_ROWS_TEAM } } };
+
+	if (x->n_parts > EKKA_ROWS_TENSORS)
+		return false;
+	ekka_rows_work_out(&w, x->out, &job.out);
+	for (unsigned i = 0; i < x->n_parts; i++) {
+		ekka_rows_work_in(&w, x->part[i].a, &job.part[i].array);
+		job.part[i].at = x->part[i].at;
+		job.part[i].length = x->part[i].length;
+	}
+	return ekka_rows_on_device(&x->rows, &w);
+}
+
 /* ---- what a wrong result looks like ------------------------------------------ */
 
 static const struct part *part_of(const struct cat *x, int64_t along)
@@ -190,7 +207,7 @@ static void say_bound(const void *arg, char text[EKKA_TEXT])
 
 static int judge_cat(const struct ekka_op_context *ctx, const struct ekka_event *event, struct ekka_verdict *v, struct ekka_error *err)
 {
-	static const struct ekka_rows_op op = { sizeof(struct cat), prepare, judge_parts, say_bound, explain, NULL, NULL };
+	static const struct ekka_rows_op op = { sizeof(struct cat), prepare, judge_parts, say_bound, explain, NULL, judge_on_device };
 
 	return ekka_rows_run(&op, ctx, event, v, err);
 }

@@ -51,17 +51,24 @@ struct ekka_softmax_job {
 	bool exact;			/* exp as good as float64 has it */
 };
 
+enum { EKKA_ROWS_TENSORS = 8, EKKA_ROWS_STEPS = 2, EKKA_ROWS_TEAM = 32 };	/* TEAM: its threads */
+
+struct ekka_cat_job {
+	struct ekka_rows_output out;
+	struct { struct ekka_gpu_array array; int64_t at, length; } part[EKKA_ROWS_TENSORS];	/* indices at..at+length-1 of the dimension */
+	int32_t n_parts;
+	int64_t length, inner;		/* of the output along the dimension; elements behind one index of it */
+};
+
 /* ---- from an op to the backend: not for kernels ---- */
 
-#define EKKA_ROWS_KERNELS(f) f(norm) f(reduce) f(reduce_ints) f(reduce_pieces) f(reduce_ints_pieces) f(softmax_rows)
+#define EKKA_ROWS_KERNELS(f) f(norm) f(reduce) f(reduce_ints) f(reduce_pieces) f(reduce_ints_pieces) f(softmax_rows) f(cat)
 enum ekka_rows_kernel {
 #define NUMBER(name) EKKA_ROWS_##name,
 	EKKA_ROWS_KERNELS(NUMBER)
 #undef NUMBER
 	EKKA_ROWS_N_KERNELS
 };
-
-enum { EKKA_ROWS_TENSORS = 8, EKKA_ROWS_STEPS = 2 };
 
 struct ekka_array;
 

@@ -111,6 +111,13 @@ tests_unit_replay_test_gpu_expr_SOURCES = tests/unit/replay/test_gpu_expr.c test
 tests_unit_replay_test_gpu_expr_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 tests_unit_replay_test_gpu_expr_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(OPENBLAS_CFLAGS)
 tests_unit_replay_test_gpu_expr_LDADD = $(replay_test_libs)
+check_PROGRAMS += tests/unit/replay/test_gpu_cat
+TESTS += tests/unit/replay/test_gpu_cat
+tests_unit_replay_test_gpu_cat_SOURCES = tests/unit/replay/test_gpu_cat.c tests/unit/replay/gpu_stand_in.h tests/unit/replay/gpu_stand_in.c \
+	tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
+tests_unit_replay_test_gpu_cat_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
+tests_unit_replay_test_gpu_cat_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(OPENBLAS_CFLAGS)
+tests_unit_replay_test_gpu_cat_LDADD = $(replay_test_libs)
 endif
 tests_unit_replay_test_sample_SOURCES = tests/unit/replay/test_sample.c
 tests_unit_replay_test_sample_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

@@ -132,6 +132,7 @@ static void run_thin(void **p)
 }
 
 static void run_norm(void **p) { ekka_gpu_norm(P(struct ekka_norm_job *, 0)); }
+static void run_cat(void **p) { ekka_gpu_cat(P(struct ekka_cat_job *, 0)); }
 static void run_reduce(void **p) { ekka_gpu_reduce(P(struct ekka_reduce_job *, 0)); }
 static void run_reduce_pieces(void **p) { ekka_gpu_reduce_pieces(P(struct ekka_reduce_job *, 0)); }
 static void run_reduce_ints(void **p) { ekka_gpu_reduce_ints(P(struct ekka_reduce_job *, 0)); }
