@@ -196,6 +196,30 @@ static int64_t int_at(enum ekka_dtype dtype, const unsigned char *p)
 #undef AS
 }
 
+/* n integers `step` bytes apart: the type is looked at once for all of them. */
+static void int_line(enum ekka_dtype dtype, const unsigned char *p, int64_t step, size_t n, int64_t *ret)
+{
+#define LINE(type)                                          \
+	do {                                                \
+		for (size_t i = 0; i < n; i++, p += step) { \
+			type v;                             \
+			memcpy(&v, p, sizeof v);            \
+			ret[i] = v;                         \
+		}                                           \
+		return;                                     \
+	} while (0)
+	switch (dtype) {
+	case EKKA_U8: LINE(uint8_t);
+	case EKKA_I32: LINE(int32_t);
+	case EKKA_I64:
+	case EKKA_U64: LINE(int64_t);
+	default:
+		for (size_t i = 0; i < n; i++, p += step)
+			ret[i] = int_at(dtype, p);
+	}
+#undef LINE
+}
+
 static void line(const struct ekka_array *a, const unsigned char *p, int64_t stride, size_t n, size_t done, const struct target *to)
 {
 	int64_t step = stride * (int64_t)ekka_dtype_bytes(a->dtype);
@@ -204,8 +228,7 @@ static void line(const struct ekka_array *a, const unsigned char *p, int64_t str
 		if (stride == 1 && (a->dtype == EKKA_I64 || a->dtype == EKKA_U64))
 			memcpy(to->ints + done, p, n * sizeof *to->ints);
 		else
-			for (size_t i = 0; i < n; i++, p += step)
-				to->ints[done + i] = int_at(a->dtype, p);
+			int_line(a->dtype, p, step, n, to->ints + done);
 		return;
 	}
 	if (!ekka_dtype_is_complex(a->dtype)) {

@@ -66,6 +66,30 @@ static double real_at(enum ekka_dtype dtype, const unsigned char *p)
 #undef AS
 }
 
+/* Elements `step` bytes apart: the type is looked at once for all of them. */
+#define STRIDED(type, expr)                                       \
+	do {                                                      \
+		for (size_t i = 0; i < n; i++, p += step) {       \
+			type v;                                   \
+			memcpy(&v, p, sizeof v);                  \
+			re[i] = expr;                             \
+		}                                                 \
+		return;                                           \
+	} while (0)
+
+static void strided(enum ekka_dtype dtype, const unsigned char *p, int64_t step, size_t n, double *re)
+{
+	switch (dtype) {
+	case EKKA_F64: STRIDED(double, v);
+	case EKKA_F32: STRIDED(float, (double)v);
+	case EKKA_F16: STRIDED(uint16_t, ekka_f16_value(v));
+	case EKKA_BF16: STRIDED(uint16_t, ekka_bf16_value(v));
+	default:
+		for (size_t i = 0; i < n; i++, p += step)
+			re[i] = real_at(dtype, p);
+	}
+}
+
 /* The real type that a complex one consists of. */
 static enum ekka_dtype component(enum ekka_dtype dtype)
 {
@@ -100,6 +124,5 @@ void ekka_convert(enum ekka_dtype dtype, const void *src, int64_t stride, size_t
 		default: break;
 		}
 	}
-	for (size_t i = 0; i < n; i++, p += step)
-		re[i] = real_at(dtype, p);
+	strided(dtype, p, step, n, re);
 }

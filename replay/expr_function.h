@@ -161,7 +161,9 @@ EKKA_SHARED_LARGE struct ekka_real ekka_function_apply(const struct ekka_functio
 	}
 	r.e = ekka_function_error(f, x, r.v, p->unit);
 	if (rounds && !(correctly && r.e == 0)) {
-		r.e += fmin(fabs(r.v) + r.e, p->normal);
+		double size = fabs(r.v) + r.e;
+
+		r.e += size < p->normal ? size : p->normal;
 		r.e = ekka_expr_overflow(&r.v, r.e, p);
 	}
 	return r;

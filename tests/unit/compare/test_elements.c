@@ -112,6 +112,33 @@ Test(elements, the_worst_element_is_named)
 	ekka_elements_free(e);
 }
 
+/* Wherever in a block the largest margin and the largest error are: not the same element, since their bounds differ. */
+Test(elements, the_largest_of_ordinary_elements_are_found)
+{
+	enum { MOST = 40 };
+
+	for (size_t n = 2; n < MOST; n++)
+		for (size_t at = 0; at < n; at++) {
+			double ref[MOST], out[MOST], bound[MOST];
+			size_t other = (at + n / 2) % n;
+			struct ekka_verdict v;
+
+			for (size_t i = 0; i < n; i++) {
+				ref[i] = 1000;
+				out[i] = 1000.25;
+				bound[i] = 1;
+			}
+			out[at] = 1000.75;
+			out[other] = 999;
+			bound[other] = 2;
+			v = judge(EKKA_F64, n, out, ref, bound, false);
+			cr_assert_eq(v.status, EKKA_PASS);
+			cr_assert_float_eq(v.margin, 0.75, 1e-9);
+			cr_assert_eq(v.worst[0], (int64_t)at);
+			cr_assert_eq(v.max_abs_error, 1.0);
+		}
+}
+
 Test(elements, a_bound_as_large_as_the_result_leaves_doubt)
 {
 	double out[4] = { 1, 1, 1, 1 }, ref[4] = { 1.5, 1.5, 1.5, 1 }, bound[4] = { 1, 1, 1, 1 };

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "compare/round.h"
-#include "replay/expr.h"
+#include "replay/expr_function.h"
+#include "replay/expr_internal.h"
 
 enum { N = EKKA_EXPR_BLOCK };
 
@@ -374,4 +375,37 @@ Test(expr, tables_are_indexed_and_their_ends_are_known)
 	(void)ints_of(&t, "table[i, 2]", 9, &e, &outside);
 	cr_expect(isnan(e) && outside);
 	cr_expect(ints_of(&t, "i < 2 ? table[i, 2] : -1", 9, &e, &outside) == -1 && e == 0, "not taken");
+}
+
+/* The block loops for exact operands say what is said of one element. */
+Test(expr, blocks_of_functions_are_their_elements)
+{
+	static const double special[] = { 0, -0.0, 1e-45, -1e-39, 1e-8, 88, -86.9, -87.1, -89, 104, -700, -709, 710, -720, 1e10, -1e10, 3e38, -3e38, INFINITY, -INFINITY, NAN };
+	static const double units[] = { 0x1p-24, 0x1p-11, 0x1p-53 };
+	static struct ekka_expr_register a, r;
+
+	for (int id = 0; id < EKKA_N_FUNCTIONS; id++)
+		for (int k = 0; k < 6; k++) {
+			static const char *const names[] = {
+#define NAME(name, value, kind, k, lipschitz, low, high) #name,
+				EKKA_EXPR_FUNCTIONS(NAME)
+#undef NAME
+			};
+			const struct ekka_expr_function *f = ekka_expr_function_find(names[id]);
+			struct ekka_expr_rounding p = { .unit = units[k % 3] + 0x1p-52, .normal = 0x1p-126, .overflow = k % 3 == 2 ? INFINITY : 0x1p128, .ieee = k % 3 == 2 };
+			size_t n = EKKA_EXPR_BLOCK - 3;
+
+			a.exact = true;
+			for (size_t i = 0; i < n; i++)
+				a.re[i] = k >= 3 && i % 50 == 7 ? special[i / 50 % (sizeof special / sizeof special[0])] : ((double)(i * 7919 % n) / (double)n - 0.5) * (k % 2 ? 20 : 400);
+			ekka_expr_apply(f, n, &a, &r, &p);
+			for (size_t i = 0; i < n; i++) {
+				double v = ekka_function_value(f->f.id, a.re[i]);
+				struct ekka_real want = ekka_function_apply(&f->f, (struct ekka_real){ a.re[i], 0 }, v, &p);
+				double error = r.exact ? 0 : r.error[i];
+
+				cr_assert(r.re[i] == want.v || (isnan(r.re[i]) && isnan(want.v)) || fabs(r.re[i] - want.v) <= 0x1p-49 * fabs(want.v), "%s(%g) is %g, not %g", names[id], a.re[i], r.re[i], want.v);
+				cr_assert(error == want.e || (isnan(error) && isnan(want.e)) || fabs(error - want.e) <= 1e-12 * want.e, "%s(%g): error %g, not %g", names[id], a.re[i], error, want.e);
+			}
+		}
 }
