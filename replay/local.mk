@@ -34,7 +34,7 @@ libreplay_la_SOURCES = \
 	replay/near.h replay/narrow.h replay/narrow.c \
 	replay/op_conv.h replay/op_conv.c replay/conv_explain.c replay/op_pool.c \
 	replay/op_norm.h replay/norm_element.h replay/op_norm.c replay/norm_device.c replay/norm_explain.c \
-	replay/op_reduce.c replay/op_scan.c replay/softmax_element.h replay/op_softmax.c replay/op_sort.c \
+	replay/op_reduce.c replay/scan_order.h replay/scan_order.c replay/op_scan.c replay/softmax_element.h replay/op_softmax.c replay/op_sort.c \
 	replay/order.h replay/order.c \
 	replay/rows.h replay/rows.c replay/rows_job.h replay/rows_device.h replay/rows_device.c \
 	replay/panel.h replay/panel.c \

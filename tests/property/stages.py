@@ -132,6 +132,24 @@ def scans(rng):
                {"reduce": "add", "fresh": 1, "at": "in0", "expr": "1"})
 
 
+def orders(rng):
+    """NumPy accumulates one after another, and rounds every time."""
+    for dtype, numpy in (("f16", np.float16), ("f32", np.float32), ("f64", np.float64)):
+        for kind, f in (("sum", np.add), ("prod", np.multiply)):
+            n = int(rng.choice([1, 100, 3000]))
+            x = formats.random(rng, [2, n], dtype)
+            if kind == "prod":
+                x = formats.rounded(1 + x / (64 * np.abs(x).max()), dtype)
+            with np.errstate(all="ignore"):
+                y = f.accumulate(x.astype(numpy), axis=-1, dtype=numpy)
+            if not np.isfinite(y).all():
+                continue
+            tensors = [put(rng, "in0", IN, dtype, x), put(rng, "out0", OUT, dtype, y.astype(np.float64))]
+            tensors[1].fixed = np.full([2, n], n < 500)     # too short to tell the order by
+            tensors[1].named = False        # the next one follows from it
+            yield Case("scan", tensors, {"kind": kind, "order": "sequence"}, near=float(np.abs(y.astype(np.float64)).max()) * n)
+
+
 def bags(rng):
     for dtype in ("f32", "bf16", "f16", "f64"):
         for kind in ("sum", "mean", "max"):
@@ -235,4 +253,4 @@ def searches(rng):
         yield Case("search", tensors, {"right": right})
 
 
-main(radix, selections, topk_steps, places, scans, bags, lists, losses, searches)
+main(radix, selections, topk_steps, places, scans, orders, bags, lists, losses, searches)

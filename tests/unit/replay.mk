@@ -7,6 +7,7 @@ replay_tests = tests/unit/replay/test_audit \
 	tests/unit/replay/test_attention_combine \
 	tests/unit/replay/test_bag \
 	tests/unit/replay/test_list \
+	tests/unit/replay/test_scan_order \
 	tests/unit/replay/test_moe \
 	tests/unit/replay/test_nll \
 	tests/unit/replay/test_quantize \
@@ -167,6 +168,9 @@ tests_unit_replay_test_nll_LDADD = $(replay_test_libs)
 tests_unit_replay_test_list_SOURCES = tests/unit/replay/test_list.c $(replay_test_rows)
 tests_unit_replay_test_list_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_list_LDADD = $(replay_test_libs)
+tests_unit_replay_test_scan_order_SOURCES = tests/unit/replay/test_scan_order.c $(replay_test_rows)
+tests_unit_replay_test_scan_order_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+tests_unit_replay_test_scan_order_LDADD = $(replay_test_libs)
 tests_unit_replay_test_moe_SOURCES = tests/unit/replay/test_moe.c $(replay_test_rows)
 tests_unit_replay_test_moe_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_replay_test_moe_LDADD = $(replay_test_libs)
