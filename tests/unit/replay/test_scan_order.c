@@ -13,7 +13,7 @@ enum { ROWS = 3 };
 
 static struct fake_event f;
 
-struct scan { enum ekka_dtype type; bool product; int64_t n, threads; const char *order; bool backwards; };
+struct scan { enum ekka_dtype type; bool product; int64_t n, threads; const char *order; bool backwards; double lost; /* of the first piece's total, for good */ };
 
 /* As the type holds it. */
 static double rounded(enum ekka_dtype t, double v)
@@ -49,6 +49,7 @@ static void by_halves(const struct scan *s, const double *x, double *y)
 
 				buffer[to] = combine(s, buffer[to], buffer[a - 1]);
 			}
+		buffer[2 * threads - 1] = at == 0 ? rounded(s->type, buffer[2 * threads - 1] * (1 - s->lost)) : buffer[2 * threads - 1];
 		for (int64_t t = 0; t < 2 * threads && at + t < s->n; t++)
 			y[at + t] = buffer[t];
 		total = buffer[2 * threads - 1];
@@ -63,7 +64,7 @@ static void in_sequence(const struct scan *s, const double *x, double *y)
 		y[i] = total = combine(s, total, x[i]);
 }
 
-/* `wrong`: element of the second row that is moved by `steps`; -1: none. carried: what follows has it in it. */
+/* `wrong`: element of the second row that is moved by `steps`; -1: none. */
 static struct ekka_verdict judge_scan(struct scan s, int64_t wrong, int steps)
 {
 	void *in = samples_new(s.type, ROWS * s.n), *out = samples_new(s.type, ROWS * s.n);
@@ -136,10 +137,14 @@ Test(scan_order, the_last_bit_of_one_element_fails)
 
 Test(scan_order, a_wrong_last_element_of_a_piece_is_alone_wrong)
 {
-	struct ekka_verdict v = judge_scan((struct scan){ EKKA_BF16, true, 600, 16, "halves", false }, 31, 3);
+	struct ekka_verdict v = judge_scan((struct scan){ EKKA_BF16, true, 600, 16, "halves", false, 0 }, 31, 3);
 
 	cr_expect_eq(v.status, EKKA_FAIL);
 	cr_expect(v.n_bad < 40, "%llu", (unsigned long long)v.n_bad);
+	v = judge_scan((struct scan){ EKKA_BF16, true, 600, 16, "halves", false, 0.1 }, -1, 0);
+	cr_expect_eq(v.status, EKKA_FAIL);
+	cr_expect_eq(v.n_bad, ROWS, "%llu", (unsigned long long)v.n_bad);
+	cr_expect_eq(v.worst[1], 31);
 }
 
 Test(scan_order, another_order_is_not_blamed)
@@ -157,7 +162,7 @@ Test(scan_order, another_order_is_not_blamed)
 /* Without the order this says nothing. */
 Test(scan_order, it_decides_what_is_undecided)
 {
-	struct scan s = { EKKA_BF16, true, 9000, 16, "halves", false };
+	struct scan s = { EKKA_BF16, true, 9000, 16, "halves", false, 0 };
 
 	cr_expect_eq(judge_scan(s, -1, 0).status, EKKA_PASS);
 	s.threads = 48;		/* no power of 2: of no known order */
