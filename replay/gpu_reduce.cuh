@@ -120,7 +120,7 @@ static __device__ void note_row(const struct ekka_reduce_job *j, i64 row, const 
 
 		if (ekka_fold_is_arg(j->o.kind))
 			x.value = (double)right_index(j, &j->out, row, f->best_index, f->best);
-		note_element(&r->out, &j->out.format, row, array_value(&j->out.array, row), x.value, j->exact ? 0 : x.error, false);
+		note_element(&r->out, &j->out.format, row, array_value(&j->out.array, row), x.value, x.error, false);
 	}
 	if (j->second.parts) {
 		struct ekka_near x = j->index ? ekka_near_of((double)right_index(j, &j->second, row, f->best_index, f->best), 0) : ekka_fold_mean(f, &j->o);

@@ -181,18 +181,14 @@ static void one_row_ints(struct reduce *x, int64_t row, int64_t i)
 	index[i] = x->second ? right_index_int(x, x->second, row, f.best_index, f.best) : 0;
 }
 
-/* Is the output the reference itself. */
-static bool is_exact(const struct reduce *x)
-{
-	return x->o.kind >= EKKA_FOLD_MAX && x->o.kind <= EKKA_FOLD_ARGMIN && !x->map.expr && !x->finish.expr;
-}
-
 static void compare(struct reduce *x, int64_t first, int64_t rows)
 {
+	bool exact = x->o.kind >= EKKA_FOLD_MAX && x->o.kind <= EKKA_FOLD_ARGMIN && !x->map.expr && !x->finish.expr;
+
 	if (x->out && x->integers)
 		ekka_rows_compare_int(&x->rows, x->out, first, rows, (int64_t *)(void *)x->ref);
 	else if (x->out)
-		ekka_rows_compare(&x->rows, x->out, first, rows, x->ref, is_exact(x) ? NULL : x->bound);
+		ekka_rows_compare(&x->rows, x->out, first, rows, x->ref, exact ? NULL : x->bound);
 	if (x->second && x->integers)
 		ekka_rows_compare_int(&x->rows, x->second, first, rows, (int64_t *)(void *)x->mean);
 	else if (x->second)
@@ -244,7 +240,7 @@ static bool on_device(void *arg)
 	struct reduce *x = arg;
 	int64_t wanted = x->n_rows < TEAMS ? TEAMS / x->n_rows : 1, worth = x->n / PIECE, pieces = wanted < worth ? wanted : worth;
 	struct ekka_reduce_job job = { .o = x->o, .n = x->n, .n_rows = x->n_rows, .is_unsigned = x->in->dtype == EKKA_U64,
-				       .first_tie = x->first_tie, .index = x->index, .exact = is_exact(x) };
+				       .first_tie = x->first_tie, .index = x->index };
 	struct ekka_rows_work w = { .job = &job, .bytes = sizeof job };
 
 	job.piece = pieces > 1 ? (x->n + pieces - 1) / pieces : x->n;

@@ -35,7 +35,6 @@ struct ekka_reduce_job {
 	int64_t pieces, piece;		/* of a row, and elements of each but the last; several: found[row * pieces + p] keeps what each comes to */
 	uint64_t found;
 	bool is_unsigned, first_tie;
-	bool exact;			/* out is the reference itself */
 	bool index;			/* second is an index, else the mean */
 };
 

@@ -14,15 +14,17 @@
 /* ---- backends ---------------------------------------------------------- */
 
 static struct ekka_backend *real;
-static int taken;		/* events that the device compared to their end */
+static int taken;		/* events of which the device found all elements good */
 
 static bool counted(struct ekka_backend *b, const struct ekka_rows_work *w, struct ekka_elements_part *ret)
 {
-	bool good = real->rows(real, w, ret);
+	bool done = real->rows(real, w, ret), good = done;
 
 	(void)b;
+	for (unsigned i = 0; good && i < w->n_out; i++)
+		good = ret[i].n_bad == 0 && ret[i].n == (uint64_t)w->out[i].from->n;
 	taken += good;
-	return good;
+	return done;
 }
 
 static struct ekka_backend counting = { .rows = counted };
@@ -141,31 +143,34 @@ struct norm {
 	struct fake_event f;
 	struct matrix x, y, residual, stored, weight, bias;
 	void *before, *mean, *rstd;
-	bool layer, fused, weighted, biased, round_first, plus;
+	bool layer, fused, wide, weighted, biased, round_first, plus;
 	unsigned seed;
 };
+
+/* What the norm is taken of; wide: the sum before it was rounded. */
+static double norm_h(const struct norm *k, int64_t r, int64_t i)
+{
+	double h = get(&k->x, r, i) + (k->fused ? get(&k->residual, r, i) : 0);
+
+	return k->fused && !k->wide ? rounded(k->stored.type, h) : h;
+}
 
 static void norm_row(struct norm *k, int64_t r)
 {
 	double sum = 0, squares = 0, n = (double)k->x.n, mean, rstd;
 
 	for (int64_t i = 0; i < k->x.n; i++) {
-		double h = get(&k->x, r, i) + (k->fused ? get(&k->residual, r, i) : 0);
-
-		put(&k->stored, r, i, h);
-		sum += k->fused ? get(&k->stored, r, i) : h;
+		put(&k->stored, r, i, norm_h(k, r, i));
+		sum += norm_h(k, r, i);
 	}
 	mean = k->layer ? sum / n : 0;
-	for (int64_t i = 0; i < k->x.n; i++) {
-		double h = k->fused ? get(&k->stored, r, i) : get(&k->x, r, i);
-
-		squares += (h - mean) * (h - mean);
-	}
+	for (int64_t i = 0; i < k->x.n; i++)
+		squares += (norm_h(k, r, i) - mean) * (norm_h(k, r, i) - mean);
 	rstd = 1 / sqrt(squares / n + 1e-5);
 	samples_put(EKKA_F32, k->mean, r, mean);
 	samples_put(EKKA_F32, k->rstd, r, rstd);
 	for (int64_t i = 0; i < k->x.n; i++) {
-		double y = ((k->fused ? get(&k->stored, r, i) : get(&k->x, r, i)) - mean) * rstd;
+		double y = (norm_h(k, r, i) - mean) * rstd;
 
 		y = k->round_first ? rounded(k->y.type, y) : y;
 		y = k->weighted ? y * (get(&k->weight, r % k->weight.rows, i) + k->plus) : y;
@@ -188,7 +193,8 @@ static void norm_event(struct norm *k)
 	if (k->fused) {
 		add(&k->f, "residual", EKKA_IN, &k->residual, NULL);
 		add(&k->f, "residual_out", EKKA_OUT, &k->stored, NULL);
-		fake_event_text(&k->f, "round_residual", ekka_dtype_name(k->x.type));
+		if (!k->wide)
+			fake_event_text(&k->f, "round_residual", ekka_dtype_name(k->x.type));
 	}
 	if (k->layer)
 		fake_event_tensor(&k->f, "mean", EKKA_OUT, EKKA_F32, rows, NULL, NULL, k->mean);
@@ -216,7 +222,7 @@ static void norm_new(struct norm *k, unsigned seed)
 	state = seed;
 	rows = 2 * (1 + below(20));
 	n = seed % 9 == 8 ? 1 + below(9000) : 1 + below(130);
-	*k = (struct norm){ .layer = below(2), .fused = below(2), .weighted = below(2), .biased = below(2), .round_first = below(2), .plus = below(2), .seed = seed };
+	*k = (struct norm){ .layer = below(2), .fused = below(2), .weighted = below(2), .biased = below(2), .round_first = below(2), .plus = below(2), .wide = below(2), .seed = seed };
 	k->x = matrix_new(t, rows, n, below(5));
 	(void)snprintf(k->x.dims, sizeof k->x.dims, "%lldx2x%lld", (long long)rows / 2, (long long)n);	/* for weights of two rows */
 	(void)snprintf(k->x.strides, sizeof k->x.strides, "%lldx%lldx%lld", (long long)k->x.row_step * 2, (long long)k->x.row_step, (long long)k->x.step);
@@ -279,12 +285,12 @@ Test(gpu_rows, norms_are_judged_alike_on_the_gpu) { both(true, norms); }
 static const char *const kinds[] = { "sum", "mean", "max", "min", "any", "all", "argmax", "argmin", "norm2", "var", "std", "prod" };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
-struct reduction { struct fake_event f; struct matrix x; enum ekka_dtype out; void *y, *second; const char *kind; bool index; };
+struct reduction { struct fake_event f; struct matrix x; enum ekka_dtype out; void *y, *second; const char *kind; bool index, integers; };
 
 static void reduce_row(struct reduction *k, int64_t r)
 {
 	double sum = 0, squares = 0, product = 1, best = get(&k->x, r, 0), n = (double)k->x.n, m2 = 0, v;
-	bool any = false, all = true, least = strstr(k->kind, "min"), integers = k->out == EKKA_I64;
+	bool any = false, all = true, least = strstr(k->kind, "min"), integers = k->integers;
 	uint64_t whole = 0, whole_product = 1;
 	int64_t at = 0;
 
@@ -310,7 +316,7 @@ static void reduce_row(struct reduction *k, int64_t r)
 	    !strcmp(k->kind, "std") ? sqrt(m2 / (n - 1)) : !strcmp(k->kind, "prod") ? product : best;
 	samples_put(k->out, k->y, r, v);
 	if (integers && (!strcmp(k->kind, "sum") || !strcmp(k->kind, "prod")))
-		memcpy((char *)k->y + 8 * r, k->kind[0] == 's' ? &whole : &whole_product, 8);
+		memcpy((char *)k->y + (int64_t)ekka_dtype_bytes(k->out) * r, k->kind[0] == 's' ? &whole : &whole_product, ekka_dtype_bytes(k->out));
 	samples_put(k->index ? EKKA_I64 : EKKA_F32, k->second, r, k->index ? (double)at : sum / n);
 }
 
@@ -322,14 +328,20 @@ static void reduction_new(struct reduction *k, unsigned seed)
 	char kept[32];
 
 	state = seed;
-	*k = (struct reduction){ .kind = kinds[below(KINDS)] };
-	k->x = matrix_new(t, seed % 8 == 7 ? 1 + below(3) : 1 + below(40), seed % 8 == 7 ? 1 + below(60000) : 1 + below(200), below(5));
+	*k = (struct reduction){ .kind = kinds[seed % 8 == 7 ? (int64_t)(seed / 8 % KINDS) : below(KINDS)] };
+	k->x = matrix_new(t, seed % 8 == 7 ? 1 + below(3) : 1 + below(40), seed % 8 == 7 ? 1 + below(60000) : 1 + below(seed % 8 == 3 ? 6 : 200), below(5));
 	fill(&k->x, (enum data)below(DATA_KINDS), integers ? 100 : 1);
+	for (int64_t e = 0; (seed % 4 == 2 || seed % 8 == 7) && e < k->x.rows * k->x.n; e++)	/* one that is 0 or, further on, one that is not */
+		if (k->kind[1] == 'n' || k->kind[1] == 'l')
+			put(&k->x, e / k->x.n, e % k->x.n, (e % k->x.n == below(k->x.n)) == (k->kind[1] == 'n'));
+	for (int64_t e = 0; seed % 16 == 3 && !integers && e < k->x.rows * k->x.n; e++)	/* below what a lane begins with */
+		put(&k->x, e / k->x.n, e % k->x.n, -1 - (double)(e % 7));
 	if (seed % 3 == 0)	/* ties */
 		for (int64_t i = 0; i < k->x.n; i += 3)
 			put(&k->x, 0, i, 1);
-	k->out = !strncmp(k->kind, "arg", 3) || (integers && strcmp(k->kind, "mean") != 0 && k->kind[0] != 'n' && k->kind[0] != 'v' && strcmp(k->kind, "std") != 0) ? EKKA_I64 :
-		 !strcmp(k->kind, "any") || !strcmp(k->kind, "all") ? EKKA_U8 : EKKA_F32;
+	k->integers = integers && strcmp(k->kind, "mean") != 0 && k->kind[0] != 'n' && k->kind[0] != 'v' && strcmp(k->kind, "std") != 0;
+	k->out = k->integers && (!strcmp(k->kind, "sum") || !strcmp(k->kind, "prod")) ? (seed % 3 ? EKKA_I64 : seed % 2 ? EKKA_I16 : EKKA_U8) :
+		 k->integers || !strncmp(k->kind, "arg", 3) ? EKKA_I64 : !strcmp(k->kind, "any") || !strcmp(k->kind, "all") ? EKKA_U8 : EKKA_F32;
 	k->index = !strcmp(k->kind, "max") || !strcmp(k->kind, "min");
 	k->y = samples_new(EKKA_I64, k->x.rows);
 	k->second = samples_new(EKKA_I64, k->x.rows);
@@ -364,7 +376,7 @@ static void reductions(void)
 		int64_t r;
 
 		reduction_new(&k, seed);
-		if (!strcmp(k.kind, "prod") && k.out != EKKA_I64) {
+		if (!strcmp(k.kind, "prod") && !k.integers) {
 			(void)alike(&k.f, k.kind, seed);
 			cr_expect_eq(taken, before, "products of reals are the CPU's");
 		} else {
@@ -428,7 +440,7 @@ static void softmax_new(struct softmax *k, unsigned seed)
 	k->x = matrix_new(t, rows, n, below(5));
 	k->y = matrix_new(seed % 3 ? t : EKKA_F32, rows, n, below(4));
 	k->m = matrix_new(k->mask == ADDED ? EKKA_F32 : EKKA_U8, below(2) ? rows : 1, n, below(5));
-	fill(&k->x, (enum data)below(DATA_KINDS), below(2) ? 1 : 30);
+	fill(&k->x, (enum data)below(DATA_KINDS), t == EKKA_F32 && seed % 8 == 1 ? 3e6 : below(2) ? 1 : 30);	/* of the largest a bound says nothing */
 	for (int64_t e = 0; e < k->m.rows * n; e++)	/* with rows of which nothing is left */
 		put(&k->m, e / n, e % n, k->mask == ADDED ? (below(3) ? 0.25 * (double)below(9) : -INFINITY) : (double)(below(2) && e / n != 1) * (double)(1 + below(3)));
 	for (int64_t r = 0; r < rows; r++)
