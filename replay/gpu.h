@@ -115,7 +115,7 @@ CUdeviceptr ekka_gpu_put(struct ekka_gpu *, struct ekka_gpu_lane *, const void *
  * several outputs each has its own; 0: no room. look: the launch, on a grid that has that many teams at most. found: waits for the lane and adds the parts
  * together; false: the device failed. Only when none has bad elements may they be taken (ekka_elements_take): else the CPU has to look at all.
  */
-enum { EKKA_GPU_TEAM = 32, EKKA_GPU_THREADS = 256 };
+enum { EKKA_GPU_THREADS = 256 };
 CUdeviceptr ekka_gpu_parts(struct ekka_gpu *, struct ekka_gpu_lane *, int64_t n);
 bool ekka_gpu_look(struct ekka_gpu *, struct ekka_gpu_lane *, enum ekka_gpu_kernel, int64_t n, void **params);
 bool ekka_gpu_found(struct ekka_gpu *, struct ekka_gpu_lane *, CUdeviceptr parts, int64_t n, struct ekka_elements_part *ret);

@@ -19,10 +19,19 @@ bool ekka_gpu_rows_pays(const struct ekka_rows_work *w)
 	return bytes >= PAYS;
 }
 
+/* For the parts of each output, whichever kernel tells. */
+static int64_t most_threads(const struct ekka_rows_work *w)
+{
+	int64_t most = 0;
+
+	for (unsigned i = 0; i < w->n_steps; i++)
+		most = w->step[i].teams > most ? w->step[i].teams : most;
+	return most * EKKA_GPU_TEAM;
+}
+
 static bool place(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, const struct ekka_rows_work *w)
 {
-	_Static_assert((int)EKKA_ROWS_TEAM == (int)EKKA_GPU_TEAM, "teams");
-	int64_t n = w->step[w->n_steps - 1].teams * EKKA_GPU_TEAM;
+	int64_t n = most_threads(w);
 
 	for (unsigned i = 0; i < w->n_in; i++)
 		if (!ekka_gpu_array(gpu, l, w->in[i].from, w->in[i].to))
@@ -51,7 +60,7 @@ static bool compare(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, const struct 
 	for (unsigned i = 0; i < w->n_steps; i++)
 		good = good && ekka_gpu_look(gpu, l, kernels[w->step[i].kernel], w->step[i].teams * EKKA_GPU_TEAM, params);
 	for (unsigned i = 0; i < w->n_out; i++)
-		good = good && ekka_gpu_found(gpu, l, w->out[i].to->parts, w->step[w->n_steps - 1].teams * EKKA_GPU_TEAM, &ret[i]);
+		good = good && ekka_gpu_found(gpu, l, w->out[i].to->parts, most_threads(w), &ret[i]);
 	return good;
 }
 

@@ -8,7 +8,7 @@
 #include "replay/attention_bound.h"
 #include "replay/epilogue_element.h"
 
-enum { EKKA_GPU_DIMS = 6 };
+enum { EKKA_GPU_DIMS = 6, EKKA_GPU_TEAM = 32 };	/* EKKA_GPU_TEAM: threads that work together, replay/gpu_device.cuh */
 
 /* A tensor on the device: struct ekka_array's walk (replay/array.h). */
 struct ekka_gpu_array {

@@ -134,7 +134,7 @@ static bool judge_on_device(void *arg)
 {
 	struct cat *x = arg;
 	struct ekka_cat_job job = { .n_parts = (int32_t)x->n_parts, .length = x->length, .inner = x->inner };
-	struct ekka_rows_work w = { .job = &job, .bytes = sizeof job, .n_steps = 1, .step = { { EKKA_ROWS_cat, (x->out->n + EKKA_ROWS_TEAM - 1) / EKKA_ROWS_TEAM } } };
+	struct ekka_rows_work w = { .job = &job, .bytes = sizeof job, .n_steps = 1, .step = { { EKKA_ROWS_cat, ekka_rows_teams(x->out->n) } } };
 
 	if (x->n_parts > EKKA_ROWS_TENSORS)
 		return false;

@@ -27,21 +27,16 @@
 /* Range of the output type. False: not a type to quantise to. */
 static bool range_of(struct ekka_quantize *q, enum ekka_dtype t)
 {
-	q->integer = t == EKKA_I8 || t == EKKA_U8;
+	q->range.integer = t == EKKA_I8 || t == EKKA_U8;
 	switch (t) {
-	case EKKA_E4M3: q->high = q->qmax = 448; break;
-	case EKKA_E5M2: q->high = q->qmax = 57344; break;
-	case EKKA_I8: q->high = q->qmax = 127; break;
-	case EKKA_U8: q->high = q->qmax = 255; break;
+	case EKKA_E4M3: q->range.high = q->qmax = 448; break;
+	case EKKA_E5M2: q->range.high = q->qmax = 57344; break;
+	case EKKA_I8: q->range.high = q->qmax = 127; break;
+	case EKKA_U8: q->range.high = q->qmax = 255; break;
 	default: return false;
 	}
-	q->low = t == EKKA_I8 ? -128 : t == EKKA_U8 ? 0 : -q->high;
+	q->range.low = t == EKKA_I8 ? -128 : t == EKKA_U8 ? 0 : -q->range.high;
 	return true;
-}
-
-static double clamp(const struct ekka_quantize *q, double x)
-{
-	return x < q->low ? q->low : x > q->high ? q->high : x;
 }
 
 /* The next value toward zero from r = round(x), when r lies beyond x. */
@@ -57,18 +52,18 @@ static double cut(enum ekka_dtype t, double x, double r)
 /* A whole number as y's integer type takes it. */
 static double whole(const struct ekka_quantize *q, double x)
 {
-	return q->unsaturated && fabs(x) < 0x1p53 ? (double)ekka_dtype_wrap(q->y->dtype, (int64_t)x) : clamp(q, x);
+	return q->unsaturated && fabs(x) < 0x1p53 ? (double)ekka_dtype_wrap(q->y->dtype, (int64_t)x) : ekka_quantize_clamp(&q->range, x);
 }
 
 static double rounded(const struct ekka_quantize *q, double x)
 {
 	double r;
 
-	if (q->integer)
+	if (q->range.integer)
 		return whole(q, q->toward_zero ? trunc(x) : rint(x));
-	if (q->unsaturated && fabs(x) > q->high)
+	if (q->unsaturated && fabs(x) > q->range.high)
 		return q->y->dtype == EKKA_E5M2 ? copysign(INFINITY, x) : NAN;
-	x = clamp(q, x);
+	x = ekka_quantize_clamp(&q->range, x);
 	r = ekka_narrow(q->y->dtype, x);
 	return q->toward_zero ? cut(q->y->dtype, x, r) : r;
 }
@@ -86,11 +81,11 @@ void ekka_quantize_interval(const struct ekka_quantize *q, int64_t row, int64_t 
 	double s = q->no_scale ? 1 : q->scale[b], add = q->zero && !q->no_zero ? q->zero[b] : 0, t, e;
 
 	s *= q->factor;
-	t = x == 0 ? 0 : q->inverse ? x * s : x / s;
-	e = 4 * q->u * fabs(t) + 0x1p-149;
+	t = ekka_quantize_quotient(x, s, q->inverse);
+	e = ekka_quantize_error(t, q->u);
 	*ret_low = rounded(q, t - e + add);
 	*ret_high = rounded(q, t + e + add);
-	if (q->integer && !q->toward_zero) {	/* the zero point is added after rounding: ties go the quotient's way */
+	if (q->range.integer && !q->toward_zero) {	/* the zero point is added after rounding: ties go the quotient's way */
 		*ret_low = whole(q, rint(t - e) + add);
 		*ret_high = whole(q, rint(t + e) + add);
 	}
@@ -106,10 +101,7 @@ static void judge_row(struct ekka_rows *r, const struct ekka_quantize *q, int64_
 		double low, high;
 
 		ekka_quantize_interval(q, row, c, line[c], &low, &high);
-		if (isnan(low) || isnan(high))
-			ref[c] = isnan(got[c]) || got[c] == q->low || got[c] == q->high || q->integer ? got[c] : NAN;
-		else
-			ref[c] = got[c] >= low && got[c] <= high ? got[c] : line[c] < 0 ? low : high;
+		ref[c] = ekka_quantize_right(&q->range, got[c], line[c], low, high);
 	}
 	ekka_rows_compare(r, q->y, row * q->n, q->n, ref, NULL);
 }
@@ -137,11 +129,7 @@ void ekka_quantize_extremes(const struct ekka_quantize *q, double *line, double 
 
 double ekka_quantize_scale(const struct ekka_quantize *q, const struct ekka_scaling *how, double amax)
 {
-	double s = fmax(fmin(fmax(amax, how->eps), how->upper) / how->qmax, how->least);
-
-	if (how->power2)
-		s = exp2(ceil(log2(s) - 0x1p-20));
-	return q->inverse ? 1 / s : s;
+	return ekka_quantize_scale_of(how, q->inverse, amax);
 }
 
 /* Scales that the event wrote, and its zero points. */
@@ -157,17 +145,14 @@ static int judge_scales(struct ekka_rows *r, const struct ekka_quantize *q, cons
 		return EKKA_ERR_NOMEM;
 	ekka_quantize_extremes(q, line, low, high, &nan);
 	for (int64_t b = 0; b < n; b++) {
-		double written = q->scale[b], z, e;
+		double written = q->scale[b];
+		struct ekka_near s = zero ? ekka_quantize_span_near(q->u, low[b], high[b]) :
+					    ekka_quantize_scale_near(how, q->inverse, q->u, low[b], high[b], written);
 
-		ref[b] = zero ? (high[b] - low[b]) / 255 : ekka_quantize_scale(q, how, fmax(fabs(low[b]), fabs(high[b])));
-		bound[b] = nan ? INFINITY : 3 * q->u * (zero ? (fabs(high[b]) + fabs(low[b])) / 255 : fabs(ref[b]));
-		if (how->power2 && written == 2 * ref[b] && fabs(log2(fmax(fabs(low[b]), fabs(high[b])) / q->qmax / ref[b])) < 0x1p-19)
-			ref[b] = written;	/* on a power of two, give or take a rounding */
-		if (!zero)
-			continue;
-		z = (q->y->dtype == EKKA_I8 ? -128 : 0) - low[b] / written;
-		e = 4 * q->u * (fabs(z) + 128);
-		low[b] = q->zero[b] >= rint(z - e) && q->zero[b] <= rint(z + e) ? q->zero[b] : rint(z);
+		ref[b] = s.value;
+		bound[b] = nan ? INFINITY : s.error;
+		if (zero)
+			low[b] = ekka_quantize_zero(q->range.low, q->u, low[b], written, q->zero[b]);
 	}
 	ekka_rows_compare(r, scale, 0, n, ref, bound);
 	if (zero)
@@ -210,9 +195,9 @@ static bool shape(struct ekka_rows *r, struct ekka_quantize *q, const struct ekk
 	else if (q->block < 1 || q->block_rows < 1 || (q->rows - 1) / q->block_rows >= q->r || (q->n - 1) / q->block >= q->g)
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "there are fewer scales than blocks");
 	q->qmax = ekka_rows_number(r, "qmax", q->qmax);
-	if (!q->integer && q->qmax < q->high) {
-		q->high = q->qmax;
-		q->low = -q->qmax;
+	if (!q->range.integer && q->qmax < q->range.high) {
+		q->range.high = q->qmax;
+		q->range.low = -q->qmax;
 	}
 	return !r->settled;
 }
@@ -266,13 +251,14 @@ static int judge(struct ekka_rows *r, struct ekka_error *err)
 	line = ekka_rows_buffer(r, 3 * q.n, err);
 	if (!q.scale || (zero && !q.zero) || !line)
 		return EKKA_ERR_NOMEM;
-	do {
-		r->n_wrong = 0;
-		for (int64_t row = 0; row < q.rows; row++)
-			judge_row(r, &q, row, line);
-		if (dynamic)
-			n = judge_scales(r, &q, scale, finds_zero ? zero : NULL, &how, err);
-	} while (n == 0 && ekka_elements_again(r->elements));
+	if (!ekka_quantize_device(r, &q, scale, zero, dynamic ? scale : NULL, finds_zero ? zero : NULL, &how))
+		do {
+			r->n_wrong = 0;
+			for (int64_t row = 0; row < q.rows; row++)
+				judge_row(r, &q, row, line);
+			if (dynamic)
+				n = judge_scales(r, &q, scale, finds_zero ? zero : NULL, &how, err);
+		} while (n == 0 && ekka_elements_again(r->elements));
 	if (n == 0)
 		n = ekka_rows_verdict(r, "quantisation: exact but for ties; scales: 3 roundings", err);
 	if (n == 0 && r->verdict->status == EKKA_FAIL)

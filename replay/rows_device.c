@@ -21,6 +21,11 @@ void ekka_rows_work_out(struct ekka_rows_work *w, const struct ekka_array *a, st
 	w->out[w->n_out++].to = to;
 }
 
+int64_t ekka_rows_teams(int64_t n)
+{
+	return n / EKKA_GPU_TEAM + (n % EKKA_GPU_TEAM > 0);
+}
+
 bool ekka_rows_on_device(struct ekka_rows *r, struct ekka_rows_work *w)
 {
 	struct ekka_elements_part part[EKKA_ROWS_TENSORS];

@@ -10,6 +10,9 @@
 void ekka_rows_work_in(struct ekka_rows_work *, const struct ekka_array *, struct ekka_gpu_array *to);
 void ekka_rows_work_out(struct ekka_rows_work *, const struct ekka_array *, struct ekka_rows_output *to);
 
+/* Teams for n elements that a thread each looks at. */
+int64_t ekka_rows_teams(int64_t n);
+
 /* True: all outputs were compared, and no element is bad. False: nothing was added to the comparison; the CPU has to do it. */
 bool ekka_rows_on_device(struct ekka_rows *, struct ekka_rows_work *);
 

@@ -8,6 +8,7 @@
 
 #include "replay/gpu_shared.h"
 #include "replay/norm_element.h"
+#include "replay/quantize_element.h"
 #include "replay/softmax_element.h"
 
 /* bytes 0: the event has no such tensor. */
@@ -38,6 +39,8 @@ struct ekka_reduce_job {
 	bool index;			/* second is an index, else the mean */
 };
 
+enum { EKKA_ROWS_TENSORS = 8, EKKA_ROWS_STEPS = 3 };
+
 struct ekka_softmax_job {
 	struct ekka_gpu_array x, mask;	/* mask: broadcast to x's dims */
 	struct ekka_rows_output y;
@@ -50,8 +53,6 @@ struct ekka_softmax_job {
 	bool exact;			/* exp as good as float64 has it */
 };
 
-enum { EKKA_ROWS_TENSORS = 8, EKKA_ROWS_STEPS = 2, EKKA_ROWS_TEAM = 32 };	/* TEAM: its threads */
-
 struct ekka_cat_job {
 	struct ekka_rows_output out;
 	struct { struct ekka_gpu_array array; int64_t at, length; } part[EKKA_ROWS_TENSORS];	/* indices at..at+length-1 of the dimension */
@@ -59,9 +60,25 @@ struct ekka_cat_job {
 	int64_t length, inner;		/* of the output along the dimension; elements behind one index of it */
 };
 
+struct ekka_quantize_extremes { double low, high; bool nan; };
+
+struct ekka_quantize_job {
+	struct ekka_gpu_array x, scale, zero;
+	struct ekka_rows_output y, scale_out, zero_out;	/* scale_out: compared by the kernel for scales */
+	int64_t rows, n;
+	int64_t r, g, block_rows, block;	/* r by g blocks of block_rows by block elements, or what is left of them */
+	int64_t pieces, piece;		/* of a block, and elements of each; found[block * pieces + p] keeps their extremes */
+	uint64_t found;
+	struct ekka_quantize_range range;
+	struct ekka_scaling how;
+	double u;
+	bool inverse;
+};
+
 /* ---- from an op to the backend: not for kernels ---- */
 
-#define EKKA_ROWS_KERNELS(f) f(norm) f(reduce) f(reduce_ints) f(reduce_pieces) f(reduce_ints_pieces) f(softmax_rows) f(cat)
+#define EKKA_ROWS_KERNELS(f) f(norm) f(reduce) f(reduce_ints) f(reduce_pieces) f(reduce_ints_pieces) f(softmax_rows) f(cat) \
+	f(quantize_extremes) f(quantize_scales) f(quantize)
 enum ekka_rows_kernel {
 #define NUMBER(name) EKKA_ROWS_##name,
 	EKKA_ROWS_KERNELS(NUMBER)
@@ -71,7 +88,7 @@ enum ekka_rows_kernel {
 
 struct ekka_array;
 
-/* Kernels that compare all outputs of an event, one after another; the last one tells. */
+/* Kernels that compare all outputs of an event, one after another; of each output one of them tells. */
 struct ekka_rows_work {
 	void *job;			/* the structure, `bytes` long; its arrays and outputs are filled in */
 	uint64_t bytes;

@@ -162,6 +162,10 @@ static void run_attended(void **p)
 			  P(struct ekka_gpu_part *, 8), P(struct ekka_gpu_part *, 9), P(struct ekka_gpu_part *, 10), P(struct ekka_gpu_part *, 11));
 }
 
+static void run_quantize_extremes(void **p) { ekka_gpu_quantize_extremes(P(struct ekka_quantize_job *, 0)); }
+static void run_quantize_scales(void **p) { ekka_gpu_quantize_scales(P(struct ekka_quantize_job *, 0)); }
+static void run_quantize(void **p) { ekka_gpu_quantize(P(struct ekka_quantize_job *, 0)); }
+
 #define ROWS(name) { "ekka_gpu_" #name, run_##name },
 static const struct { const char *name; void (*run)(void **); } kernels[] = {
 	EKKA_ROWS_KERNELS(ROWS)

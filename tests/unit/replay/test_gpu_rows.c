@@ -496,6 +496,116 @@ static void softmaxes(void)
 Test(gpu_rows, softmax_is_judged_alike_on_the_stand_in) { both(false, softmaxes); }
 Test(gpu_rows, softmax_is_judged_alike_on_the_gpu) { both(true, softmaxes); }
 
+/* ---- quantisation ------------------------------------------------------ */
+
+struct quantize { struct fake_event f; struct matrix x, y, scale, zero; bool dynamic, asymmetric, inverse, power2; int64_t block_rows, block; };
+
+static double to_type(enum ekka_dtype t, double v)
+{
+	double high = t == EKKA_E4M3 ? 448 : t == EKKA_E5M2 ? 57344 : t == EKKA_I8 ? 127 : 255, low = t == EKKA_I8 ? -128 : t == EKKA_U8 ? 0 : -high;
+
+	return v < low ? low : v > high ? high : v;
+}
+
+static void quantize_block(struct quantize *k, int64_t i, int64_t j)
+{
+	double low = INFINITY, high = -INFINITY, s, z = 0, least = k->y.type == EKKA_I8 ? -128 : 0;
+	bool integer = k->y.type == EKKA_I8 || k->y.type == EKKA_U8;
+	int64_t r0 = i * k->block_rows, r1 = r0 + k->block_rows < k->x.rows ? r0 + k->block_rows : k->x.rows;
+	int64_t c0 = j * k->block, c1 = c0 + k->block < k->x.n ? c0 + k->block : k->x.n;
+
+	for (int64_t r = r0; r < r1; r++)
+		for (int64_t c = c0; c < c1; c++) {
+			low = fmin(low, get(&k->x, r, c));
+			high = fmax(high, get(&k->x, r, c));
+		}
+	s = fmax(fmax(-low, high), 1e-3) / to_type(k->y.type, 1e9);
+	s = k->asymmetric ? (high - low) / 255 : k->power2 ? exp2(ceil(log2(s))) : s;
+	put(&k->scale, i, j, k->dynamic ? (k->inverse && !k->asymmetric ? 1 / s : s) : 0.01 * (double)(1 + below(9)));
+	s = get(&k->scale, i, j);
+	if (k->asymmetric)
+		put(&k->zero, i, j, z = rint(least - low / s));
+	for (int64_t r = r0; r < r1; r++)
+		for (int64_t c = c0; c < c1; c++) {
+			double q = k->inverse ? get(&k->x, r, c) * s : get(&k->x, r, c) / s;
+
+			put(&k->y, r, c, to_type(k->y.type, integer ? rint(q) + z : q));
+		}
+}
+
+static void quantize_new(struct quantize *k, unsigned seed)
+{
+	static const enum ekka_dtype in[] = { EKKA_BF16, EKKA_F32, EKKA_F16 }, out[] = { EKKA_E4M3, EKKA_I8, EKKA_E5M2, EKKA_U8 };
+	int64_t rows, n;
+
+	state = seed;
+	rows = seed % 11 == 9 ? 200 : 1 + below(20);	/* blocks of several pieces */
+	n = 1 + below(130);
+	*k = (struct quantize){ .dynamic = below(3) || seed % 11 == 9, .inverse = below(4) == 0, .power2 = below(4) == 0 };
+	k->y = matrix_new(out[seed % 4], rows, n, below(4));
+	k->asymmetric = k->dynamic && seed % 2 && below(2);
+	k->inverse = k->inverse && !k->asymmetric;
+	k->block_rows = seed % 3 == 0 || seed % 11 == 9 ? rows : seed % 3 == 1 ? 1 : 1 + below(rows);
+	k->block = seed % 3 < 2 ? n : 1 + below(n);
+	k->x = matrix_new(in[seed % 3], rows, n, below(4));
+	k->scale = matrix_new(EKKA_F32, (rows - 1) / k->block_rows + 1, (n - 1) / k->block + 1, 0);
+	k->zero = matrix_new(EKKA_I32, k->scale.rows, k->scale.n, 0);
+	fill(&k->x, GAUSS, 1);
+	put(&k->x, 0, 0, 1);	/* of both signs, where there are two */
+	put(&k->x, 0, n - 1, -1);
+	for (int64_t b = 0; b < k->scale.rows * k->scale.n; b++)
+		quantize_block(k, b / k->scale.n, b % k->scale.n);
+	fake_event_init(&k->f, "quantize");
+	add(&k->f, "x", EKKA_IN, &k->x, NULL);
+	add(&k->f, "y", EKKA_OUT, &k->y, NULL);
+	add(&k->f, "scale", k->dynamic ? EKKA_OUT : EKKA_IN, &k->scale, NULL);
+	if (k->asymmetric)
+		add(&k->f, "zero", EKKA_OUT, &k->zero, NULL);
+	fake_event_int(&k->f, "block_rows", k->block_rows);
+	fake_event_int(&k->f, "block", k->block);
+	fake_event_real(&k->f, "eps", 1e-3);
+	if (k->inverse)
+		fake_event_int(&k->f, "inverse", 1);
+	if (k->power2)
+		fake_event_int(&k->f, "power2", 1);
+}
+
+static void quantize_free(struct quantize *k)
+{
+	free(k->x.bytes);
+	free(k->y.bytes);
+	free(k->scale.bytes);
+	free(k->zero.bytes);
+}
+
+static void quantizations(void)
+{
+	for (unsigned seed = 1; seed <= 300; seed++) {
+		struct quantize k;
+		int64_t r, c;
+
+		quantize_new(&k, seed);
+		passes(&k.f, "quantize", seed);
+		r = below(k.x.rows);
+		c = below(k.x.n);
+		if (seed % 3 == 0) {
+			put(&k.x, r, c, seed % 2 ? NAN : INFINITY);
+			(void)alike(&k.f, "odd quantize", seed);
+		} else if (seed % 3 == 1) {
+			put(&k.y, r, c, get(&k.y, r, c) > 10 ? 1 : 100);
+			(void)alike(&k.f, "wrong quantize", seed);
+		} else {
+			put(&k.scale, k.scale.rows - 1, 0, 1.5 * get(&k.scale, k.scale.rows - 1, 0));
+			put(&k.zero, 0, 0, 1 + get(&k.zero, 0, 0));
+			(void)alike(&k.f, "wrong scales", seed);
+		}
+		quantize_free(&k);
+	}
+}
+
+Test(gpu_rows, quantizations_are_judged_alike_on_the_stand_in) { both(false, quantizations); }
+Test(gpu_rows, quantizations_are_judged_alike_on_the_gpu) { both(true, quantizations); }
+
 /* ---- devices that fail ------------------------------------------------- */
 
 Test(gpu_rows, a_device_that_fails_in_between_or_finds_no_memory_changes_nothing)
