@@ -41,7 +41,10 @@ void ekka_bad_look_int(struct ekka_bad *, int64_t first, size_t n, const int64_t
 /* Which elements they are: "rows 3-5, columns 0-63 (one 3x64 tile)". Both write texts of EKKA_TEXT bytes, empty when there is nothing to say. */
 void ekka_bad_where(const struct ekka_bad *, char *text);
 
-/* What nearly all samples (9 of 10) have in common: zero, stale, negated, a factor, another element's result. The hypothesis that fits most of them. */
+/*
+ * What nearly all samples (9 of 10) have in common: zero, stale, negated, a factor, another element's result. The hypothesis that fits most of them. Where none
+ * does, and the bad elements are the end of the output, or the last ones of a dim, and have nothing to do with what they should be: that they were not computed.
+ */
 void ekka_bad_looks_like(const struct ekka_bad *, char *text);
 
 #endif

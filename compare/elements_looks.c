@@ -11,6 +11,7 @@
 #include "compare/elements_bad.h"
 
 static const double ENOUGH = 0.9;
+enum { LEAST_RELATED = 8 /* elements that a correlation is believed of */, MOST_LOST = 8 /* all but so many parts: with more, it is no end */ };
 
 /* Where another element's result may come from. */
 static const struct move { const char *text; } moves[] = {
@@ -212,9 +213,77 @@ static double share_of_move(const struct ekka_bad *b, unsigned m)
 	return n >= 2 && 2 * n >= b->n_samples ? (double)good / n : 0;
 }
 
+/* ---- what was not computed ---------------------------------------------- */
+
+/* Is what lies there no function of what should: correlated by less than a half. Of few elements that is chance; zeros and what is no number is plain. */
+static bool unrelated(const struct ekka_bad *b)
+{
+	double n = 0, out = 0, ref = 0, oo = 0, rr = 0, or = 0;
+	unsigned plain = 0;
+
+	for (unsigned i = 0; i < b->n_samples; i++) {
+		const struct ekka_bad_sample *s = &b->sample[i];
+
+		plain += s->out == 0 || !isfinite(s->out);
+		if (!isfinite(s->out) || !isfinite(s->ref))
+			continue;
+		n++;
+		out += s->out;
+		ref += s->ref;
+	}
+	if (plain == b->n_samples)
+		return true;
+	for (unsigned i = 0; i < b->n_samples; i++) {
+		double x = b->sample[i].out - out / n, y = b->sample[i].ref - ref / n;
+
+		if (!isfinite(x) || !isfinite(y))
+			continue;
+		oo += x * x;
+		rr += y * y;
+		or += x * y;
+	}
+	return n >= LEAST_RELATED && rr > 0 && (oo == 0 || fabs(or) < 0.5 * sqrt(oo * rr));
+}
+
+/* The dim in whose last indices all bad elements lie, and which they fill; -1 none. A first row that is right all the same, as under a causal mask, is no beginning. */
+static int tail_dim(const struct ekka_bad *b)
+{
+	int found = -1;
+	double box = 1;
+
+	for (unsigned d = 0; d < b->n_dims; d++) {
+		box *= (double)(b->hi[d] - b->lo[d] + 1);
+		if (b->lo[d] == 0 && b->hi[d] == b->dim[d] - 1)
+			continue;
+		if (found >= 0 || MOST_LOST * b->lo[d] < b->dim[d] || b->hi[d] != b->dim[d] - 1)
+			return -1;
+		found = (int)d;
+	}
+	return (double)b->n >= ENOUGH * box ? found : -1;
+}
+
+/* The end of the output, or of each of its lines, which a launch that is too small leaves as it was. */
+static void say_tail(const struct ekka_bad *b, char *text)
+{
+	int d = tail_dim(b);
+	int64_t run = b->all - b->first;
+	char holds[EKKA_TEXT / 2];
+
+	if (b->n < 2 || (d < 0 && (MOST_LOST * b->first < b->all || b->last != b->all - 1 || (double)b->n < ENOUGH * (double)run)) || !unrelated(b))
+		return;
+	(void)snprintf(holds, sizeof holds, "%s%.200s", text[0] ? ": " : "", text);
+	if (d < 0 || b->n_dims == 1)
+		(void)snprintf(text, EKKA_TEXT, "as if it ended at element %lld of %lld: the last %lld were not computed%s", (long long)b->first, (long long)b->all,
+			       (long long)run, holds);
+	else
+		(void)snprintf(text, EKKA_TEXT, "as if the last %lld of %lld %s were not computed%s", (long long)(b->dim[d] - b->lo[d]), (long long)b->dim[d],
+			       d + 1 == (int)b->n_dims ? "columns" : d + 2 == (int)b->n_dims ? "rows" : "items", holds);
+}
+
 void ekka_bad_looks_like(const struct ekka_bad *b, char *text)
 {
 	double best = 0;
+	bool plain = false;
 
 	text[0] = '\0';
 	for (enum simple k = 0; k < SIMPLE; k++) {
@@ -230,6 +299,7 @@ void ekka_bad_looks_like(const struct ekka_bad *b, char *text)
 		share = (double)good / b->n_samples;
 		if (share >= ENOUGH && share > best) {
 			best = share;
+			plain = h <= ALL_INFINITE;
 			say(h, x, text);
 		}
 	}
@@ -239,6 +309,9 @@ void ekka_bad_looks_like(const struct ekka_bad *b, char *text)
 		if (share >= ENOUGH && share > best) {
 			best = share;
 			(void)snprintf(text, EKKA_TEXT, "%s", moves[m].text);
+			plain = false;
 		}
 	}
+	if (!text[0] || plain)
+		say_tail(b, text);
 }

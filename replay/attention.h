@@ -167,8 +167,8 @@ struct ekka_attention_means {
 int ekka_attention_run(const struct ekka_attention *, const struct ekka_attention_means *, void (*row)(void *arg, const struct ekka_attention_result *), void *arg,
 		       struct ekka_error *err);
 
-/* One row by the definition, for hypotheses: out [dv]. Negative on lack of memory. */
-int ekka_attention_one(const struct ekka_attention *, struct ekka_attention_row, double *ret, struct ekka_error *err);
+/* One row by the definition, for hypotheses: out [dv], and lse. Negative on lack of memory. */
+int ekka_attention_one(const struct ekka_attention *, struct ekka_attention_row, double *ret, double *ret_lse, struct ekka_error *err);
 
 /*
  * One row that is within its bounds: how much of what its errors may be in their own direction they are, to *ret; beyond 1 it is wrong. 0 where nothing is known. out: [dv], u_out: unit
@@ -184,8 +184,11 @@ struct ekka_attention_found {
 	double *near;			/* [rows of out], the caller's: squares of a row's errors over squares of its bounds, summed over columns; negative: it sees no key */
 };
 
-/* Puts into text (EKKA_TEXT) which known fault reproduces the wrong rows, or leaves it alone. Negative on lack of memory. */
-int ekka_attention_explain(const struct ekka_attention *, const struct ekka_attention_row *rows, unsigned n_rows, char *text,
+/*
+ * Puts into text (EKKA_TEXT) which known fault reproduces the wrong rows, or leaves it alone. lse: those of the rows are wrong, while out is right as far as can be
+ * told; NULL: out is wrong. Negative on lack of memory.
+ */
+int ekka_attention_explain(const struct ekka_attention *, const struct ekka_array *lse, const struct ekka_attention_row *rows, unsigned n_rows, char *text,
 			   struct ekka_error *err);
 
 #endif

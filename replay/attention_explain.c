@@ -18,18 +18,21 @@ struct look {
 	const struct ekka_attention *x;
 	const struct ekka_attention_row *rows;
 	unsigned n_rows;
+	const struct ekka_array *lse;	/* what is looked at instead of out, or NULL */
+	int64_t n;			/* values of a row: dv, or 1 */
 	double *out, *ref, *alt;	/* [n_rows, dv], [n_rows, dv], [dv] */
 	double deviation;		/* sum of squares of out - ref */
 	double best;			/* of sum of squares of out - alt over it */
 	char *text;
 };
 
-int ekka_attention_one(const struct ekka_attention *x, struct ekka_attention_row row, double *ret, struct ekka_error *err)
+int ekka_attention_one(const struct ekka_attention *x, struct ekka_attention_row row, double *ret, double *ret_lse, struct ekka_error *err)
 {
 	int64_t hk = ekka_attention_head_k(x, row.h), lo, hi, n;
 	double *memory, *q, *line, *s, max = -INFINITY, l = 0;
 
 	memset(ret, 0, (size_t)x->dv * sizeof *ret);
+	*ret_lse = -INFINITY;
 	ekka_attention_range(x, row.b, row.i, &lo, &hi);
 	n = hi - lo;
 	if (n <= 0)
@@ -59,8 +62,20 @@ int ekka_attention_one(const struct ekka_attention *x, struct ekka_attention_row
 	}
 	for (int64_t c = 0; c < x->dv && l > 0 && !x->fault_softmax; c++)
 		ret[c] /= l;
+	*ret_lse = (max + log(l)) * x->lse_unit;
 	free(memory);
 	return 0;
+}
+
+/* A row's values that are looked at: into ret, which has room for dv. */
+static int row_values(const struct look *k, const struct ekka_attention *x, struct ekka_attention_row row, double *ret, struct ekka_error *err)
+{
+	double lse;
+	int r = ekka_attention_one(x, row, ret, &lse, err);
+
+	if (k->lse)
+		ret[0] = lse;
+	return r;
 }
 
 /* How much of the deviation a faulty reading leaves; infinity where it gives something that is not a number. */
@@ -69,11 +84,11 @@ static int residue(struct look *k, const struct ekka_attention *alt, double *ret
 	double sum = 0;
 
 	for (unsigned r = 0; r < k->n_rows; r++) {
-		int e = ekka_attention_one(alt, k->rows[r], k->alt, err);
+		int e = row_values(k, alt, k->rows[r], k->alt, err);
 
 		if (e < 0)
 			return e;
-		for (int64_t c = 0; c < k->x->dv; c++) {
+		for (int64_t c = 0; c < k->n; c++) {
 			double d = k->alt[c] - k->out[r * k->x->dv + c];
 
 			sum += d * d;
@@ -275,22 +290,23 @@ static int gather(struct look *k, bool *ret_usable, struct ekka_error *err)
 
 	for (unsigned r = 0; r < k->n_rows; r++) {
 		double *out = k->out + r * x->dv, *ref = k->ref + r * x->dv;
-		int e = ekka_attention_one(x, k->rows[r], ref, err);
+		const struct ekka_array *a = k->lse ? k->lse : x->out;
+		int e = row_values(k, x, k->rows[r], ref, err);
 
 		if (e < 0)
 			return e;
-		ekka_array_get(x->out, ekka_attention_out_row(x, k->rows[r].b, k->rows[r].h, k->rows[r].i) * x->dv, (size_t)x->dv, out);
-		for (int64_t c = 0; c < x->dv; c++)
+		ekka_array_get(a, ekka_attention_out_row(x, k->rows[r].b, k->rows[r].h, k->rows[r].i) * k->n, (size_t)k->n, out);
+		for (int64_t c = 0; c < k->n; c++)
 			k->deviation += (out[c] - ref[c]) * (out[c] - ref[c]);
 	}
 	*ret_usable = isfinite(k->deviation) && k->deviation > 0;
 	return 0;
 }
 
-int ekka_attention_explain(const struct ekka_attention *x, const struct ekka_attention_row *rows, unsigned n_rows, char *text,
+int ekka_attention_explain(const struct ekka_attention *x, const struct ekka_array *lse, const struct ekka_attention_row *rows, unsigned n_rows, char *text,
 			   struct ekka_error *err)
 {
-	struct look k = { .x = x, .rows = rows, .n_rows = n_rows, .best = EXPLAINS * EXPLAINS, .text = text };
+	struct look k = { .x = x, .rows = rows, .n_rows = n_rows, .lse = lse, .n = lse ? 1 : x->dv, .best = EXPLAINS * EXPLAINS, .text = text };
 	double *memory = calloc((size_t)(2 * n_rows + 1) * (size_t)x->dv, sizeof *memory);
 	bool usable;
 	int r;

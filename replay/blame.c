@@ -2,13 +2,14 @@
 #include "replay/blame.h"
 
 #include "replay/audit_flow.h"
+#include "replay/operands.h"
 #include "replay/stale.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DETAILED = 32 /* suspects whose consequences are counted */ };
+enum { DETAILED = 32 /* suspects whose consequences are counted */, EXPLAINED = 16 /* failed ones that are judged again with other operands */ };
 
 static enum ekka_status status_of(const struct ekka_blame *b, uint64_t event)
 {
@@ -54,6 +55,7 @@ static void find_sources(const struct ekka_blame *b, struct ekka_suspect *s)
 int ekka_blame_report(const struct ekka_blame *b, struct ekka_report *r, struct ekka_error *err)
 {
 	bool *marked = calloc(b->n_events + 1, sizeof(*marked));
+	unsigned n_explained = 0;
 	int res = 0;
 
 	if (!marked)
@@ -69,6 +71,8 @@ int ekka_blame_report(const struct ekka_blame *b, struct ekka_report *r, struct 
 			continue;
 		r->suspects[i].infected = spread(b, marked, r->suspects[i].verdict.event);
 		res = ekka_stale_explain(b, &r->suspects[i].verdict, err);
+		if (res == 0 && n_explained++ < EXPLAINED)
+			res = ekka_operands_explain(b, &r->suspects[i].verdict, err);
 	}
 	free(marked);
 	return res;

@@ -23,7 +23,7 @@ struct ekka_blame {
 
 /*
  * Completes a report: fills the sources and `infected` of the first suspects and the report's `infected`, adds what replay/audit_flow.h finds, and says of
- * outputs that were not written whose bytes they hold (replay/stale.h). 0, or negative without memory.
+ * outputs that were not written whose bytes they hold (replay/stale.h), of others whether an operand was another tensor (replay/operands.h). 0, or negative without memory.
  */
 int ekka_blame_report(const struct ekka_blame *, struct ekka_report *, struct ekka_error *err);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replay/expr_explain.h"
 
+#include "replay/expr_edit.h"
 #include "replay/rows.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const double ENOUGH = 0.9;
-enum { LONGEST = 4096 /* of a changed expression */, FURTHEST = 1 << 20 /* elements that a pointer may be off */ };
+enum { FURTHEST = 1 << 20 /* elements that a pointer may be off */ };
 
 struct look {
 	struct ekka_expr_event *x;
@@ -236,37 +236,6 @@ static void try_symbols(struct look *l)
 	}
 }
 
-static bool is_word(char c)
-{
-	return isalnum((unsigned char)c) || c == '_';
-}
-
-/* The expression with every `word` replaced; false when it has none, or gets too long. Assignments keep their names. */
-static bool replaced(const char *expr, const char *word, const char *by, char ret[LONGEST])
-{
-	size_t n = strlen(word), m = strlen(by), at = 0;
-	bool found = false, begins = true;
-
-	while (*expr && at + m + 1 < LONGEST) {
-		bool here = n > 0 && begins && strncmp(expr, word, n) == 0 && !is_word(expr[n]);
-
-		if (here && expr[n + strspn(expr + n, " ")] == '=' && expr[n + strspn(expr + n, " ") + 1] != '=')
-			here = false;
-		found |= here;
-		if (here) {
-			memcpy(ret + at, by, m);
-			at += m;
-			expr += n;
-			begins = false;
-			continue;
-		}
-		begins = !is_word(*expr);
-		ret[at++] = *expr++;
-	}
-	ret[at] = '\0';
-	return found && !*expr;
-}
-
 /* Other functions in their place. */
 static void try_functions(struct look *l)
 {
@@ -275,12 +244,28 @@ static void try_functions(struct look *l)
 		{ "silu", "relu" }, { "exp", "exp2" }, { "log", "log2" }, { "rsqrt", "sqrt" }, { "min", "max" }, { "tanh", "sigmoid" }, { "floor", "ceil" },
 		{ "rint", "floor" }, { "round", "floor" }, { "rint", "round" },
 	};
-	char text[LONGEST];
+	char text[EKKA_EXPR_LONGEST];
 
 	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
 		for (int way = 0; way < 2; way++)
-			if (replaced(l->expr, pairs[i][way], pairs[i][1 - way], text))
+			if (ekka_expr_replaced(l->expr, pairs[i][way], pairs[i][1 - way], text))
 				attempt(l, text, "as if %s was %s", pairs[i][way], pairs[i][1 - way]);
+}
+
+/* Ends of a range that were left out. */
+static void try_clamps(struct look *l)
+{
+	static const struct { const char *function, *form, *says; } changes[] = {
+		/* One end alone first: wrong elements beyond it fit the loss of both as well. */
+		{ "clamp", "max($0, $1)", "as if clamp had no upper end" }, { "clamp", "min($0, $2)", "as if clamp had no lower end" },
+		{ "clamp", "($0)", "as if nothing was clamped" }, { "min", "($0)", "as if there was no min" }, { "min", "($1)", "as if there was no min" },
+		{ "max", "($0)", "as if there was no max" }, { "max", "($1)", "as if there was no max" }, { "relu", "($0)", "as if there was no relu" },
+	};
+	char text[EKKA_EXPR_LONGEST];
+
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
+		for (unsigned n = 0; ekka_expr_recalled(l->expr, changes[i].function, n, changes[i].form, text); n++)
+			attempt(l, text, "%s", changes[i].says);
 }
 
 /* Another operator in the place of one. */
@@ -288,9 +273,9 @@ static void try_operators(struct look *l)
 {
 	static const char pairs[][2] = { { '+', '-' }, { '*', '+' }, { '/', '*' }, { '<', '>' } };
 	size_t n = strlen(l->expr);
-	char text[LONGEST];
+	char text[EKKA_EXPR_LONGEST];
 
-	for (size_t at = 1; at + 1 < n && n < LONGEST; at++)
+	for (size_t at = 1; at + 1 < n && n < EKKA_EXPR_LONGEST; at++)
 		for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
 			for (int way = 0; way < 2; way++) {
 				if (l->expr[at] != pairs[i][way] || l->expr[at - 1] != ' ')
@@ -304,7 +289,7 @@ static void try_operators(struct look *l)
 /* What is done to an input first. */
 static void try_inputs(struct look *l)
 {
-	char text[LONGEST], by[3 * EKKA_EXPR_NAME];
+	char text[EKKA_EXPR_LONGEST], by[3 * EKKA_EXPR_NAME];
 
 	for (unsigned i = 0; i < l->x->n_symbols; i++) {
 		static const struct { enum ekka_expr_kind kind; const char *before, *behind, *says; } changes[] = {
@@ -318,7 +303,7 @@ static void try_inputs(struct look *l)
 		for (size_t c = 0; c < sizeof changes / sizeof changes[0]; c++) {
 			int n = changes[c].kind == s->kind ? snprintf(by, sizeof by, "%s%s%s", changes[c].before, s->name, changes[c].behind) : 0;
 
-			if (n > 0 && (size_t)n < sizeof by && replaced(l->expr, s->name, by, text))
+			if (n > 0 && (size_t)n < sizeof by && ekka_expr_replaced(l->expr, s->name, by, text))
 				attempt(l, text, "as if of %s %s", s->name, changes[c].says);
 		}
 	}
@@ -373,6 +358,7 @@ void ekka_expr_explain(struct ekka_expr_event *x, unsigned k, const struct ekka_
 	try_symbols(&l);
 	try_places(&l);
 	try_tables(&l);
+	try_clamps(&l);
 	try_inputs(&l);
 	try_functions(&l);
 	try_operators(&l);

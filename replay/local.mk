@@ -5,7 +5,7 @@ libreplay_la_SOURCES = \
 	replay/arguments.h replay/arguments.c \
 	replay/array.h replay/array.c \
 	replay/audit_bytes.h replay/audit_bytes.c \
-	replay/allocations.h replay/allocations.c replay/audit_flow.h replay/audit_flow.c replay/blame.h replay/blame.c replay/stale.h replay/stale.c \
+	replay/allocations.h replay/allocations.c replay/audit_flow.h replay/audit_flow.c replay/blame.h replay/blame.c replay/stale.h replay/operands.h replay/operands.c replay/stale.c \
 	replay/blobs.h replay/blobs.c \
 	replay/array_gaps.h replay/array_gaps.c \
 	replay/attention.h replay/attention_work.h replay/attention.c replay/attention_aligned.c replay/attention_error.c replay/attention_explain.c replay/attention_run.c \
@@ -13,7 +13,7 @@ libreplay_la_SOURCES = \
 	replay/exp.h \
 	replay/fold.h replay/fold_result.h replay/fold.c replay/fold_expr.h replay/fold_expr.c \
 	replay/expr.h replay/expr_internal.h replay/expr_element.h replay/expr_function.h replay/expr_whole.h replay/expr_parse.c replay/expr_layout.c replay/expr_eval.c replay/expr_arith.c replay/expr_funcs.c replay/expr_ints.c \
-	replay/expr_event.h replay/expr_work.h replay/expr_event.c replay/expr_explain.h replay/expr_explain.c replay/op_elementwise.h replay/op_elementwise.c replay/op_scatter.h replay/op_scatter.c replay/scatter_expect.c replay/scatter_explain.c \
+	replay/expr_event.h replay/expr_work.h replay/expr_event.c replay/expr_edit.h replay/expr_edit.c replay/expr_explain.h replay/expr_explain.c replay/op_elementwise.h replay/op_elementwise.c replay/op_scatter.h replay/op_scatter.c replay/scatter_expect.c replay/scatter_explain.c \
 	replay/philox.h replay/philox.c replay/op_random.c replay/op_radix.c replay/op_select.c replay/op_topk_digit.c replay/op_search.c replay/op_bag.c replay/op_nll.c replay/op_list.c \
 	replay/gaps.h replay/gaps.c \
 	replay/gemm.h replay/gemm.c replay/gemm_blocks.h replay/gemm_blocks.c replay/team.h replay/team.c replay/backend.h \

@@ -53,6 +53,8 @@ static void add_statistics(struct ekka_attention_task *t, const struct ekka_atte
 		if (fabs(out - lse - row->lse_shift) < fabs(out - lse))
 			lse += row->lse_shift;
 		add_per_row(t, t->lse, index, lse, row->lse_bound, none);
+		if (!none && t->n_bad_lse < EKKA_ATTENTION_ROWS && !ekka_near_holds(t->lse->dtype, out, (struct ekka_near){ lse, row->lse_bound }))
+			t->bad_lse[t->n_bad_lse++] = row->row;
 	}
 	add_per_row(t, t->max, index, row->max, row->lse_bound, none);
 	add_per_row(t, t->sum, index, row->sum, row->sum_bound + row->lse_bound * row->sum, none);
@@ -206,7 +208,7 @@ static int judge_attention(const struct ekka_op_context *ctx, const struct ekka_
 		r = ekka_attention_take(&t, err);
 	elsewhere = r == 0 && !t.rows.settled && judged_elsewhere(&t, ctx->backend);
 	while (r == 0 && !t.rows.settled && !elsewhere) {
-		t.n_empty = t.n_bad_seen = t.n_bad = t.n_near = 0;
+		t.n_empty = t.n_bad_seen = t.n_bad = t.n_bad_lse = t.n_near = 0;
 		r = ekka_attention_run(&t.x, &means, judge_row, &t, err);
 		if (r < 0 || !ekka_elements_again(t.rows.elements))
 			break;
@@ -218,7 +220,10 @@ static int judge_attention(const struct ekka_op_context *ctx, const struct ekka_
 	if (r == 0 && !t.rows.settled)
 		r = judge_aligned(&t, err);
 	if (r == 0 && !t.rows.settled && v->status == EKKA_FAIL && t.n_bad && !ekka_not_written(v))
-		r = ekka_attention_explain(&t.x, t.bad, t.n_bad, v->looks_like, err);
+		r = ekka_attention_explain(&t.x, NULL, t.bad, t.n_bad, v->looks_like, err);
+	/* What is small in out may be plain in lse. Other forms of ALiBi add to that what is nobody's fault. */
+	else if (r == 0 && !t.rows.settled && v->status == EKKA_FAIL && t.n_bad_lse && !t.x.alibi && !ekka_not_written(v))
+		r = ekka_attention_explain(&t.x, t.lse, t.bad_lse, t.n_bad_lse, v->looks_like, err);
 	free((void *)(uintptr_t)t.x.pages);
 	free(t.numbers);
 	ekka_rows_release(&t.rows);

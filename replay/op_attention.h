@@ -16,6 +16,8 @@ struct ekka_attention_task {
 	struct ekka_attention_row bad[EKKA_ATTENTION_ROWS];
 	unsigned n_bad;
 	uint64_t n_bad_seen;
+	struct ekka_attention_row bad_lse[EKKA_ATTENTION_ROWS];	/* rows whose lse is wrong, the first of them */
+	unsigned n_bad_lse;
 	struct ekka_attention_row near[EKKA_ATTENTION_ROWS];	/* rows whose errors are the largest part of their bounds, near_part[] squared */
 	double near_part[EKKA_ATTENTION_ROWS];
 	unsigned n_near;

@@ -251,7 +251,7 @@ WRONG(tail_columns, c >= 12, 0)
 Test(elements, where_and_what_it_looks_like_are_said)
 {
 	static const struct { bool (*wrong)(int, double *); unsigned n_dims; const char *where, *looks_like; } cases[] = {
-		{ zero_tail, 1, "elements 313-319 (the last 7)", "zeros" },
+		{ zero_tail, 1, "elements 313-319 (the last 7)", "as if it ended at element 313 of 320: the last 7 were not computed: zeros" },
 		{ tile, 2, "rows 4-7, columns 0-7", "a constant factor: 2 times what it should be" },
 		{ column, 2, "column 3 of every row", "the sign is flipped" },
 		{ every_fourth, 1, "every 4th element from 1", "NaN everywhere there" },
@@ -265,7 +265,7 @@ Test(elements, where_and_what_it_looks_like_are_said)
 		{ stretch, 2, "elements 50-89 in row-major order", "infinities" },
 		{ noise, 2, "everything", "" },
 		{ single, 2, "one element: row 2, column 5", "zeros" },
-		{ tail_columns, 2, "columns 12-15 (the last 4) of every row", "zeros" },
+		{ tail_columns, 2, "columns 12-15 (the last 4) of every row", "as if the last 4 of 16 columns were not computed: zeros" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -44,6 +44,20 @@ int ekka_trace_blob_read(struct ekka_trace *t, const struct ekka_blob_id *id, ui
 	return 0;
 }
 
+bool ekka_trace_blob_present(const struct ekka_trace *t, const struct ekka_blob_id *id, uint64_t *ret_bytes)
+{
+	(void)ret_bytes;
+	return t->blob[id->b[0]] != NULL;
+}
+
+int ekka_event_tensor_index(const struct ekka_event *e, const char *name)
+{
+	for (unsigned i = 0; i < e->call.n_tensors; i++)
+		if (strcmp(e->call.tensors[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
 void ekka_event_release(struct ekka_event *e)
 {
 	(void)e;
