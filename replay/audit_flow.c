@@ -108,7 +108,7 @@ static int note_strides(struct flow *f, const struct ekka_edge *edge, const stru
 	return ekka_report_note(f->report, f->reader.number, text, err) < 0 ? EKKA_ERR_NOMEM : 1;
 }
 
-/* As many elements as were written there, stretched over what others wrote. */
+/* As many elements as were written there, stretched over what others wrote. A copy has bytes, and says nothing of strides. */
 static int note_reach(struct flow *f, const struct ekka_edge *edge, const struct ekka_tensor *mine, const struct ekka_tensor *theirs, struct ekka_error *err)
 {
 	const struct ekka_edge *other = f->edge;
@@ -119,8 +119,8 @@ static int note_reach(struct flow *f, const struct ekka_edge *edge, const struct
 	if (other == f->edge + f->n_edges || mine->n_ptrs || theirs->n_ptrs || tensor_bytes(mine) != tensor_bytes(theirs) ||
 	    theirs->span_bytes != tensor_bytes(theirs) || mine->span_bytes <= theirs->span_bytes)
 		return 0;
-	(void)snprintf(text, sizeof(text), "%s reaches %" PRIu64 " bytes further than what event %" PRIu64 " wrote there, which has as many elements, into what event %" PRIu64 " wrote",
-		       mine->name, mine->span_bytes - theirs->span_bytes, edge->writer, other->writer);
+	(void)snprintf(text, sizeof(text), "%s reaches %" PRIu64 " bytes further than what event %" PRIu64 " wrote there, which has as many %s, into what event %" PRIu64 " wrote",
+		       mine->name, mine->span_bytes - theirs->span_bytes, edge->writer, theirs->dtype == mine->dtype ? "elements" : "bytes", other->writer);
 	return ekka_report_note(f->report, f->reader.number, text, err);
 }
 
@@ -160,11 +160,12 @@ static int note_edge(struct flow *f, const struct ekka_edge *edge, const struct 
 	theirs = &f->writer.call.tensors[edge->writer_tensor];
 	if (theirs->addr != mine->addr)
 		return 0;
-	if (theirs->dtype == mine->dtype && edge->bytes < tensor_bytes(mine)) {
+	if (edge->bytes >= tensor_bytes(mine))
+		return note_format(f, edge, mine, theirs, err);
+	if (theirs->dtype == mine->dtype)
 		r = note_strides(f, edge, mine, theirs, err);
-		if (r == 0)
-			r = note_reach(f, edge, mine, theirs, err);
-	}
+	if (r == 0 && (theirs->dtype == mine->dtype || theirs->dtype == EKKA_U8))
+		r = note_reach(f, edge, mine, theirs, err);
 	return r < 0 ? r : note_format(f, edge, mine, theirs, err);
 }
 

@@ -409,8 +409,9 @@ static size_t notes_of(struct ekka_trace *t, uint8_t status, char text[EKKA_NOTE
 /* 64 elements in a row, read as a matrix with gaps: over what another event wrote behind them, or over nothing that is known. */
 Test(flow, rows_that_reach_into_another_tensor)
 {
-	static const struct { int64_t rows, ld; bool neighbour; size_t notes; } cases[] = {
-		{ 8, 12, true, 1 }, { 8, 12, false, 0 }, { 8, 8, true, 0 }, { 4, 12, true, 0 }, { 10, 12, true, 0 },
+	static const struct { int64_t rows, ld; bool neighbour; size_t notes; int64_t copied; enum ekka_dtype as; } cases[] = {
+		{ 8, 12, true, 1, 0, 0 }, { 8, 12, false, 0, 0, 0 }, { 8, 8, true, 0, 0, 0 }, { 4, 12, true, 0, 0, 0 }, { 10, 12, true, 0, 0, 0 },
+		{ 8, 12, true, 1, 256, EKKA_U8 }, { 8, 8, true, 0, 256, EKKA_U8 }, { 8, 12, true, 0, 260, EKKA_U8 }, { 8, 12, true, 0, 32, EKKA_F64 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -419,11 +420,16 @@ Test(flow, rows_that_reach_into_another_tensor)
 
 		init(t);
 		add(t, "kernel", "writer", "elementwise"), touch(t, EKKA_OUT, 0x1000, 1, 64, 64, 0, 5);
+		if (cases[i].copied)
+			t->tensor[1][0] = (struct ekka_tensor){ .name = "dst", .dir = EKKA_OUT, .dtype = cases[i].as, .place = EKKA_DEVICE, .n_dims = 1,
+								.dim = { cases[i].copied }, .stride = { 1 }, .addr = 0x1000, .alias_of = -1,
+								.span_bytes = (uint64_t)cases[i].copied * ekka_dtype_bytes(cases[i].as) };
 		add(t, "kernel", "neighbour", "elementwise"), touch(t, EKKA_OUT, cases[i].neighbour ? 0x1100 : 0x9000, 1, 64, 64, 0, 5);
 		add(t, "kernel", "reader", "elementwise"), touch(t, EKKA_IN, 0x1000, cases[i].rows, 8, cases[i].ld, 6, 0);
 		cr_expect_eq(notes_of(t, EKKA_PASS, text, finding), cases[i].notes, "case %zu: %s", i, text);
-		cr_expect(!cases[i].notes || !strcmp(text, "in0 reaches 112 bytes further than what event 1 wrote there, which has as many elements, into what event 2 wrote"),
-			  "%s", text);
+		cr_expect(!cases[i].notes || !strcmp(text, cases[i].copied ?
+			  "in0 reaches 112 bytes further than what event 1 wrote there, which has as many bytes, into what event 2 wrote" :
+			  "in0 reaches 112 bytes further than what event 1 wrote there, which has as many elements, into what event 2 wrote"), "%s", text);
 		free(t);
 	}
 }
