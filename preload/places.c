@@ -10,6 +10,7 @@
 enum { SLOTS = 1 << 20, REGIONS = 1 << 16, REGION_BYTES = 1 << 20, SELDOM = 32 };
 
 static struct ekka_piece *places;
+static bool refused;			/* there is no memory for it */
 static uint8_t visits[REGIONS];		/* of a region, since something was last found there; two regions that share a count do no harm */
 
 /* Neighbours do not meet; the upper bits keep large buffers at round addresses apart. */
@@ -51,10 +52,13 @@ void ekka_places_useful(uint64_t addr)
 
 void ekka_places_note(const struct ekka_piece *piece)
 {
+	if (refused)
+		return;
 	if (!places) {
 		void *p = mmap(NULL, SLOTS * sizeof(*places), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-		if (p == MAP_FAILED)
+		refused = p == MAP_FAILED;
+		if (refused)
 			return;
 		places = p;
 	}
@@ -64,6 +68,7 @@ void ekka_places_note(const struct ekka_piece *piece)
 void ekka_places_clear(void)
 {
 	memset(visits, 0, sizeof(visits));
+	refused = false;
 	/* Pages of zeros; should that fail, another table is taken. */
 	if (places && madvise(places, SLOTS * sizeof(*places), MADV_DONTNEED) != 0)
 		places = NULL;

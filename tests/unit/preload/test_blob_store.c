@@ -13,6 +13,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <zstd.h>
 
 enum { KIB = 1 << 10, MIB = 1 << 20, MEMORY = 20 * MIB, CHUNKS = 20000, PLACE = 0x7f0000000010 };
@@ -298,4 +299,22 @@ Test(places, a_piece_is_what_is_there_now)
 	cr_expect_not_null(ekka_places_find(PLACE, 20, 6));
 	ekka_places_clear();
 	cr_expect_null(ekka_places_find(PLACE, 20, 6));
+}
+
+Test(places, without_memory_nothing_is_noted_until_the_next_file)
+{
+	const struct ekka_piece piece = { .addr = PLACE, .hash = 5, .at = 100, .from = 7, .bytes = 20 };
+	struct rlimit had, none;
+
+	cr_assert_eq(getrlimit(RLIMIT_AS, &had), 0);
+	none = had;
+	none.rlim_cur = 1;
+	cr_assert_eq(setrlimit(RLIMIT_AS, &none), 0);
+	ekka_places_note(&piece);
+	cr_assert_eq(setrlimit(RLIMIT_AS, &had), 0);
+	ekka_places_note(&piece);
+	cr_expect_null(ekka_places_find(PLACE, 20, 5), "asked again for every piece");
+	ekka_places_clear();
+	ekka_places_note(&piece);
+	cr_expect_not_null(ekka_places_find(PLACE, 20, 5));
 }
