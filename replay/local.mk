@@ -36,7 +36,7 @@ libreplay_la_SOURCES = \
 	replay/op_norm.h replay/norm_element.h replay/op_norm.c replay/norm_device.c replay/norm_explain.c \
 	replay/op_reduce.c replay/scan_order.h replay/scan_order.c replay/op_scan.c replay/softmax_element.h replay/op_softmax.c replay/op_sort.c \
 	replay/order.h replay/order.c \
-	replay/rows.h replay/rows.c replay/rows_job.h replay/rows_device.h replay/rows_device.c \
+	replay/rows.h replay/rows.c replay/rows_team.h replay/rows_team.c replay/rows_job.h replay/rows_device.h replay/rows_device.c \
 	replay/panel.h replay/panel.c \
 	replay/read.h replay/read.c replay/redescribe.h replay/redescribe.c \
 	replay/replay.h \

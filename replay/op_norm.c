@@ -97,7 +97,8 @@ static int prepare(void *arg, struct ekka_error *err)
 	n = take_tensors(x, err);
 	if (n < 0 || r->settled)
 		return n;
-	r->row_length = x->n;
+	r->row_length = r->elements_of_row = x->n;
+	r->n_rows = x->n_rows;
 	x->compute = ekka_rows_compute(r, x->x->dtype);
 	x->u = ekka_dtype_unit_roundoff(x->compute) * (x->compute == EKKA_F64 ? 2 : 1);	/* a reference in float64 errs as much */
 	x->tiny = ekka_dtype_tiny(x->compute);
@@ -275,8 +276,8 @@ static void judge_rows(void *arg)
 	struct ekka_norm *x = arg;
 	int64_t most = x->n < EKKA_ROWS_CHUNK ? EKKA_ROWS_CHUNK / x->n : 1;
 
-	for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
-		rows = x->n_rows - row < most ? x->n_rows - row : most;
+	for (int64_t row = x->rows.first, rows; row < x->rows.end; row += rows) {
+		rows = x->rows.end - row < most ? x->rows.end - row : most;
 		load_rows(x, row, rows, &x->form);
 		if (x->residual_out)
 			ekka_rows_compare(&x->rows, x->residual_out, row * x->n, rows * x->n, x->h, x->error);

@@ -71,6 +71,8 @@ static int prepare(void *arg, struct ekka_error *err)
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "the outputs' dimensions are not those that the input keeps");
 		return 0;
 	}
+	r->n_rows = x->n_rows;
+	r->elements_of_row = x->n;
 	t = ekka_rows_compute(r, x->in->dtype);
 	x->o.u = ekka_dtype_unit_roundoff(t);
 	x->o.largest = ekka_dtype_largest(t);
@@ -202,8 +204,8 @@ static void judge_rows(void *arg)
 	bool several = x->n <= EKKA_ROWS_CHUNK;
 	int64_t most = several ? EKKA_ROWS_CHUNK / x->n : EKKA_ROWS_CHUNK;
 
-	for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
-		rows = x->n_rows - row < most ? x->n_rows - row : most;
+	for (int64_t row = x->rows.first, rows; row < x->rows.end; row += rows) {
+		rows = x->rows.end - row < most ? x->rows.end - row : most;
 		if (several && !x->integers)
 			load(x, row * x->n, rows * x->n);
 		for (int64_t i = 0; i < rows; i++)

@@ -58,7 +58,8 @@ static int prepare(void *arg, struct ekka_error *err)
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "the dimensions of x, y and the mask do not fit together");
 		return 0;
 	}
-	r->row_length = x->n;
+	r->row_length = r->elements_of_row = x->n;
+	r->n_rows = x->n_rows;
 	x->form = (struct ekka_softmax_form){ .scale = ekka_rows_number(r, "scale", 1), .log = ekka_rows_number(r, "log", 0) != 0,
 				 .masked = x->mask != NULL, .summed = x->n };
 	x->mask_kind = ekka_rows_number(r, "mask_keep", 0) != 0 ? EKKA_MASK_KEEPS : ekka_rows_number(r, "mask_drop", 0) != 0 ? EKKA_MASK_DROPS : EKKA_MASK_ADDED;
@@ -218,8 +219,8 @@ static void judge_rows(void *arg)
 	struct softmax *x = arg;
 	int64_t most = x->n < EKKA_ROWS_CHUNK ? EKKA_ROWS_CHUNK / x->n : 1;
 
-	for (int64_t row = 0, rows; row < x->n_rows; row += rows) {
-		rows = x->n_rows - row < most ? x->n_rows - row : most;
+	for (int64_t row = x->rows.first, rows; row < x->rows.end; row += rows) {
+		rows = x->rows.end - row < most ? x->rows.end - row : most;
 		ekka_array_get(x->x, row * x->n, (size_t)(rows * x->n), x->s);
 		for (int64_t i = 0; i < rows; i++)
 			one_row(x, row + i, &x->form, x->s + i * x->n, x->ref + i * x->n, x->bound + i * x->n);

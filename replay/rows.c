@@ -10,6 +10,7 @@
 #include "compare/audit.h"
 #include "replay/array_gaps.h"
 #include "compare/clones.h"
+#include "replay/rows_team.h"
 
 int ekka_rows_init(struct ekka_rows *r, const struct ekka_op_context *ctx, const struct ekka_event *e, struct ekka_verdict *v,
 		   struct ekka_error *err)
@@ -57,7 +58,8 @@ int ekka_rows_run(const struct ekka_rows_op *op, const struct ekka_op_context *c
 	if (n == 0)
 		n = op->prepare(r, err);
 	if (n == 0 && !r->settled) {
-		if (!op->device || !op->device(r))
+		r->end = r->n_rows;
+		if ((!op->device || !op->device(r)) && !ekka_rows_together(op, r))
 			do
 				op->compare(r);
 			while (ekka_elements_again(r->elements));

@@ -35,6 +35,9 @@ struct ekka_rows {
 	int64_t row_length;		/* at most one wrong element is remembered of this many in a row; 0: 1 */
 	struct ekka_wrong wrong[EKKA_ROWS_WRONG];
 	unsigned n_wrong;
+	/* Set by an op's prepare whose compare goes over the rows first..end - 1 alone, so that threads can share them; 0: it goes over all there is. */
+	int64_t n_rows, elements_of_row;
+	int64_t first, end;
 };
 
 int ekka_rows_init(struct ekka_rows *, const struct ekka_op_context *, const struct ekka_event *, struct ekka_verdict *, struct ekka_error *err);

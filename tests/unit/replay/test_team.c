@@ -15,13 +15,16 @@ enum { HELPERS = 5, SLOTS = 4, PARTS = 500 };
 
 static struct ekka_team team = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .threads = HELPERS + 1 };
 static bool over;
+static atomic_int by_helpers;	/* parts that helpers computed */
 static pthread_t helper[HELPERS];
 
 static void *help(void *arg)
 {
 	pthread_mutex_lock(&team.lock);
 	while (!over)
-		if (!ekka_team_help(&team))
+		if (ekka_team_help(&team))
+			atomic_fetch_add(&by_helpers, 1);
+		else
 			pthread_cond_wait(&team.changed, &team.lock);
 	pthread_mutex_unlock(&team.lock);
 	return arg;
@@ -166,6 +169,126 @@ static void compare_elementwise(void)
 	at[200 * 800] = 16;
 	same(&f, "beyond the table", EKKA_UNDECIDED);
 	free(a), free(y), free(table), free(at);
+}
+
+/* The event is shared: sooner or later a helper finds a part before the caller has taken all. */
+static void is_shared(struct fake_event *f, const char *what)
+{
+	atomic_store(&by_helpers, 0);
+	f->team = &team;
+	for (int i = 0; i < 200 && !atomic_load(&by_helpers); i++)
+		cr_assert_eq(fake_event_judge(f).status, EKKA_PASS);
+	cr_expect_gt(atomic_load(&by_helpers), 0, "%s", what);
+}
+
+enum { ROW_COUNT = 1100, ROW = 500 };
+
+/* Right, wrong in one of several outputs, and wrong in many rows. */
+static void rows_of(struct fake_event *f, const char *what, float *y, float *second)
+{
+	float kept = y[900 * ROW + 7];
+
+	same(f, what, EKKA_PASS);
+	is_shared(f, what);
+	y[900 * ROW + 7] += 1;
+	same(f, what, EKKA_FAIL);
+	y[900 * ROW + 7] = kept;
+	if (second) {
+		kept = second[1099];
+		second[1099] = kept * 2 + 1;
+		same(f, what, EKKA_FAIL);
+		second[1099] = kept;
+	}
+	memset(y + 200 * ROW, 0, 600 * ROW * sizeof *y);
+	same(f, what, EKKA_FAIL);
+}
+
+static void compare_norm(const float *x)
+{
+	float *y = malloc(ROW_COUNT * ROW * sizeof *y), mean[ROW_COUNT];
+	static struct fake_event f;
+
+	for (int i = 0; i < ROW_COUNT; i++) {
+		double sum = 0, squares = 0;
+
+		for (int j = 0; j < ROW; j++)
+			sum += (double)x[i * ROW + j];
+		sum /= ROW;
+		for (int j = 0; j < ROW; j++)
+			squares += ((double)x[i * ROW + j] - sum) * ((double)x[i * ROW + j] - sum);
+		mean[i] = (float)sum;
+		for (int j = 0; j < ROW; j++)
+			y[i * ROW + j] = (float)(((double)x[i * ROW + j] - sum) / sqrt(squares / ROW + 1e-5));
+	}
+	fake_event_init(&f, "norm");
+	fake_event_text(&f, "kind", "layer");
+	fake_event_real(&f, "eps", 1e-5);
+	fake_event_tensor(&f, "x", EKKA_IN, EKKA_F32, "1100x500", NULL, x, NULL);
+	fake_event_tensor(&f, "y", EKKA_OUT, EKKA_F32, "1100x500", NULL, NULL, y);
+	fake_event_tensor(&f, "mean", EKKA_OUT, EKKA_F32, "1100", NULL, NULL, mean);
+	rows_of(&f, "norm", y, mean);
+	free(y);
+}
+
+static void compare_softmax(const float *x)
+{
+	float *y = malloc(ROW_COUNT * ROW * sizeof *y);
+	static struct fake_event f;
+
+	for (int i = 0; i < ROW_COUNT; i++) {
+		double sum = 0;
+
+		for (int j = 0; j < ROW; j++)
+			sum += exp((double)x[i * ROW + j]);
+		for (int j = 0; j < ROW; j++)
+			y[i * ROW + j] = (float)(exp((double)x[i * ROW + j]) / sum);
+	}
+	fake_event_init(&f, "softmax");
+	fake_event_tensor(&f, "x", EKKA_IN, EKKA_F32, "1100x500", NULL, x, NULL);
+	fake_event_tensor(&f, "y", EKKA_OUT, EKKA_F32, "1100x500", NULL, NULL, y);
+	rows_of(&f, "softmax", y, NULL);
+	free(y);
+}
+
+static void compare_reduce(const float *x)
+{
+	static float top[ROW_COUNT];
+	static int64_t index[ROW_COUNT];
+	static struct fake_event f;
+
+	for (int i = 0; i < ROW_COUNT; i++) {
+		index[i] = 0;
+		for (int j = 1; j < ROW; j++)
+			index[i] = x[i * ROW + j] > x[i * ROW + index[i]] ? j : index[i];
+		top[i] = x[i * ROW + index[i]];
+	}
+	fake_event_init(&f, "reduce");
+	fake_event_text(&f, "kind", "max");
+	fake_event_int(&f, "reduced", 1);
+	fake_event_int(&f, "index", 1);
+	fake_event_tensor(&f, "in0", EKKA_IN, EKKA_F32, "1100x500", NULL, x, NULL);
+	fake_event_tensor(&f, "out0", EKKA_OUT, EKKA_F32, "1100", NULL, NULL, top);
+	fake_event_tensor(&f, "out1", EKKA_OUT, EKKA_I64, "1100", NULL, NULL, index);
+	same(&f, "reduce", EKKA_PASS);
+	is_shared(&f, "reduce");
+	index[1000]++;
+	same(&f, "reduce, a wrong index", EKKA_FAIL);
+	top[3] += 1;
+	same(&f, "reduce, both wrong", EKKA_FAIL);
+}
+
+Test(team, rows_do_not_depend_on_the_number_of_threads, .timeout = 60)
+{
+	float *x = malloc(ROW_COUNT * ROW * sizeof *x);
+
+	for (int i = 0; i < ROW_COUNT * ROW; i++)
+		x[i] = (float)(i * 7919L % 10007 - 5000) * 0.001F;
+	begin();
+	compare_norm(x);
+	compare_softmax(x);
+	compare_reduce(x);
+	end();
+	free(x);
 }
 
 /* Right, one wrong element, a wrong stripe of rows: screened and exact. */
