@@ -1,6 +1,6 @@
 # The GPU backend of `ekka replay`, where CUDA's headers and nvcc are installed; CUDA itself is looked for at run time.
 EKKA_GPU_KERNELS = replay/gpu_kernels.cu replay/gpu_device.cuh replay/gpu_gemm.cuh replay/gpu_product.cuh replay/gpu_attention.cuh \
-	replay/gpu_attention_event.cuh replay/gpu_rows.cuh replay/gpu_reduce.cuh replay/gpu_softmax.cuh replay/gpu_quantize.cuh replay/gpu_expr.cuh replay/gpu_cat.cuh
+	replay/gpu_attention_event.cuh replay/gpu_rows.cuh replay/gpu_reduce.cuh replay/gpu_softmax.cuh replay/gpu_quantize.cuh replay/gpu_rope.cuh replay/gpu_expr.cuh replay/gpu_cat.cuh
 EXTRA_DIST += $(EKKA_GPU_KERNELS)
 libreplay_la_SOURCES += replay/gpu_open.c
 if HAVE_CUDA
@@ -16,7 +16,7 @@ BUILT_SOURCES += replay/gpu_image.h
 GPU_ARCHS = -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_100,code=sm_100 \
 	-gencode arch=compute_75,code=compute_75
 replay/gpu_kernels.fatbin: $(EKKA_GPU_KERNELS) replay/gpu_shared.h compare/element.h compare/bound_element.h replay/attention_bound.h replay/epilogue_element.h compare/rounding.h compare/shared.h spec/dtypes.def \
-		replay/rows_job.h replay/norm_element.h replay/fold_result.h replay/near.h replay/softmax_element.h replay/quantize_element.h replay/exp.h \
+		replay/rows_job.h replay/norm_element.h replay/fold_result.h replay/near.h replay/softmax_element.h replay/quantize_element.h replay/rope_element.h replay/exp.h \
 		replay/gpu_expr.h replay/expr_element.h replay/expr_function.h replay/expr_whole.h
 	$(AM_V_GEN)$(MKDIR_P) replay && $(NVCC) -fatbin -O3 -fmad=false -I$(srcdir) $(GPU_ARCHS) -o $@ $(srcdir)/replay/gpu_kernels.cu
 replay/gpu_image.h: replay/gpu_kernels.fatbin

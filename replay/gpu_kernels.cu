@@ -12,5 +12,6 @@
 #include "replay/gpu_reduce.cuh"
 #include "replay/gpu_softmax.cuh"
 #include "replay/gpu_quantize.cuh"
+#include "replay/gpu_rope.cuh"
 #include "replay/gpu_expr.cuh"
 #include "replay/gpu_cat.cuh"

@@ -26,7 +26,7 @@ libreplay_la_SOURCES = \
 	replay/lineage.h replay/lineage.c replay/runs.h replay/runs.c \
 	replay/matrix.h replay/matrix.c \
 	replay/op.h replay/op.c \
-	replay/op_attention.h replay/op_attention.c replay/op_attention_take.c replay/op_attention_combine.c replay/op_rope.c replay/op_quantize.h replay/quantize_element.h replay/op_quantize.c replay/quantize_device.c replay/quantize_explain.c replay/op_topk_softmax.c replay/op_moe_align.c \
+	replay/op_attention.h replay/op_attention.c replay/op_attention_take.c replay/op_attention_combine.c replay/rope_element.h replay/op_rope.c replay/op_quantize.h replay/quantize_element.h replay/op_quantize.c replay/quantize_device.c replay/quantize_explain.c replay/op_topk_softmax.c replay/op_moe_align.c \
 	replay/op_cat.c \
 	replay/op_job.h replay/op_job.c \
 	replay/op_gemm.c replay/matmul.h replay/matmul_outputs.c replay/matmul_quantized.c replay/matmul_take.c replay/matmul_blocks.c replay/op_matmul.c \

@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "compare/audit.h"
-#include "replay/rows.h"
+#include "replay/rows_device.h"
 
 struct rope {
 	const struct ekka_array *cos, *sin, *cache, *positions, *offsets;	/* NULL where absent */
@@ -29,10 +29,8 @@ struct rope {
 	int64_t shift;			/* added to positions */
 };
 
-struct angle { double cos, sin, error; };
-
 /* The angle of one pair of a token. False when the position is outside the tables. */
-static bool angle_of(const struct rope *p, int64_t token, int64_t pair, int64_t c, struct angle *ret)
+static bool angle_of(const struct rope *p, int64_t token, int64_t pair, int64_t c, struct ekka_rope_angle *ret)
 {
 	const struct ekka_array *table = p->cache ? p->cache : p->cos;
 	int64_t at = token, offset = 0, index[2];
@@ -45,9 +43,7 @@ static bool angle_of(const struct rope *p, int64_t token, int64_t pair, int64_t 
 	at += p->shift;
 	ret->error = 0;
 	if (!table) {
-		double x = (double)at / p->scaling * pow(p->theta, -2.0 * (double)pair / (double)p->rot);
-
-		*ret = (struct angle){ cos(x), sin(x), 0x1p-22 * (4 * fabs(x) + 2) };
+		*ret = ekka_rope_computed(at, pair, p->rot, p->theta, p->scaling);
 	} else {
 		index[0] = at;
 		index[1] = p->cache || table->dim[1] < p->rot ? pair : c;
@@ -64,21 +60,16 @@ static bool angle_of(const struct rope *p, int64_t token, int64_t pair, int64_t 
 /* What element c of a head x becomes. False as above. */
 static bool element(const struct rope *p, const double *x, int64_t token, int64_t c, struct ekka_near *ret)
 {
-	int64_t half = p->rot / 2, pair = p->interleaved ? c / 2 : c % half, other;
-	double a, b;
-	struct angle t;
+	int64_t other;
+	struct ekka_rope_angle t;
 
 	*ret = (struct ekka_near){ x[c], 0 };
 	if (c >= p->rot)
 		return true;
-	other = p->interleaved ? c ^ 1 : c < half ? c + half : c - half;
-	if (!angle_of(p, token, pair, c, &t))
+	other = ekka_rope_other(c, p->rot, p->interleaved);
+	if (!angle_of(p, token, ekka_rope_pair(c, p->rot, p->interleaved), c, &t))
 		return false;
-	a = x[p->swapped ? other : c] * t.cos;
-	b = (other > c ? -1 : 1) * x[p->swapped ? c : other] * t.sin;
-	ret->value = a + b;
-	ret->error = p->roundings * p->u * (fabs(a) + fabs(b)) + t.error * (fabs(x[c]) + fabs(x[other]));
-	ret->error += p->u * (fabs(ret->value) + ret->error);
+	*ret = ekka_rope_turned(x[p->swapped ? other : c], x[p->swapped ? c : other], other > c, &t, p->u, p->roundings);
 	return true;
 }
 
@@ -231,6 +222,41 @@ static bool complete(struct ekka_rows *r, struct rope *p, const struct ekka_arra
 	return !r->settled;
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static bool on_device(struct ekka_rows *r, const struct rope *p, const struct ekka_array *x, const struct ekka_array *y, const struct ekka_array *x2,
+		      const struct ekka_array *y2)
+{
+	const struct ekka_array *table = p->cache ? p->cache : p->cos, *sin = p->cache ? p->cache : p->sin;
+	struct ekka_rope_job job = { .rot = p->rot, .theta = p->theta, .scaling = p->scaling, .u = p->u, .roundings = p->roundings,
+				     .interleaved = p->interleaved, .tensor[0] = { .heads = y->dim[1], .d = y->dim[2] } };
+	struct ekka_rows_work w = { .job = &job, .bytes = sizeof job, .n_steps = 1, .step[0].kernel = EKKA_ROWS_rope };
+
+	if (table) {
+		job.columns = table->dim[1];
+		job.positions_known = least(table->dim[0], sin->dim[0]);
+		job.by_pair = p->cache || table->dim[1] < p->rot;
+		job.sines = p->cache ? table->dim[1] / 2 : 0;
+	}
+	if (y2) {
+		job.tensor[1].heads = y2->dim[1];
+		job.tensor[1].d = y2->dim[2];
+	}
+	w.step[0].teams = ekka_rows_teams(y2 && y2->n > y->n ? y2->n : y->n);
+	ekka_rows_work_in(&w, x, &job.tensor[0].x);
+	ekka_rows_work_in(&w, y2 ? x2 : NULL, &job.tensor[1].x);
+	ekka_rows_work_in(&w, table, &job.cos);
+	ekka_rows_work_in(&w, table ? sin : NULL, &job.sin);
+	ekka_rows_work_in(&w, p->positions, &job.positions);
+	ekka_rows_work_in(&w, p->offsets, &job.offsets);
+	ekka_rows_work_out(&w, y, &job.tensor[0].y);
+	ekka_rows_work_out(&w, y2, &job.tensor[1].y);
+	return ekka_rows_on_device(r, &w);
+}
+
 static int judge(struct ekka_rows *r, struct ekka_error *err)
 {
 	struct ekka_array *x, *y, *x2, *y2;
@@ -248,12 +274,13 @@ static int judge(struct ekka_rows *r, struct ekka_error *err)
 		ekka_rows_settle(r, EKKA_INCOMPLETE, "x2 does not fit x");
 		return 0;
 	}
-	do {
-		r->n_wrong = 0;
-		n = judge_one(r, &p, x, y, err);
-		if (n == 0 && x2 && !r->settled)
-			n = judge_one(r, &p, x2, y2, err);
-	} while (n == 0 && !r->settled && ekka_elements_again(r->elements));
+	if (!on_device(r, &p, x, y, x2, y2))
+		do {
+			r->n_wrong = 0;
+			n = judge_one(r, &p, x, y, err);
+			if (n == 0 && x2 && !r->settled)
+				n = judge_one(r, &p, x2, y2, err);
+		} while (n == 0 && !r->settled && ekka_elements_again(r->elements));
 	if (n == 0 && !r->settled)
 		n = ekka_rows_verdict(r, p.cache || p.cos ? "rope: products and sum rounded" : "rope: angles in f32", err);
 	return n == 0 && r->verdict->status == EKKA_FAIL ? explain(r, &p, r->wrong[0].output == y ? x : x2, r->wrong[0].output == y ? y : y2, err) : n;

@@ -9,6 +9,7 @@
 #include "replay/gpu_shared.h"
 #include "replay/norm_element.h"
 #include "replay/quantize_element.h"
+#include "replay/rope_element.h"
 #include "replay/softmax_element.h"
 
 /* bytes 0: the event has no such tensor. */
@@ -75,10 +76,22 @@ struct ekka_quantize_job {
 	bool inverse;
 };
 
+struct ekka_rope_tensor { struct ekka_gpu_array x; struct ekka_rows_output y; int64_t heads, d; };	/* [tokens, heads, d] */
+
+struct ekka_rope_job {
+	struct ekka_rope_tensor tensor[2];
+	struct ekka_gpu_array cos, sin, positions, offsets;	/* no cos: angles are computed */
+	int64_t rot, columns, positions_known;	/* of the tables */
+	int64_t sines;			/* how far behind cosines they are in a cache */
+	double theta, scaling, u, roundings;
+	bool interleaved;
+	bool by_pair;			/* tables have a column for each pair, else for each element */
+};
+
 /* ---- from an op to the backend: not for kernels ---- */
 
 #define EKKA_ROWS_KERNELS(f) f(norm) f(reduce) f(reduce_ints) f(reduce_pieces) f(reduce_ints_pieces) f(softmax_rows) f(cat) \
-	f(quantize_extremes) f(quantize_scales) f(quantize)
+	f(quantize_extremes) f(quantize_scales) f(quantize) f(rope)
 enum ekka_rows_kernel {
 #define NUMBER(name) EKKA_ROWS_##name,
 	EKKA_ROWS_KERNELS(NUMBER)

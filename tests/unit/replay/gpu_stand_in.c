@@ -166,6 +166,8 @@ static void run_quantize_extremes(void **p) { ekka_gpu_quantize_extremes(P(struc
 static void run_quantize_scales(void **p) { ekka_gpu_quantize_scales(P(struct ekka_quantize_job *, 0)); }
 static void run_quantize(void **p) { ekka_gpu_quantize(P(struct ekka_quantize_job *, 0)); }
 
+static void run_rope(void **p) { ekka_gpu_rope(P(struct ekka_rope_job *, 0)); }
+
 #define ROWS(name) { "ekka_gpu_" #name, run_##name },
 static const struct { const char *name; void (*run)(void **); } kernels[] = {
 	EKKA_ROWS_KERNELS(ROWS)

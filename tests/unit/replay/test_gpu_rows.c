@@ -606,6 +606,131 @@ static void quantizations(void)
 Test(gpu_rows, quantizations_are_judged_alike_on_the_stand_in) { both(false, quantizations); }
 Test(gpu_rows, quantizations_are_judged_alike_on_the_gpu) { both(true, quantizations); }
 
+/* ---- rotary embedding -------------------------------------------------- */
+
+struct rope {
+	struct fake_event f;
+	int64_t tokens, heads, d, rot, known;
+	bool interleaved, cache, full, computed, positions;
+	enum ekka_dtype type, table_type;
+	int64_t at[40];
+	int32_t offset[40];
+	void *x[2], *y[2], *table[2];
+};
+
+static double rope_angle(const struct rope *k, int64_t position, int64_t pair)
+{
+	return (double)position * pow(10000, -2.0 * (double)pair / (double)k->rot);
+}
+
+static void rope_turn(struct rope *k, int64_t token, int64_t base, int i)
+{
+	int64_t at = (k->positions ? k->at[token] + k->offset[token] : token);
+
+	for (int64_t c = 0; c < k->d; c++)
+		samples_put(k->type, k->y[i], base + c, samples_get(k->type, k->x[i], base + c));
+	for (int64_t pair = 0; pair < k->rot / 2; pair++) {
+		int64_t first = base + (k->interleaved ? 2 * pair : pair), second = k->interleaved ? first + 1 : first + k->rot / 2;
+		enum ekka_dtype t = k->computed ? EKKA_F64 : k->table_type;
+		double c = rounded(t, cos(rope_angle(k, at, pair))), s = rounded(t, sin(rope_angle(k, at, pair)));
+		double a = samples_get(k->type, k->x[i], first), b = samples_get(k->type, k->x[i], second);
+
+		samples_put(k->type, k->y[i], first, a * c - b * s);
+		samples_put(k->type, k->y[i], second, b * c + a * s);
+	}
+}
+
+static void rope_tables(struct rope *k)
+{
+	int64_t half = k->rot / 2, width = k->cache || k->full ? k->rot : half;
+	char dims[64];
+
+	for (int i = 0; i < 2; i++) {
+		k->table[i] = samples_new(k->table_type, k->known * width);
+		for (int64_t e = 0; e < k->known * width; e++) {
+			int64_t c = e % width, pair = k->full && !k->cache && k->interleaved ? c / 2 : c % half;
+			bool sine = k->cache ? c >= half : i == 1;
+
+			samples_put(k->table_type, k->table[i], e, sine ? sin(rope_angle(k, e / width, pair)) : cos(rope_angle(k, e / width, pair)));
+		}
+	}
+	(void)snprintf(dims, sizeof dims, "%lldx%lld", (long long)k->known, (long long)width);
+	fake_event_tensor(&k->f, k->cache ? "cache" : "cos", EKKA_IN, k->table_type, dims, NULL, k->table[0], NULL);
+	if (!k->cache)
+		fake_event_tensor(&k->f, "sin", EKKA_IN, k->table_type, dims, NULL, k->table[1], NULL);
+}
+
+static void rope_new(struct rope *k, unsigned seed)
+{
+	static const enum ekka_dtype types[] = { EKKA_BF16, EKKA_F32, EKKA_F16 };
+	char dims[64];
+
+	state = seed;
+	*k = (struct rope){ .tokens = 1 + below(40), .heads = 1 + below(4), .d = 2 + 2 * below(20), .known = 80, .interleaved = below(2), .cache = below(2),
+			    .full = below(2), .computed = below(4) == 0, .positions = below(2), .type = types[seed % 3], .table_type = types[seed / 3 % 2] };
+	k->rot = below(2) ? k->d : 2 + 2 * below(k->d / 2);
+	fake_event_init(&k->f, "rope");
+	for (int64_t t = 0; t < k->tokens; t++) {
+		k->at[t] = below(60);
+		k->offset[t] = (int32_t)below(20);
+	}
+	for (int i = 0; i < 2; i++) {
+		int64_t heads = i ? 1 : k->heads, n = k->tokens * heads * k->d;
+
+		k->x[i] = samples_new(k->type, n);
+		k->y[i] = samples_new(k->type, n);
+		samples_fill(k->type, k->x[i], n, GAUSS, 1, seed + (unsigned)i);
+		for (int64_t row = 0; row < k->tokens * heads; row++)
+			rope_turn(k, row / heads, row * k->d, i);
+		(void)snprintf(dims, sizeof dims, "%lldx%lldx%lld", (long long)k->tokens, (long long)heads, (long long)k->d);
+		if (seed % 2 && i)
+			continue;
+		fake_event_tensor(&k->f, i ? "x2" : "x", EKKA_IN, k->type, dims, NULL, k->x[i], NULL);
+		fake_event_tensor(&k->f, i ? "y2" : "y", EKKA_OUT, k->type, dims, NULL, NULL, k->y[i]);
+	}
+	if (!k->computed)
+		rope_tables(k);
+	(void)snprintf(dims, sizeof dims, "%lld", (long long)k->tokens);
+	if (k->positions) {
+		fake_event_tensor(&k->f, "positions", EKKA_IN, EKKA_I64, dims, NULL, k->at, NULL);
+		fake_event_tensor(&k->f, "offsets", EKKA_IN, EKKA_I32, dims, NULL, k->offset, NULL);
+	}
+	if (k->computed)
+		fake_event_real(&k->f, "theta", 10000);
+	fake_event_text(&k->f, "style", k->interleaved ? "interleaved" : "neox");
+	fake_event_int(&k->f, "rotary_dim", k->rot);
+}
+
+static void ropes(void)
+{
+	for (unsigned seed = 1; seed <= 200; seed++) {
+		struct rope k;
+		int64_t e;
+
+		rope_new(&k, seed);
+		passes(&k.f, "rope", seed);
+		e = below(k.tokens * k.heads * k.d);
+		if (seed % 3 == 0) {
+			k.at[k.tokens / 2] = seed % 2 ? 80 : -21;
+			(void)alike(&k.f, "position outside", seed);
+		} else if (seed % 3 == 1) {
+			samples_put(k.type, k.x[0], e, seed % 2 ? NAN : INFINITY);
+			(void)alike(&k.f, "odd rope", seed);
+		} else {
+			samples_put(k.type, k.y[0], e, samples_get(k.type, k.y[0], e) + 1);
+			cr_expect_neq(alike(&k.f, "wrong rope", seed).status, EKKA_PASS);
+		}
+		for (int i = 0; i < 2; i++) {
+			free(k.x[i]);
+			free(k.y[i]);
+			free(k.table[i]);
+		}
+	}
+}
+
+Test(gpu_rows, rotations_are_judged_alike_on_the_stand_in) { both(false, ropes); }
+Test(gpu_rows, rotations_are_judged_alike_on_the_gpu) { both(true, ropes); }
+
 /* ---- devices that fail ------------------------------------------------- */
 
 Test(gpu_rows, a_device_that_fails_in_between_or_finds_no_memory_changes_nothing)
