@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events that go row by row, on the device: their tensors are there already or are copied, one or two kernels go through all rows (gpu_rows.cuh), and what comes
- * back is what their teams found.
+ * Events that go row by row, on the device: their tensors are there already or are copied, one to three kernels go through all rows (gpu_rows.cuh and those beside
+ * it), and what comes back is what their teams found.
  */
 #include "replay/gpu.h"
 
-/* Bytes of tensors below which the CPU is done sooner. */
+/* Bytes of tensors below which the CPU is done sooner, and teams: a few go through long rows more slowly than the CPU. */
 static const uint64_t PAYS = 64 << 10;
+enum { FEW_TEAMS = 16 };
+
+/* Of the kernel that has most; the parts of each output are for them, whichever kernel tells. */
+static int64_t most_teams(const struct ekka_rows_work *w)
+{
+	int64_t most = 0;
+
+	for (unsigned i = 0; i < w->n_steps; i++)
+		most = w->step[i].teams > most ? w->step[i].teams : most;
+	return most;
+}
 
 bool ekka_gpu_rows_pays(const struct ekka_rows_work *w)
 {
@@ -16,22 +27,12 @@ bool ekka_gpu_rows_pays(const struct ekka_rows_work *w)
 		bytes += (uint64_t)w->in[i].from->n * ekka_dtype_bytes(w->in[i].from->dtype);
 	for (unsigned i = 0; i < w->n_out; i++)
 		bytes += (uint64_t)w->out[i].from->n * ekka_dtype_bytes(w->out[i].from->dtype);
-	return bytes >= PAYS;
-}
-
-/* For the parts of each output, whichever kernel tells. */
-static int64_t most_threads(const struct ekka_rows_work *w)
-{
-	int64_t most = 0;
-
-	for (unsigned i = 0; i < w->n_steps; i++)
-		most = w->step[i].teams > most ? w->step[i].teams : most;
-	return most * EKKA_GPU_TEAM;
+	return bytes >= PAYS && most_teams(w) >= FEW_TEAMS;
 }
 
 static bool place(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, const struct ekka_rows_work *w)
 {
-	int64_t n = most_threads(w);
+	int64_t n = most_teams(w) * EKKA_GPU_TEAM;
 
 	for (unsigned i = 0; i < w->n_in; i++)
 		if (!ekka_gpu_array(gpu, l, w->in[i].from, w->in[i].to))
@@ -60,7 +61,7 @@ static bool compare(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, const struct 
 	for (unsigned i = 0; i < w->n_steps; i++)
 		good = good && ekka_gpu_look(gpu, l, kernels[w->step[i].kernel], w->step[i].teams * EKKA_GPU_TEAM, params);
 	for (unsigned i = 0; i < w->n_out; i++)
-		good = good && ekka_gpu_found(gpu, l, w->out[i].to->parts, most_threads(w), &ret[i]);
+		good = good && ekka_gpu_found(gpu, l, w->out[i].to->parts, most_teams(w) * EKKA_GPU_TEAM, &ret[i]);
 	return good;
 }
 

@@ -731,6 +731,38 @@ static void ropes(void)
 Test(gpu_rows, rotations_are_judged_alike_on_the_stand_in) { both(false, ropes); }
 Test(gpu_rows, rotations_are_judged_alike_on_the_gpu) { both(true, ropes); }
 
+/* ---- what pays --------------------------------------------------------- */
+
+/* Is an even softmax of this shape compared on a device that is not told to take all. */
+static bool pays(int64_t rows, int64_t n)
+{
+	struct matrix x = matrix_new(EKKA_F32, rows, n, 0), y = matrix_new(EKKA_F32, rows, n, 0);
+	struct fake_event f;
+	int before = taken;
+
+	for (int64_t e = 0; e < rows * n; e++)
+		put(&y, e / n, e % n, 1 / (double)n);
+	fake_event_init(&f, "softmax");
+	add(&f, "x", EKKA_IN, &x, NULL);
+	add(&f, "y", EKKA_OUT, &y, NULL);
+	cr_expect_eq(alike(&f, "softmax", (unsigned)rows).status, EKKA_PASS);
+	free(x.bytes);
+	free(y.bytes);
+	return taken > before;
+}
+
+Test(gpu_rows, small_events_and_few_long_rows_stay_on_the_cpu)
+{
+	struct ekka_error err = { 0 };
+
+	real = ekka_gpu_open_with(&gpu_stand_in, &gpu_stand_in, 0, &err);
+	cr_assert(real, "%s", err.message);
+	cr_expect(pays(64, 300));
+	cr_expect_not(pays(20, 30));
+	cr_expect_not(pays(4, 5000));
+	real->close(real);
+}
+
 /* ---- devices that fail ------------------------------------------------- */
 
 Test(gpu_rows, a_device_that_fails_in_between_or_finds_no_memory_changes_nothing)
