@@ -162,7 +162,7 @@ static bool run_use(struct kd_run *r, const struct kd_stmt *s)
 		return kd_refuse(r, s->line, "the functor's name is not known before the launch");
 	if (!use->bound)
 		return kd_refuse(r, s->line, "no functor describes '%.250s'", use->text);
-	if (!kd_eval(r, s->at, &place) || !with_texts(r, s, texts))
+	if (!kd_eval(r, s->at, &place))
 		return false;
 	if (place.kind != KD_PLACE)
 		return kd_refuse(r, s->line, "a functor lies at a place in a parameter");
@@ -171,7 +171,7 @@ static bool run_use(struct kd_run *r, const struct kd_stmt *s)
 		enum kd_outcome outcome = kd_run(&inner);
 
 		if (outcome == KD_DONE)
-			return !s->with || replace_words(r, s, texts);
+			return !s->with || (with_texts(r, s, texts) && replace_words(r, s, texts));	/* what the functor said is known to the texts */
 		if (outcome == KD_REFUSED)
 			return false;
 	}

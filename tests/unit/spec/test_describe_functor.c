@@ -91,6 +91,16 @@ Test(describe_functor, functors_of_functors_replace_words)
 			 "'with' for a functor without expr"));
 }
 
+Test(describe_functor, words_may_depend_on_what_the_functor_said)
+{
+	const struct ekka_meaning *m = run("vec<Add<float>, 3>", "kernel \"vec<$F, 3>\"\nfrom \"t\"\nuse functor $F at p1 with "
+		"in0 = arg(0) == f32 ? name(arg(1)) + \"(in0)\" : \"no\", in1 = expr == \"in0 + alpha * in1\" && arity == 2 ? \"two\" : \"no\"\n"
+		"out out0 : ret at ptr(p2)\nop x\n", ADD);
+
+	cr_assert_str_eq(m->refused, "");
+	cr_assert_str_eq(meaning_attr(m, "expr")->s, "(f32(in0)) + alpha * two");
+}
+
 Test(describe_functor, one_that_uses_itself_ends)
 {
 	cr_assert(strstr(run("vec<A, 3>", ELEMENTWISE "functor \"$X\"\nfrom \"t\"\nuse functor $X at self\n", "")->refused, "no functor describes 'A'"));
