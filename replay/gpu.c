@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = EKKA_GPU_THREADS, MOST_BLOCKS = 1 << 16, PROBE = 64 };
+enum { THREADS = EKKA_GPU_THREADS, MOST_BLOCKS = 1 << 16, PROBE = 64, LEAST_ROOM = 1 << 20 };
 
 bool ekka_gpu_ok(struct ekka_gpu *gpu, CUresult r)
 {
@@ -37,6 +37,8 @@ static bool blas_ok(struct ekka_gpu *gpu, cublasStatus_t r)
 
 static bool prepare(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, size_t bytes)
 {
+	size_t room = LEAST_ROOM;
+
 	if (!l->ready) {
 		if (!l->stream && !ekka_gpu_ok(gpu, gpu->lib->p_cuStreamCreate(&l->stream, CU_STREAM_NON_BLOCKING)))
 			return false;
@@ -44,6 +46,9 @@ static bool prepare(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, size_t bytes)
 	}
 	l->used = 0;
 	if (l->ready && bytes > l->bytes) {
+		while (room < bytes)	/* seldom: both stop the device */
+			room *= 2;
+		bytes = room;
 		if (l->memory)
 			ekka_gpu_free(gpu, l->memory);
 		l->memory = ekka_gpu_alloc(gpu, bytes);

@@ -92,7 +92,7 @@ tests_unit_replay_test_gpu_LDADD = $(replay_test_libs)
 check_PROGRAMS += tests/unit/replay/test_gpu_product
 TESTS += tests/unit/replay/test_gpu_product
 tests_unit_replay_test_gpu_product_SOURCES = tests/unit/replay/test_gpu_product.c tests/unit/replay/gpu_stand_in.h tests/unit/replay/gpu_stand_in.c \
-	$(replay_test_problem)
+	tests/unit/replay/fake_event.h tests/unit/replay/fake_event.c tests/unit/replay/fake_trace.h tests/unit/replay/fake_trace.c $(replay_test_problem)
 tests_unit_replay_test_gpu_product_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
 tests_unit_replay_test_gpu_product_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) $(OPENBLAS_CFLAGS)
 tests_unit_replay_test_gpu_product_LDADD = $(replay_test_libs)

@@ -5,6 +5,7 @@
 
 #include "compare/elements.h"
 #include "replay/gpu.h"
+#include "tests/unit/replay/fake_event.h"
 #include "tests/unit/replay/gpu_stand_in.h"
 #include "tests/unit/replay/problem.h"
 
@@ -271,6 +272,48 @@ Test(gpu_product, a_device_that_fails_in_between_or_has_no_memory_changes_nothin
 			b->close(b);
 		}
 }
+
+static bool (*product)(struct ekka_backend *, const struct ekka_gemm *, struct ekka_elements_part *);
+static int n_product, n_held;
+static bool counted(struct ekka_backend *b, const struct ekka_gemm *g, struct ekka_elements_part *ret)
+{
+	bool good = product(b, g, ret);
+
+	n_product += good;
+	n_held += g->a.held && g->b.held && g->c.held;
+	return good;
+}
+
+/* From a trace: operands are kept blobs, whose mirrors are read. */
+static void events(struct ekka_backend *b)
+{
+	static float a[30 * 200], w[200 * 40], c[30 * 40];
+	struct fake_event f;
+
+	for (int i = 0; i < 30 * 200; i++)
+		a[i] = (float)(i * 37 % 101) / 64;
+	for (int i = 0; i < 200 * 40; i++)
+		w[i] = (float)(i * 53 % 97) / 64 - 0.75f;
+	for (int i = 0; i < 30 * 40; i++) {
+		c[i] = 0;
+		for (int k = 0; k < 200; k++)
+			c[i] += a[i / 40 * 200 + k] * w[k * 40 + i % 40];
+	}
+	product = b->product;
+	b->product = counted;
+	for (int wrong = 0; wrong < 2; wrong++) {
+		n_product = n_held = 0;
+		fake_event_init(&f, "gemm");
+		fake_event_tensor(&f, "A", EKKA_IN, EKKA_F32, "30x200", NULL, a, NULL);
+		fake_event_tensor(&f, "B", EKKA_IN, EKKA_F32, "200x40", NULL, w, NULL);
+		fake_event_tensor(&f, "C", EKKA_OUT, EKKA_F32, "30x40", NULL, NULL, c);
+		cr_expect_eq(fake_event_judge_on(&f, b).status, wrong ? EKKA_FAIL : EKKA_PASS);
+		cr_expect_eq(n_product, !wrong);
+		cr_expect_eq(n_held, 1);
+		c[777] += 1;
+	}
+}
+ALIKE(events_of_a_trace_are_judged_there, events)
 
 /* So small an event is with the CPU before the device has heard of it. */
 Test(gpu_product, small_events_are_the_cpus)
