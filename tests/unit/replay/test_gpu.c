@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compare/round.h"
 #include "replay/convert.h"
 #include "replay/gpu.h"
 #include "tests/unit/replay/attention_sim.h"
@@ -225,7 +226,7 @@ static void whole_attentions(struct ekka_backend *b)
 		{ "softcap", true, { DENSE(EKKA_BF16, 60, 300), .softcap = 5, .size = 2 } }, { "bias", true, { DENSE(EKKA_BF16, 60, 300), .bias = true, .lse = true } },
 		{ "mask", true, { DENSE(EKKA_BF16, 60, 300), .mask = true, .lse = true } }, { "bias and mask", true, { DENSE(EKKA_BF16, 60, 300), .bias = true, .mask = true } },
 		{ "f16", true, { DENSE(EKKA_F16, 60, 300), .causal = true } }, { "f32", true, { DENSE(EKKA_F32, 60, 300), .causal = true } },
-		{ "other tiles first", true, { DENSE(EKKA_BF16, 60, 300), .size = 6, .lse = true } }, { "one row", true, { DENSE(EKKA_BF16, 1, 513), .causal = true } },
+		{ "f32, other tiles first", true, { DENSE(EKKA_F32, 60, 300), .size = 6, .lse = true } }, { "other tiles first", true, { DENSE(EKKA_BF16, 60, 300), .size = 6, .lse = true } }, { "one row", true, { DENSE(EKKA_BF16, 1, 513), .causal = true } },
 		{ "alibi", false, { DENSE(EKKA_BF16, 60, 300), .alibi = true, .causal = true } }, { "no scale", false, { DENSE(EKKA_BF16, 60, 300), .fault = SIM_NO_SCALE } },
 		{ "last tile", false, { DENSE(EKKA_BF16, 60, 300), .fault = SIM_LAST_TILE } }, { "mask more", false, { DENSE(EKKA_BF16, 60, 300), .causal = true, .fault = SIM_MASK_MORE } },
 		{ "a masked row that is NaN", true, { DENSE(EKKA_BF16, 60, 300), .mask = true, .lse = true, .fault = SIM_MASKED_NAN } },
@@ -252,6 +253,58 @@ static void whole_attentions(struct ekka_backend *b)
 
 Test(gpu, whole_attention_is_judged_alike_on_the_stand_in) { both(false, whole_attentions); }
 Test(gpu, whole_attention_is_judged_alike_on_the_gpu) { both(true, whole_attentions); }
+
+static uint16_t bf16(float v)
+{
+	uint32_t bits;
+
+	v = ekka_round_bf16(v);
+	memcpy(&bits, &v, sizeof bits);
+	return (uint16_t)(bits >> 16);
+}
+
+/* A key lost among hundreds is within every column's bound; the rows that are looked at column by column are those that the device names. */
+static void lost_key(struct ekka_backend *b)
+{
+	enum { ROWS = 24, KEYS = 800, D = 64, ODD = 17 };
+	static uint16_t q[ROWS * D], k[KEYS * D], v[KEYS * D], out[ROWS * D];
+	static float values[KEYS * D];
+	uint64_t random = 1;
+	struct ekka_verdict cpu, gpu;
+	struct fake_event f;
+
+	for (int i = 0; i < KEYS * D; i++) {
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		values[i] = ekka_round_bf16((float)(random >> 40) * 0x1p-22f - 2);
+		v[i] = bf16(values[i]);
+	}
+	for (int r = 0; r < ROWS; r++)		/* q and k are 0: all keys weigh the same */
+		for (int c = 0; c < D; c++) {
+			double sum = 0;
+
+			for (int j = r == ODD ? 1 : 0; j < KEYS; j++)
+				sum += (double)values[j * D + c];
+			out[r * D + c] = bf16((float)(sum / (KEYS - (r == ODD))));
+		}
+	fake_event_init(&f, "attention");
+	fake_event_tensor(&f, "q", EKKA_IN, EKKA_BF16, "1x1x24x64", NULL, q, NULL);
+	fake_event_tensor(&f, "k", EKKA_IN, EKKA_BF16, "1x1x800x64", NULL, k, NULL);
+	fake_event_tensor(&f, "v", EKKA_IN, EKKA_BF16, "1x1x800x64", NULL, v, NULL);
+	fake_event_tensor(&f, "out", EKKA_OUT, EKKA_BF16, "1x1x24x64", NULL, NULL, out);
+	whole = b->attention_event;
+	b->attention_event = counted;
+	n_whole = 0;
+	cpu = fake_event_judge(&f);
+	gpu = fake_event_judge_on(&f, b);
+	cr_expect_eq(cpu.status, EKKA_FAIL);
+	cr_expect_eq(gpu.status, EKKA_FAIL);
+	cr_expect_eq(n_whole, 1, "every element by itself is right");
+	cr_expect(strstr(gpu.where, "row 17 of head 0"), "%s", gpu.where);
+	cr_expect_str_eq(cpu.where, gpu.where);
+}
+
+Test(gpu, rows_of_lost_keys_are_found_on_the_stand_in) { both(false, lost_key); }
+Test(gpu, rows_of_lost_keys_are_found_on_the_gpu) { both(true, lost_key); }
 
 Test(gpu, attention_that_fails_in_between_or_finds_no_memory_changes_nothing)
 {
