@@ -135,7 +135,7 @@ bool ekka_gpu_elementwise_pays(const struct ekka_expr_work *);
 bool ekka_gpu_elementwise(struct ekka_backend *, const struct ekka_expr_work *, struct ekka_elements *);
 
 /* gpu_attention_event.c: struct ekka_backend's */
-bool ekka_gpu_attention_event_pays(const struct ekka_attention *);
+extern int64_t ekka_gpu_attention_logits;	/* at most at once; less only in tests */
 bool ekka_gpu_attention_event(struct ekka_backend *, const struct ekka_attention *, const struct ekka_attention_outputs *, struct ekka_attention_found *ret);
 
 /* gpu_gemm.c */

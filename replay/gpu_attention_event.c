@@ -15,10 +15,11 @@
 struct ekka_gpu_softmax { double scale, softcap, steep, u, tanh_error; };	/* gpu_attention.cuh */
 struct ekka_gpu_row_sums { CUdeviceptr max, sum, eta, q_norm, k_norm; };	/* gpu_attention_event.cuh */
 
-static const int64_t LOGITS = 1 << 24;	/* at once */
 static const uint64_t MOST_BYTES = (uint64_t)1 << 30;	/* of a lane */
 /* Products of an element of Q and one of K below which the CPU is done before the device is told of it. */
 static const double PAYS = 0x1p20;
+
+int64_t ekka_gpu_attention_logits = 1 << 24;
 
 struct event {
 	struct ekka_gpu *gpu;
@@ -171,7 +172,7 @@ static bool bring_back(struct event *e, struct ekka_attention_found *ret)
 		if (e->parts[i] && (!ekka_gpu_found(e->gpu, e->lane, e->parts[i], e->many * e->some * EKKA_GPU_TEAM, &ret->part[i]) || ret->part[i].n_bad))
 			return false;
 	}
-	return ekka_gpu_download(e->gpu, e->lane, ret->near, e->near, (size_t)rows * sizeof *ret->near) && ekka_gpu_finish(e->gpu, e->lane);
+	return (int64_t)ret->part[EKKA_ATTENTION_OUT].n == e->outputs->array[EKKA_ATTENTION_OUT]->n && ekka_gpu_download(e->gpu, e->lane, ret->near, e->near, (size_t)rows * sizeof *ret->near) && ekka_gpu_finish(e->gpu, e->lane);
 }
 
 /* ---- which ------------------------------------------------------------- */
@@ -187,7 +188,7 @@ static bool dense(const struct ekka_attention *x)
 	return x->q->dim[2] == x->m && x->m > 0 && x->n > 0;
 }
 
-bool ekka_gpu_attention_event_pays(const struct ekka_attention *x)
+static bool pays(const struct ekka_attention *x)
 {
 	return (double)x->batch * (double)x->heads * (double)x->m * (double)x->n * (double)x->d >= PAYS;
 }
@@ -197,10 +198,10 @@ bool ekka_gpu_attention_event(struct ekka_backend *base, const struct ekka_atten
 	struct event e = { .gpu = (struct ekka_gpu *)base, .x = x, .outputs = outputs, .items = x->batch * x->heads_k, .rows = x->heads / x->heads_k * x->m };
 	bool good;
 
-	if (!dense(x) || x->alibi || x->k_scale != 1 || x->v_scale != 1 || (!(e.gpu->flags & EKKA_GPU_ALWAYS) && !ekka_gpu_attention_event_pays(x)))
+	if (!dense(x) || x->alibi || x->k_scale != 1 || x->v_scale != 1 || (!(e.gpu->flags & EKKA_GPU_ALWAYS) && !pays(x)))
 		return false;
-	e.some = min64(e.rows, LOGITS / x->n);
-	e.many = e.some < e.rows ? 1 : min64(e.items, LOGITS / (e.rows * x->n));
+	e.some = min64(e.rows, ekka_gpu_attention_logits / x->n);
+	e.many = e.some < e.rows ? 1 : min64(e.items, ekka_gpu_attention_logits / (e.rows * x->n));
 	if (e.some < 1 || lay_out(&e, 0) > MOST_BYTES)
 		return false;
 	e.lane = ekka_gpu_take(e.gpu, lay_out(&e, 0));

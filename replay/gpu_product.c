@@ -265,5 +265,5 @@ bool ekka_gpu_product(struct ekka_backend *base, const struct ekka_gemm *g, stru
 	(void)lay_out(&x, x.lane->memory);
 	good = judge(&x, ret);
 	ekka_gpu_give(x.gpu, x.lane);
-	return good && !ret->n_bad && ret->n_wide <= ret->n / 2;
+	return good && (int64_t)ret->n == g->batch * g->m * g->n && !ret->n_bad && ret->n_wide <= ret->n / 2;
 }

@@ -254,6 +254,28 @@ static void whole_attentions(struct ekka_backend *b)
 Test(gpu, whole_attention_is_judged_alike_on_the_stand_in) { both(false, whole_attentions); }
 Test(gpu, whole_attention_is_judged_alike_on_the_gpu) { both(true, whole_attentions); }
 
+/* Some items, one, or some of its rows at a time. */
+static void attention_in_pieces(struct ekka_backend *b)
+{
+	static const int64_t logits[] = { 80000, 50000, 5000 };
+	const struct sim some[] = { { DENSE(EKKA_BF16, 60, 300), .left = -1, .right = -1, .lse = true }, { DENSE(EKKA_F16, 60, 300), .left = -1, .right = -1, .causal = true } };
+	int64_t all = ekka_gpu_attention_logits;
+
+	whole = b->attention_event;
+	b->attention_event = counted;
+	for (size_t i = 0; i < sizeof logits / sizeof logits[0]; i++) {
+		ekka_gpu_attention_logits = logits[i];
+		n_whole = 0;
+		attention_alike(b, "pieces", some[0]);
+		attention_alike(b, "causal pieces", some[1]);
+		cr_expect_eq(n_whole, 2, "%lld", (long long)logits[i]);
+	}
+	ekka_gpu_attention_logits = all;
+}
+
+Test(gpu, attention_in_pieces_is_judged_alike_on_the_stand_in) { both(false, attention_in_pieces); }
+Test(gpu, attention_in_pieces_is_judged_alike_on_the_gpu) { both(true, attention_in_pieces); }
+
 static uint16_t bf16(float v)
 {
 	uint32_t bits;
