@@ -116,7 +116,9 @@ n=0
 trap 'n=$((n + 1))' INT TERM
 echo ready
 i=0
-while [ $i -lt 15 ]; do sleep 0.1; i=$((i + 1)); done
+while [ $n = 0 ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)); done
+i=0
+while [ $i -lt 5 ]; do sleep 0.1; i=$((i + 1)); done	# for a second one
 echo "got $n"
 END
 "$ekka" record --shim shim.so -- sh count.sh >out 2>err &

@@ -74,19 +74,23 @@ static void run_lane(int me)
 		(void)setcontext(&team->lane[me + 1]);
 }
 
+static void make_lane(struct team *t, int i, unsigned char *stack)
+{
+	(void)getcontext(&t->lane[i]);
+	t->lane[i].uc_stack.ss_sp = stack;
+	t->lane[i].uc_stack.ss_size = STACK;
+	t->lane[i].uc_link = &t->caller;
+	makecontext(&t->lane[i], (void (*)(void))run_lane, 1, i);
+}
+
 static void run_team(void (*run)(void **), void **params, unsigned first)
 {
 	unsigned char *stacks = malloc(EKKA_LANES * STACK);
 	struct team t = { .run = run, .params = params, .first = first };
 
 	team = &t;
-	for (int i = 0; i < EKKA_LANES; i++) {
-		(void)getcontext(&t.lane[i]);
-		t.lane[i].uc_stack.ss_sp = stacks + i * STACK;
-		t.lane[i].uc_stack.ss_size = STACK;
-		t.lane[i].uc_link = &t.caller;
-		makecontext(&t.lane[i], (void (*)(void))run_lane, 1, i);
-	}
+	for (int i = 0; i < EKKA_LANES; i++)
+		make_lane(&t, i, stacks + i * STACK);
 	(void)swapcontext(&t.caller, &t.lane[0]);
 	free(stacks);
 }
