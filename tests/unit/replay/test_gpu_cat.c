@@ -101,10 +101,10 @@ static size_t event(unsigned n)
 	offset = 0;
 	for (unsigned i = 0; i < n; i++) {
 		copy_in(&in[i], size, d, offset);
-		(void)snprintf(in[i].name, sizeof in[i].name, "in%u", i);
+		(void)snprintf(in[i].name, sizeof in[i].name, "in%u", i % 100);
 		(void)fake_event_tensor(&f, in[i].name, EKKA_IN, t, in[i].dims, in[i].strides, in[i].bytes, NULL);
 		if (pick(2) || n > 8) {
-			(void)snprintf(in[i].offset, sizeof in[i].offset, "offset%u", i);
+			(void)snprintf(in[i].offset, sizeof in[i].offset, "offset%u", i % 100);
 			fake_event_int(&f, in[i].offset, offset);
 		}
 		offset += in[i].dim[d];
