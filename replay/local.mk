@@ -19,7 +19,7 @@ libreplay_la_SOURCES = \
 	replay/gemm.h replay/gemm.c replay/gemm_blocks.h replay/gemm_blocks.c replay/team.h replay/team.c replay/backend.h \
 	replay/gemm_exact.h replay/gemm_exact.c \
 	replay/gemm_explain.c \
-	replay/gemm_screen.h replay/gemm_screen.c \
+	replay/gemm_screen.h replay/gemm_screen.c replay/gemm_screen_internal.h replay/gemm_screen_sums.c replay/gemm_screen_rows.c \
 	replay/half.h \
 	replay/gemm_thin.h replay/gemm_thin.c \
 	replay/interval.h replay/interval.c \
