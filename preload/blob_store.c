@@ -150,7 +150,7 @@ static void note(struct window *w, struct run chunk, uint64_t at)
 
 static const char *put_chunks(struct window *w)
 {
-	const char *why = NULL;
+	const char *why = NULL, *closed;
 	size_t bytes = 0;
 
 	for (uint32_t i = 0; i < w->n_chunks; i++)
@@ -168,8 +168,9 @@ static const char *put_chunks(struct window *w)
 	}
 	w->n_chunks = 0;
 	memset(w->made, 0, sizeof(w->made));
-	/* The data lie in scratch memory or belong to the caller. */
-	return why ? why : ekka_writer_flush_parts();
+	/* The data lie in scratch memory or belong to the caller: what was taken must be written even when the rest was refused. */
+	closed = ekka_writer_flush_parts();
+	return why ? why : closed;
 }
 
 /* Everything, in chunks. */
@@ -182,8 +183,8 @@ static void cut(struct window *w)
 
 		w->chunk[n] = r;
 		/* A rest goes with what is before it: it shares its region with whatever lies behind. */
-		if (n > 0 && bytes_of(w, r) < LINKED_FROM)
-			w->look[n] = w->look[n - 1];
+		if (bytes_of(w, r) < LINKED_FROM)
+			w->look[n] = n > 0 && w->look[n - 1];
 		else
 			w->look[n] = w->place && ekka_places_due(w->place + start_of(w, i));
 	}
@@ -281,6 +282,7 @@ bool ekka_blob_store_open(void)
 
 void ekka_blob_store_forget(void)
 {
-	/* Contexts may be in the middle of a compression by a thread that is not here: leave them be. */
+	/* Contexts may be in the middle of a compression by a thread that is not here, and so may the window: leave both be. */
 	memset(&st, 0, sizeof(st));
+	memset(window.made, 0, sizeof(window.made));
 }

@@ -3,7 +3,7 @@
  * From bytes to chunks in the blobs file, and to links where the same bytes are there already. Zone: inside the host process; sink thread only.
  *
  * A tensor of which a few rows changed since it was last seen (a KV-cache around each write to it) has another content, and another id, but most of its bytes are stored:
- * each piece of memory is compared, by hash, with what was last stored of that place. Where at least a quarter of the bytes is the same the blob gets
+ * each piece of memory is compared, by hash, with what was last stored of that place. Where at least a quarter of the bytes is the same, of 8 MiB looked at together, the blob gets
  * links to the chunks that have them and chunks of its own for the rest; otherwise chunks for all of it.
  */
 #ifndef EKKA_PRELOAD_BLOB_STORE_H
