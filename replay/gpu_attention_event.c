@@ -169,10 +169,11 @@ static bool bring_back(struct event *e, struct ekka_attention_found *ret)
 
 	for (int i = 0; i < EKKA_GPU_ATTENTION_OUTPUTS; i++) {
 		ret->part[i] = (struct ekka_elements_part){ 0 };
-		if (e->parts[i] && (!ekka_gpu_found(e->gpu, e->lane, e->parts[i], e->many * e->some * EKKA_GPU_TEAM, &ret->part[i]) || ret->part[i].n_bad))
+		if (e->parts[i] && (!ekka_gpu_found(e->gpu, e->lane, e->parts[i], e->many * e->some * EKKA_GPU_TEAM, &ret->part[i]) || ret->part[i].n_bad ||
+				    (int64_t)ret->part[i].n != e->outputs->array[i]->n))
 			return false;
 	}
-	return (int64_t)ret->part[EKKA_ATTENTION_OUT].n == e->outputs->array[EKKA_ATTENTION_OUT]->n && ekka_gpu_download(e->gpu, e->lane, ret->near, e->near, (size_t)rows * sizeof *ret->near) && ekka_gpu_finish(e->gpu, e->lane);
+	return ekka_gpu_download(e->gpu, e->lane, ret->near, e->near, (size_t)rows * sizeof *ret->near) && ekka_gpu_finish(e->gpu, e->lane);
 }
 
 /* ---- which ------------------------------------------------------------- */

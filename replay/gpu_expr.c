@@ -235,7 +235,8 @@ static bool compare(struct ekka_gpu *gpu, struct ekka_gpu_lane *l, const struct 
 		return false;
 	job = ekka_gpu_put(gpu, l, &p.job, sizeof p.job);
 	parts = job ? ekka_gpu_parts(gpu, l, n) : 0;
-	good = parts && ekka_gpu_look(gpu, l, EKKA_GPU_expr, n, params) && ekka_gpu_found(gpu, l, parts, n, ret) && !ret->n_bad;
+	good = parts && ekka_gpu_look(gpu, l, EKKA_GPU_expr, n, params) && ekka_gpu_found(gpu, l, parts, n, ret) &&
+	       !ret->n_bad && ret->n == (uint64_t)n;
 	l->used = used;		/* all is done: the next output may have the room */
 	return good;
 }

@@ -246,7 +246,8 @@ struct ekka_backend_gemm *ekka_gpu_gemm_begin(struct ekka_backend *base, const s
 	struct ekka_gpu *gpu = (struct ekka_gpu *)base;
 	struct gpu_gemm *x;
 
-	if (!g->a.bytes || !g->b.bytes || !ekka_gpu_aligned(&g->a) || !ekka_gpu_aligned(&g->b) || (!(gpu->flags & EKKA_GPU_ALWAYS) && !ekka_gpu_gemm_pays(g)))
+	/* Elements are converted as they are: without the factors of operands that are scaled by blocks. */
+	if (!g->a.bytes || !g->b.bytes || g->a.scale || g->b.scale || !ekka_gpu_aligned(&g->a) || !ekka_gpu_aligned(&g->b) || (!(gpu->flags & EKKA_GPU_ALWAYS) && !ekka_gpu_gemm_pays(g)))
 		return NULL;
 	x = calloc(1, sizeof *x);
 	if (!x)

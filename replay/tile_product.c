@@ -110,6 +110,9 @@ bool ekka_tiles_there(void)
 #define V_LOW 7
 enum { N_TILES = 8 };
 
+/* The intrinsics do not say how much memory they read: what was written before must not be left out or come later. */
+#define KEEP_STORES() __asm__ volatile("" ::: "memory")
+
 struct layout { uint8_t palette, start_row, zero[14]; uint16_t row_bytes[16]; uint8_t rows[16]; };
 
 /* For `rows` rows of the operand. */
@@ -121,6 +124,7 @@ TILES static void set_up(int64_t rows)
 		l.row_bytes[t] = 64;
 		l.rows[t] = t < V ? (uint8_t)rows : TILE_ROWS;
 	}
+	KEEP_STORES();
 	_tile_loadconfig(&l);
 }
 
@@ -234,6 +238,7 @@ TILES static int64_t in_parts(const struct rows *r, int64_t k, int64_t end, uint
 		else
 			ret[n] = (struct part){ r->from + 2 * k, (size_t)r->ld };
 	}
+	KEEP_STORES();
 	return n;
 }
 

@@ -110,6 +110,31 @@ static void large_product(struct ekka_backend *b)
 Test(gpu, several_blocks_are_judged_alike_on_the_stand_in) { both(false, large_product); }
 Test(gpu, several_blocks_are_judged_alike_on_the_gpu) { both(true, large_product); }
 
+/* Operands scaled by blocks: a result without the factors is as wrong on the GPU, one with them as right. */
+static void scaled_product(struct ekka_backend *b)
+{
+	const double ones[2] = { 1, 1 }, factors[2] = { 2, 0.25 };
+
+	for (int of = 0; of < 2; of++) {
+		struct problem p;
+		struct ekka_matrix *m;
+
+		problem_init(&p, EKKA_F32, EKKA_F32, 40, 30, 64, 1, GAUSSIAN, 3);
+		problem_compute(&p, SEQUENTIAL);
+		m = of ? &p.g.b : &p.g.a;
+		m->scale_rows = m->scale_cols = 32;
+		*(of ? &m->scale_rs : &m->scale_cs) = 1;	/* along k */
+		m->scale = ones;
+		compare(&p, b, "scaled by ones", 3);
+		m->scale = factors;
+		compare(&p, b, "scaled, the factors forgotten", 3);
+		problem_release(&p);
+	}
+}
+
+Test(gpu, products_of_scaled_operands_are_judged_alike_on_the_stand_in) { both(false, scaled_product); }
+Test(gpu, products_of_scaled_operands_are_judged_alike_on_the_gpu) { both(true, scaled_product); }
+
 /* Whatever fails on the device is done by the CPU. */
 Test(gpu, a_device_that_fails_in_between_changes_nothing)
 {
