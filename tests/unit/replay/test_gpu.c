@@ -113,21 +113,23 @@ Test(gpu, several_blocks_are_judged_alike_on_the_gpu) { both(true, large_product
 /* Operands scaled by blocks: a result without the factors is as wrong on the GPU, one with them as right. */
 static void scaled_product(struct ekka_backend *b)
 {
-	const double ones[2] = { 1, 1 }, factors[2] = { 2, 0.25 };
+	const double factors[2][2] = { { 1, 1 }, { 2, 0.25 } };
 
-	for (int of = 0; of < 2; of++) {
+	for (int i = 0; i < 8; i++) {
+		struct ekka_gemm_options o = { .exact = true, .backend = i & 1 ? b : NULL };
+		struct ekka_verdict v = { 0 };
 		struct problem p;
-		struct ekka_matrix *m;
+		struct ekka_gemm g;
+		struct ekka_matrix *m = i & 2 ? &g.b : &g.a;
 
 		problem_init(&p, EKKA_F32, EKKA_F32, 40, 30, 64, 1, GAUSSIAN, 3);
 		problem_compute(&p, SEQUENTIAL);
-		m = of ? &p.g.b : &p.g.a;
+		g = problem_gemm(&p);
 		m->scale_rows = m->scale_cols = 32;
-		*(of ? &m->scale_rs : &m->scale_cs) = 1;	/* along k */
-		m->scale = ones;
-		compare(&p, b, "scaled by ones", 3);
-		m->scale = factors;
-		compare(&p, b, "scaled, the factors forgotten", 3);
+		*(i & 2 ? &m->scale_rs : &m->scale_cs) = 1;	/* along k */
+		m->scale = factors[i / 4];
+		cr_assert_eq(ekka_gemm_judge(&g, &o, &v, NULL), 0);
+		cr_expect_eq(v.status, i / 4 ? EKKA_FAIL : EKKA_PASS, "factors of %c, %s: %s", i & 2 ? 'B' : 'A', i & 1 ? "GPU" : "CPU", ekka_status_name(v.status));
 		problem_release(&p);
 	}
 }
