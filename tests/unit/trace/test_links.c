@@ -100,7 +100,7 @@ Test(links, any_part_of_a_blob_of_links_is_read)
 }
 
 /* A row of each of two chunks in turns: each is decompressed once, not at every row. */
-Test(links, chunks_in_turns_are_loaded_once, .timeout = 20)
+Test(links, chunks_in_turns_are_loaded_once)
 {
 	static struct ekka_link links[] = { { .offset = 0, .raw_bytes = 2 * PIECE }, { .offset = 2 * PIECE, .raw_bytes = 2 * PIECE } };
 	struct ekka_rec_links rec = { .size = 4 * PIECE, .links = links, .n_links = 2 };
