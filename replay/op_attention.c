@@ -221,8 +221,8 @@ static int judge_attention(const struct ekka_op_context *ctx, const struct ekka_
 		r = judge_aligned(&t, err);
 	if (r == 0 && !t.rows.settled && v->status == EKKA_FAIL && t.n_bad && !ekka_not_written(v))
 		r = ekka_attention_explain(&t.x, NULL, t.bad, t.n_bad, v->looks_like, err);
-	/* What is small in out may be plain in lse. Other forms of ALiBi add to that what is nobody's fault. */
-	else if (r == 0 && !t.rows.settled && v->status == EKKA_FAIL && t.n_bad_lse && !t.x.alibi && !ekka_not_written(v))
+	/* What is lost in the rounding of out may be plain in lse. Other forms of ALiBi add to that what is nobody's fault. */
+	if (r == 0 && !t.rows.settled && v->status == EKKA_FAIL && !v->looks_like[0] && t.n_bad_lse && !t.x.alibi && !ekka_not_written(v))
 		r = ekka_attention_explain(&t.x, t.lse, t.bad_lse, t.n_bad_lse, v->looks_like, err);
 	free((void *)(uintptr_t)t.x.pages);
 	free(t.numbers);

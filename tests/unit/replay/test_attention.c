@@ -110,6 +110,14 @@ Test(attention, parts_of_the_keys)
 	fails("scale", s, "as if the scale was 0.068");
 }
 
+/* Of small logits the scale matters less than the rounding of out, and shows in lse. */
+Test(attention, a_scale_that_out_hardly_shows)
+{
+	struct sim s = { BASE, .lse = true, .size = 0.15, .fault = SIM_STALE_SCALE };
+
+	fails("small logits", s, "as if the scale was 0.0687");
+}
+
 Test(attention, the_scale_may_be_a_tensor)
 {
 	struct sim s = { BASE, .scale = 0.2, .scale_tensor = true };
